@@ -1,0 +1,174 @@
+package attr
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Conn carries lists over a Unix stream socket, one at a time, each with at
+// most one descriptor. It is not safe for concurrent use.
+type Conn struct {
+	unix  *net.UnixConn
+	in    *bufio.Reader
+	oob   []byte
+	file  *os.File // came with the list being read
+	extra bool     // a second descriptor came with the same list
+	out   []byte
+}
+
+// ErrDescriptors means that a peer sent descriptors against the protocol:
+// several with one list, or more than the kernel passed on.
+var ErrDescriptors = errors.New("attr: descriptors against the protocol")
+
+// NewConn returns a Conn over c, which it owns from now on.
+func NewConn(c *net.UnixConn) *Conn {
+	// One descriptor only has room here: the kernel closes the others and
+	// says so with MSG_CTRUNC.
+	a := &Conn{unix: c, oob: make([]byte, unix.CmsgSpace(4))}
+	a.in = bufio.NewReaderSize(fdReader{a}, MaxLine)
+	return a
+}
+
+// fdReader reads bytes and collects descriptors on the way.
+type fdReader struct{ c *Conn }
+
+func (r fdReader) Read(p []byte) (int, error) {
+	c := r.c
+	n, oobn, flags, _, err := c.unix.ReadMsgUnix(p, c.oob)
+	if oobn > 0 {
+		if ferr := c.collect(c.oob[:oobn]); ferr != nil {
+			return 0, ferr
+		}
+	}
+	if flags&unix.MSG_CTRUNC != 0 {
+		return 0, ErrDescriptors
+	}
+	if errors.Is(err, io.EOF) { // the net package wraps it here
+		return n, io.EOF
+	}
+	return n, err
+}
+
+// collect takes the descriptor out of the control message.
+func (c *Conn) collect(oob []byte) error {
+	msgs, err := unix.ParseSocketControlMessage(oob)
+	if err != nil {
+		return fmt.Errorf("attr: control message: %w", err)
+	}
+	for _, m := range msgs {
+		fds, err := unix.ParseUnixRights(&m)
+		if err != nil {
+			continue
+		}
+		for _, fd := range fds {
+			// ReadMsgUnix asks for MSG_CMSG_CLOEXEC.
+			f := os.NewFile(uintptr(fd), "received descriptor")
+			if c.file != nil {
+				f.Close()
+				c.extra = true
+				continue
+			}
+			c.file = f
+		}
+	}
+	return nil
+}
+
+// Read reads one list and the descriptor that came with it, or nil. The caller
+// closes the descriptor. io.EOF means that the peer closed between two lists.
+func (c *Conn) Read() (List, *os.File, error) {
+	list, err := Read(c.in)
+	f := c.file
+	extra := c.extra
+	c.file, c.extra = nil, false
+	if err == nil && extra {
+		err = ErrDescriptors
+	}
+	if err != nil {
+		if f != nil {
+			f.Close()
+		}
+		return nil, nil, err
+	}
+	return list, f, nil
+}
+
+// Write sends one list and, unless f is nil, f's descriptor with its first
+// byte. f stays the caller's.
+func (c *Conn) Write(l List, f *os.File) error {
+	out, err := Append(c.out[:0], l)
+	if err != nil {
+		return err
+	}
+	if cap(out) <= 64<<10 {
+		c.out = out
+	}
+	if f == nil {
+		_, err := c.unix.Write(out)
+		return err
+	}
+	return c.writeWith(out, f)
+}
+
+// writeWith sends the descriptor with as much as one sendmsg takes, and the
+// rest after it. SyscallConn keeps f open and non-blocking meanwhile.
+func (c *Conn) writeWith(out []byte, f *os.File) error {
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var n int
+	var werr error
+	err = raw.Control(func(fd uintptr) {
+		n, _, werr = c.unix.WriteMsgUnix(out, unix.UnixRights(int(fd)), nil)
+	})
+	if err = errors.Join(err, werr); err != nil {
+		return err
+	}
+	if n < len(out) {
+		_, err = c.unix.Write(out[n:])
+	}
+	return err
+}
+
+// SetDeadline bounds reads and writes from now on; the zero time lifts it.
+func (c *Conn) SetDeadline(t time.Time) error { return c.unix.SetDeadline(t) }
+
+// Unix returns the socket itself, for its peer's credentials.
+func (c *Conn) Unix() *net.UnixConn { return c.unix }
+
+// Close closes the socket and a descriptor that nobody took.
+func (c *Conn) Close() error {
+	if c.file != nil {
+		c.file.Close()
+		c.file = nil
+	}
+	return c.unix.Close()
+}
+
+// ReadOnly opens f's file a second time, for reading only and with an offset
+// of its own. A sent descriptor shares access mode and offset with its sender,
+// so a maker sends this instead of its own. The caller closes it.
+func ReadOnly(f *os.File) (*os.File, error) {
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	var ro *os.File
+	var oerr error
+	err = raw.Control(func(fd uintptr) {
+		ro, oerr = os.OpenFile(fmt.Sprintf("/proc/self/fd/%d", fd), os.O_RDONLY|syscall.O_CLOEXEC, 0)
+	})
+	if err = errors.Join(err, oerr); err != nil {
+		return nil, fmt.Errorf("re-open read-only: %w", err)
+	}
+	return ro, nil
+}

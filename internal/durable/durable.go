@@ -1,0 +1,280 @@
+// Package durable is the only place that syncs, links, renames and removes
+// files of mail and spool.
+//
+// The order that makes a message durable is always the same: file sync, then
+// name (link or rename), then directory sync, then the answer. Every step goes
+// through a Disk, whose Hook can record it or make it fail.
+package durable
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// Op is one step that reaches the disk.
+type Op struct {
+	Name string // create unnamed sync syncdir link rename unlink mkdir truncate
+	Path string // what it works on; relative to a folder's descriptor as given
+	To   string // the new name of link and rename
+}
+
+// syncsAtOnce bounds blocked syncs: each is a thread, and Go aborts at 10,000.
+const syncsAtOnce = 64
+
+// Disk carries out steps. The zero Disk works; it is safe for concurrent use
+// and must not be copied.
+type Disk struct {
+	// Hook, when set, sees each step before it is made; an error from it is
+	// the step's error, and the step is not made.
+	Hook func(Op) error
+
+	once  sync.Once
+	slots chan struct{}
+}
+
+// ErrNoUnnamed means that the file system has no unnamed files (O_TMPFILE).
+var ErrNoUnnamed = errors.New("no unnamed files on this file system")
+
+func (d *Disk) hook(name, path, to string) error {
+	if d.Hook == nil {
+		return nil
+	}
+	return d.Hook(Op{name, path, to})
+}
+
+// slot waits for one of the places to sync and returns how to leave it.
+func (d *Disk) slot() func() {
+	d.once.Do(func() { d.slots = make(chan struct{}, syncsAtOnce) })
+	d.slots <- struct{}{}
+	return func() { <-d.slots }
+}
+
+// retry repeats a system call that a signal interrupted.
+func retry(call func() error) error {
+	for {
+		if err := call(); err != unix.EINTR {
+			return err
+		}
+	}
+}
+
+// wrap names the step and its paths in the error of a bare system call.
+func wrap(name, path, to string, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case to != "":
+		return &os.LinkError{Op: name, Old: path, New: to, Err: err}
+	}
+	return &os.PathError{Op: name, Path: path, Err: err}
+}
+
+// Create makes the file path, which must not exist, for reading and writing.
+func (d *Disk) Create(path string, perm os.FileMode) (*os.File, error) {
+	return d.CreateAt(unix.AT_FDCWD, path, perm)
+}
+
+// CreateAt is Create relative to the folder dirfd.
+func (d *Disk) CreateAt(dirfd int, path string, perm os.FileMode) (*os.File, error) {
+	return d.open("create", dirfd, path, unix.O_RDWR|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW, perm)
+}
+
+// Unnamed makes a file without a name in dir, for reading and writing. It is
+// gone with its last descriptor unless LinkFile names it.
+func (d *Disk) Unnamed(dir string, perm os.FileMode) (*os.File, error) {
+	f, err := d.open("unnamed", unix.AT_FDCWD, dir, unix.O_RDWR|unix.O_TMPFILE, perm)
+	if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EISDIR) {
+		return nil, fmt.Errorf("%w: %w", ErrNoUnnamed, err)
+	}
+	return f, err
+}
+
+func (d *Disk) open(name string, dirfd int, path string, flags int, perm os.FileMode) (*os.File, error) {
+	if err := d.hook(name, path, ""); err != nil {
+		return nil, wrap(name, path, "", err)
+	}
+	var fd int
+	err := retry(func() (err error) {
+		fd, err = unix.Openat(dirfd, path, flags|unix.O_CLOEXEC, uint32(perm.Perm()))
+		return err
+	})
+	if err != nil {
+		return nil, wrap(name, path, "", err)
+	}
+	return os.NewFile(uintptr(fd), path), nil
+}
+
+// Sync makes f's content durable.
+func (d *Disk) Sync(f *os.File) error {
+	defer d.slot()()
+	if err := d.hook("sync", f.Name(), ""); err != nil {
+		return wrap("sync", f.Name(), "", err)
+	}
+	return f.Sync()
+}
+
+// SyncDir makes the names in dir durable.
+func (d *Disk) SyncDir(dir string) error {
+	f, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return d.syncFolder(f, dir)
+}
+
+// SyncDirAt is SyncDir of the folder whose descriptor is dirfd; name is for
+// the hook and for errors.
+func (d *Disk) SyncDirAt(dirfd int, name string) error {
+	defer d.slot()()
+	if err := d.hook("syncdir", name, ""); err != nil {
+		return wrap("syncdir", name, "", err)
+	}
+	return wrap("syncdir", name, "", retry(func() error { return unix.Fsync(dirfd) }))
+}
+
+func (d *Disk) syncFolder(f *os.File, name string) error {
+	defer d.slot()()
+	if err := d.hook("syncdir", name, ""); err != nil {
+		return wrap("syncdir", name, "", err)
+	}
+	return f.Sync()
+}
+
+// LinkFile gives the open file f the name path, which must not exist. Where f
+// was made by another uid, fs.protected_hardlinks wants read and write
+// permission on it.
+func (d *Disk) LinkFile(f *os.File, path string) error {
+	if err := d.hook("link", f.Name(), path); err != nil {
+		return wrap("link", f.Name(), path, err)
+	}
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var lerr error
+	err = raw.Control(func(fd uintptr) {
+		self := fmt.Sprintf("/proc/self/fd/%d", fd)
+		lerr = retry(func() error {
+			return unix.Linkat(unix.AT_FDCWD, self, unix.AT_FDCWD, path, unix.AT_SYMLINK_FOLLOW)
+		})
+	})
+	return wrap("link", f.Name(), path, errors.Join(err, lerr))
+}
+
+// Link gives old a second name, which must not exist.
+func (d *Disk) Link(oldpath, newpath string) error {
+	return d.LinkAt(unix.AT_FDCWD, oldpath, unix.AT_FDCWD, newpath)
+}
+
+// LinkAt is Link between the folders olddir and newdir.
+func (d *Disk) LinkAt(olddir int, oldpath string, newdir int, newpath string) error {
+	return d.two("link", oldpath, newpath, func() error {
+		return unix.Linkat(olddir, oldpath, newdir, newpath, 0)
+	})
+}
+
+// Rename moves a name and replaces what stands at newpath.
+func (d *Disk) Rename(oldpath, newpath string) error {
+	return d.RenameAt(unix.AT_FDCWD, oldpath, unix.AT_FDCWD, newpath)
+}
+
+// RenameAt is Rename between the folders olddir and newdir.
+func (d *Disk) RenameAt(olddir int, oldpath string, newdir int, newpath string) error {
+	return d.two("rename", oldpath, newpath, func() error {
+		return unix.Renameat(olddir, oldpath, newdir, newpath)
+	})
+}
+
+// RenameNew moves a name and fails with fs.ErrExist where newpath exists.
+func (d *Disk) RenameNew(oldpath, newpath string) error {
+	return d.RenameNewAt(unix.AT_FDCWD, oldpath, unix.AT_FDCWD, newpath)
+}
+
+// RenameNewAt is RenameNew between the folders olddir and newdir.
+func (d *Disk) RenameNewAt(olddir int, oldpath string, newdir int, newpath string) error {
+	return d.two("rename", oldpath, newpath, func() error {
+		return unix.Renameat2(olddir, oldpath, newdir, newpath, unix.RENAME_NOREPLACE)
+	})
+}
+
+func (d *Disk) two(name, oldpath, newpath string, call func() error) error {
+	if err := d.hook(name, oldpath, newpath); err != nil {
+		return wrap(name, oldpath, newpath, err)
+	}
+	return wrap(name, oldpath, newpath, retry(call))
+}
+
+// Remove removes the file path.
+func (d *Disk) Remove(path string) error { return d.RemoveAt(unix.AT_FDCWD, path) }
+
+// RemoveAt is Remove relative to the folder dirfd.
+func (d *Disk) RemoveAt(dirfd int, path string) error {
+	return d.one("unlink", path, func() error { return unix.Unlinkat(dirfd, path, 0) })
+}
+
+// RemoveDir removes the empty folder path.
+func (d *Disk) RemoveDir(path string) error {
+	return d.one("unlink", path, func() error { return unix.Rmdir(path) })
+}
+
+// Mkdir makes the folder path.
+func (d *Disk) Mkdir(path string, perm os.FileMode) error {
+	return d.MkdirAt(unix.AT_FDCWD, path, perm)
+}
+
+// MkdirAt is Mkdir relative to the folder dirfd.
+func (d *Disk) MkdirAt(dirfd int, path string, perm os.FileMode) error {
+	return d.one("mkdir", path, func() error { return unix.Mkdirat(dirfd, path, uint32(perm.Perm())) })
+}
+
+func (d *Disk) one(name, path string, call func() error) error {
+	if err := d.hook(name, path, ""); err != nil {
+		return wrap(name, path, "", err)
+	}
+	return wrap(name, path, "", retry(call))
+}
+
+// Truncate cuts f to size bytes.
+func (d *Disk) Truncate(f *os.File, size int64) error {
+	if err := d.hook("truncate", f.Name(), ""); err != nil {
+		return wrap("truncate", f.Name(), "", err)
+	}
+	return f.Truncate(size)
+}
+
+// Replace gives path a new content as a whole: after an error the old content
+// stands, or the new one, never a part. The new file is made beside it under
+// path + ".new"; two callers must not replace one path at a time.
+func (d *Disk) Replace(path string, perm os.FileMode, content []byte) (err error) {
+	tmp := path + ".new"
+	if err := d.Remove(tmp); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err // left by a crash and cannot be removed
+	}
+	f, err := d.Create(tmp, perm)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		f.Close()
+		if err != nil {
+			d.Remove(tmp) // best effort: the next Replace removes it
+		}
+	}()
+	if _, err := f.Write(content); err != nil {
+		return err
+	}
+	if err := d.Sync(f); err != nil {
+		return err
+	}
+	if err := d.Rename(tmp, path); err != nil {
+		return err
+	}
+	return d.SyncDir(filepath.Dir(strings.TrimSuffix(path, "/")))
+}
