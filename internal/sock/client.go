@@ -1,0 +1,190 @@
+package sock
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"posthorn/internal/attr"
+)
+
+// Client sends requests to one server over pooled connections. It is safe for
+// concurrent use.
+type Client struct {
+	Path    string
+	Proto   string
+	Timeout time.Duration // of one request, unless its context ends earlier; default 30 s
+	Peers   []int         // uids that the server may have; nil means any
+
+	mu   sync.Mutex
+	idle []*attr.Conn
+}
+
+// maxIdle bounds the pooled connections.
+const maxIdle = 64
+
+// Do sends req, which need not name the protocol, and f unless it is nil, and
+// returns the answer. f stays the caller's. A descriptor in the answer is
+// closed. A request goes out a second time only where the first connection was
+// pooled and its server left before it read anything.
+func (c *Client) Do(ctx context.Context, req attr.List, f *os.File) (attr.List, error) {
+	l, out, err := c.DoFile(ctx, req, f)
+	if out != nil {
+		out.Close()
+	}
+	return l, err
+}
+
+// DoFile is Do, with the descriptor that came with the answer, or nil.
+func (c *Client) DoFile(ctx context.Context, req attr.List, f *os.File) (attr.List, *os.File, error) {
+	if len(req) == 0 || req[0].Name != "proto" {
+		req = slices.Insert(slices.Clone(req), 0, attr.Attr{Name: "proto", Value: c.Proto})
+	}
+	for {
+		conn, pooled, err := c.conn(ctx)
+		if err != nil {
+			return nil, nil, err
+		}
+		l, out, err := c.once(ctx, conn, req, f)
+		if err == nil {
+			return l, out, nil
+		}
+		if stale(err) && pooled && ctx.Err() == nil {
+			continue // the server was restarted since; others of the pool are as old
+		}
+		return nil, nil, fmt.Errorf("%s: %w", c.Path, err)
+	}
+}
+
+// once makes one exchange and puts the connection back after a good one.
+func (c *Client) once(ctx context.Context, conn *attr.Conn, req attr.List, f *os.File) (attr.List, *os.File, error) {
+	conn.SetDeadline(c.deadline(ctx))
+	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
+	err := conn.Write(req, f)
+	if err != nil {
+		stop()
+		conn.Close()
+		return nil, nil, &staleError{err}
+	}
+	l, out, err := conn.Read()
+	if !stop() || err != nil {
+		conn.Close()
+		if err == nil {
+			return l, out, nil
+		}
+		if ctx.Err() != nil {
+			err = errors.Join(ctx.Err(), err)
+		}
+		return nil, nil, err
+	}
+	c.put(conn)
+	return l, out, nil
+}
+
+// staleError is a failure to hand the request over at all.
+type staleError struct{ err error }
+
+func (e *staleError) Error() string { return e.err.Error() }
+func (e *staleError) Unwrap() error { return e.err }
+
+func stale(err error) bool {
+	var s *staleError
+	return errors.As(err, &s)
+}
+
+func (c *Client) deadline(ctx context.Context) time.Time {
+	t := c.Timeout
+	if t <= 0 {
+		t = 30 * time.Second
+	}
+	d := time.Now().Add(t)
+	if cd, ok := ctx.Deadline(); ok && cd.Before(d) {
+		d = cd
+	}
+	return d
+}
+
+// conn returns a pooled connection or dials one.
+func (c *Client) conn(ctx context.Context) (conn *attr.Conn, pooled bool, err error) {
+	for {
+		c.mu.Lock()
+		n := len(c.idle)
+		if n == 0 {
+			c.mu.Unlock()
+			break
+		}
+		conn = c.idle[n-1]
+		c.idle = c.idle[:n-1]
+		c.mu.Unlock()
+		if alive(conn) {
+			return conn, true, nil
+		}
+		conn.Close()
+	}
+	dial := net.Dialer{Deadline: c.deadline(ctx)}
+	nc, err := dial.DialContext(ctx, "unix", c.Path)
+	if err != nil {
+		return nil, false, err
+	}
+	u := nc.(*net.UnixConn)
+	if err := c.check(u); err != nil {
+		u.Close()
+		return nil, false, err
+	}
+	return attr.NewConn(u), false, nil
+}
+
+func (c *Client) check(u *net.UnixConn) error {
+	if c.Peers == nil {
+		return nil
+	}
+	p, err := PeerOf(u)
+	if err != nil {
+		return err
+	}
+	if !slices.Contains(c.Peers, p.UID) {
+		return fmt.Errorf("%s: server has uid %d, expected one of %v", c.Path, p.UID, c.Peers)
+	}
+	return nil
+}
+
+// alive reports whether nothing, not even an end, is waiting on an idle
+// connection: a server that left meanwhile shows here.
+func alive(conn *attr.Conn) bool {
+	raw, err := conn.Unix().SyscallConn()
+	if err != nil {
+		return false
+	}
+	quiet := false
+	err = raw.Read(func(fd uintptr) bool {
+		quiet = nothingToRead(int(fd))
+		return true
+	})
+	return err == nil && quiet
+}
+
+func (c *Client) put(conn *attr.Conn) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.idle) >= maxIdle {
+		conn.Close()
+		return
+	}
+	conn.SetDeadline(time.Time{})
+	c.idle = append(c.idle, conn)
+}
+
+// Close closes the pooled connections. The client can be used again.
+func (c *Client) Close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, conn := range c.idle {
+		conn.Close()
+	}
+	c.idle = nil
+}

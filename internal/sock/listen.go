@@ -1,0 +1,88 @@
+// Package sock is the Unix sockets between the daemons: listening, who may
+// connect, requests and answers with deadlines, and pooled clients.
+package sock
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// Options say whose a listening socket is. UID or GID -1 keeps the process's.
+type Options struct {
+	Mode     os.FileMode
+	UID, GID int
+}
+
+// ErrBusy means that a live server answers at the path already.
+var ErrBusy = errors.New("another server listens there")
+
+// Listen makes a socket at path. It is bound under a name of its own, owned
+// and moded there, and then renamed into place, so nobody can connect before
+// the mode is right; a dead server's socket is replaced, a live one's is not.
+func Listen(path string, o Options) (*net.UnixListener, error) {
+	if c, err := net.Dial("unix", path); err == nil {
+		c.Close()
+		return nil, fmt.Errorf("listen %s: %w", path, ErrBusy)
+	}
+	tmp := filepath.Join(filepath.Dir(path), fmt.Sprintf(".%s.%d", filepath.Base(path), os.Getpid()))
+	if err := os.Remove(tmp); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: tmp, Net: "unix"})
+	if err != nil {
+		return nil, err
+	}
+	l.SetUnlinkOnClose(false) // the name is another's by then
+	err = place(tmp, path, o)
+	if err != nil {
+		l.Close()
+		os.Remove(tmp)
+		return nil, fmt.Errorf("listen %s: %w", path, err)
+	}
+	return l, nil
+}
+
+func place(tmp, path string, o Options) error {
+	if o.UID >= 0 || o.GID >= 0 {
+		if err := os.Chown(tmp, o.UID, o.GID); err != nil {
+			return err
+		}
+	}
+	if err := os.Chmod(tmp, o.Mode.Perm()); err != nil {
+		return err
+	}
+	return os.Rename(tmp, path)
+}
+
+// Peer is the process at the other end, as it was when it connected.
+type Peer struct{ PID, UID, GID int }
+
+// PeerOf asks the kernel who connected (SO_PEERCRED).
+func PeerOf(c syscall.Conn) (Peer, error) {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return Peer{}, err
+	}
+	var cred *unix.Ucred
+	var cerr error
+	err = raw.Control(func(fd uintptr) {
+		cred, cerr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
+	})
+	if err = errors.Join(err, cerr); err != nil {
+		return Peer{}, fmt.Errorf("peer credentials: %w", err)
+	}
+	return Peer{int(cred.Pid), int(cred.Uid), int(cred.Gid)}, nil
+}
+
+// nothingToRead peeks at a socket without waiting.
+func nothingToRead(fd int) bool {
+	var b [1]byte
+	_, _, err := unix.Recvfrom(fd, b[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
+	return err == unix.EAGAIN
+}

@@ -1,0 +1,190 @@
+package sock
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"runtime/debug"
+	"slices"
+	"sync"
+	"time"
+
+	"posthorn/internal/attr"
+	"posthorn/internal/evlog"
+	"posthorn/internal/verdict"
+)
+
+// Server answers requests of one protocol, one at a time on each connection.
+type Server struct {
+	Name    string        // of the socket, for the log
+	Proto   string        // what each request names first, such as posthorn-queue/1
+	Allow   []int         // uids that may connect; nil means the own uid only
+	Timeout time.Duration // to read the rest of a request, and to write an answer; default 30 s
+	Log     *evlog.Log
+
+	// Handle answers one request. It owns f, which may be nil, and closes it.
+	// A returned descriptor goes out with the answer and is closed then.
+	Handle func(ctx context.Context, p Peer, req attr.List, f *os.File) (attr.List, *os.File)
+}
+
+// maxConns bounds the connections to one socket; the clients pool theirs.
+const maxConns = 1024
+
+// Serve accepts until ctx is done, then closes idle connections, waits for the
+// requests that run, and returns nil. It closes l.
+func (s *Server) Serve(ctx context.Context, l *net.UnixListener) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() { l.Close() })
+	defer stop()
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel()
+	slots := make(chan struct{}, maxConns)
+	for {
+		slots <- struct{}{}
+		c, err := l.AcceptUnix()
+		if err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			if errors.Is(err, net.ErrClosed) {
+				return err
+			}
+			// Out of descriptors or the like: others close theirs meanwhile.
+			s.Log.PeerFailed(s.Name, err)
+			time.Sleep(50 * time.Millisecond)
+			<-slots
+			continue
+		}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			s.conn(ctx, c)
+		})
+	}
+}
+
+// conn serves one connection until its peer leaves.
+func (s *Server) conn(ctx context.Context, u *net.UnixConn) {
+	c := attr.NewConn(u)
+	defer c.Close()
+	defer s.recover()
+	peer, err := PeerOf(u)
+	if err != nil {
+		s.Log.PeerFailed(s.Name, err)
+		return
+	}
+	if !s.allowed(peer.UID) {
+		s.Log.PeerRefused(s.Name, peer.PID, peer.UID)
+		return
+	}
+	// An idle connection wakes up when the server stops.
+	stop := context.AfterFunc(ctx, func() { u.SetReadDeadline(time.Unix(1, 0)) })
+	defer stop()
+	for {
+		if err := s.request(ctx, c, peer); err != nil {
+			if err != io.EOF && ctx.Err() == nil {
+				s.Log.PeerFailed(s.Name, err)
+			}
+			return
+		}
+	}
+}
+
+// recover keeps a bug in one request from ending the daemon.
+func (s *Server) recover() {
+	if p := recover(); p != nil {
+		s.Log.Crashed(s.Name, fmt.Sprint(p), string(debug.Stack()))
+	}
+}
+
+func (s *Server) allowed(uid int) bool {
+	if s.Allow == nil {
+		return uid == os.Geteuid()
+	}
+	return slices.Contains(s.Allow, uid)
+}
+
+// request reads one request and answers it.
+func (s *Server) request(ctx context.Context, c *attr.Conn, peer Peer) error {
+	if ctx.Err() != nil {
+		return io.EOF
+	}
+	req, f, err := c.Read()
+	if err != nil {
+		return err
+	}
+	if got := req.Get("proto"); got != s.Proto {
+		if f != nil {
+			f.Close()
+		}
+		bad := verdict.New(verdict.Later, "4.3.5", fmt.Sprintf("found proto %.60q, expected %s", got, s.Proto))
+		c.Unix().SetWriteDeadline(time.Now().Add(s.timeout()))
+		return errors.Join(errors.New(bad.Text), c.Write(Reply(bad), nil))
+	}
+	answer, out := s.Handle(ctx, peer, req, f)
+	if out != nil {
+		defer out.Close()
+	}
+	c.Unix().SetWriteDeadline(time.Now().Add(s.timeout()))
+	return c.Write(answer, out)
+}
+
+func (s *Server) timeout() time.Duration {
+	if s.Timeout > 0 {
+		return s.Timeout
+	}
+	return 30 * time.Second
+}
+
+// Reply returns the start of every answer: verdict, status, text.
+func Reply(v verdict.Verdict) attr.List {
+	return attr.List{{Name: "verdict", Value: v.Kind.String()}, {Name: "status", Value: v.Status}, {Name: "text", Value: oneLine(v.Text)}}
+}
+
+// oneLine makes a text fit for an attribute.
+func oneLine(s string) string {
+	const most = 2000
+	if len(s) > most {
+		s = s[:most]
+	}
+	b := []byte(s)
+	for i, c := range b {
+		if c < ' ' || c == 0x7f {
+			b[i] = ' '
+		}
+	}
+	return string(b)
+}
+
+// Verdict reads the start of an answer, or of a group within it.
+func Verdict(l attr.List) (verdict.Verdict, error) {
+	k, err := verdict.ParseKind(l.Get("verdict"))
+	if err != nil {
+		return verdict.Verdict{}, err
+	}
+	return verdict.New(k, l.Get("status"), l.Get("text")), nil
+}
+
+// Groups cuts l into the groups that each begin with an attribute called name.
+// What stands before the first is left out.
+func Groups(l attr.List, name string) []attr.List {
+	var groups []attr.List
+	start := -1
+	for i, a := range l {
+		if a.Name != name {
+			continue
+		}
+		if start >= 0 {
+			groups = append(groups, l[start:i])
+		}
+		start = i
+	}
+	if start >= 0 {
+		groups = append(groups, l[start:])
+	}
+	return groups
+}
