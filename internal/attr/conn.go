@@ -52,9 +52,9 @@ func (r fdReader) Read(p []byte) (int, error) {
 		return 0, ErrDescriptors
 	}
 	if errors.Is(err, io.EOF) { // the net package wraps it here
-		return n, io.EOF
+		err = io.EOF
 	}
-	return n, err
+	return max(n, 0), err // n is -1 after some errors
 }
 
 // collect takes the descriptor out of the control message.
