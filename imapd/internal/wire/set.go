@@ -1,0 +1,139 @@
+package wire
+
+import (
+	"slices"
+	"sort"
+)
+
+// maxRanges bounds the ranges of one sequence set; a line of 64 KiB holds no
+// more than 32,768.
+const maxRanges = 32 << 10
+
+// Range is the numbers from Lo to Hi, both included. 0 stands for "*".
+type Range struct{ Lo, Hi uint32 }
+
+// Set is a sequence set as it was written (RFC 3501 section 9).
+type Set []Range
+
+// Set takes a sequence set.
+func (s *Scanner) Set() (Set, error) {
+	var set Set
+	for {
+		r, err := s.setRange()
+		if err != nil {
+			return nil, err
+		}
+		if set = append(set, r); len(set) > maxRanges {
+			return nil, bad("message set too long")
+		}
+		if !s.Accept(',') {
+			return set, nil
+		}
+	}
+}
+
+func (s *Scanner) setRange() (Range, error) {
+	lo, err := s.setNumber()
+	if err != nil || !s.Accept(':') {
+		return Range{lo, lo}, err
+	}
+	hi, err := s.setNumber()
+	return Range{lo, hi}, err
+}
+
+func (s *Scanner) setNumber() (uint32, error) {
+	if s.Accept('*') {
+		return 0, nil
+	}
+	n, err := s.Number()
+	if err != nil || n == 0 {
+		return 0, bad("invalid message set")
+	}
+	return n, nil
+}
+
+// Max returns the largest number the set names, 0 if it names only "*".
+func (set Set) Max() uint32 {
+	var m uint32
+	for _, r := range set {
+		m = max(m, r.Lo, r.Hi)
+	}
+	return m
+}
+
+// Star reports whether the set names "*".
+func (set Set) Star() bool {
+	return slices.ContainsFunc(set, func(r Range) bool { return r.Lo == 0 || r.Hi == 0 })
+}
+
+// Resolve returns the set with "*" replaced by star, ranges turned the right
+// way round, sorted and without overlaps. With star 0 (an empty mailbox)
+// ranges that name "*" are left out.
+func (set Set) Resolve(star uint32) Set {
+	out := make(Set, 0, len(set))
+	for _, r := range set {
+		if r.Lo == 0 {
+			r.Lo = star
+		}
+		if r.Hi == 0 {
+			r.Hi = star
+		}
+		if r.Lo == 0 || r.Hi == 0 {
+			continue
+		}
+		out = append(out, Range{min(r.Lo, r.Hi), max(r.Lo, r.Hi)})
+	}
+	slices.SortFunc(out, func(a, b Range) int {
+		switch {
+		case a.Lo < b.Lo:
+			return -1
+		case a.Lo > b.Lo:
+			return 1
+		}
+		return 0
+	})
+	return out.merge()
+}
+
+func (set Set) merge() Set {
+	if len(set) == 0 {
+		return set
+	}
+	n := 0
+	for _, r := range set[1:] {
+		if set[n].Hi == ^uint32(0) || r.Lo <= set[n].Hi+1 {
+			set[n].Hi = max(set[n].Hi, r.Hi)
+			continue
+		}
+		n++
+		set[n] = r
+	}
+	return set[:n+1]
+}
+
+// Has reports whether n is in the set, which must be resolved.
+func (set Set) Has(n uint32) bool {
+	i := sort.Search(len(set), func(i int) bool { return set[i].Hi >= n })
+	return i < len(set) && set[i].Lo <= n
+}
+
+// AppendSet appends the shortest notation of the rising numbers nums, as in
+// COPYUID (RFC 4315 section 4).
+func AppendSet(dst []byte, nums []uint32) []byte {
+	for i := 0; i < len(nums); {
+		j := i
+		for j+1 < len(nums) && nums[j+1] == nums[j]+1 {
+			j++
+		}
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = appendUint(dst, uint64(nums[i]))
+		if j > i {
+			dst = append(dst, ':')
+			dst = appendUint(dst, uint64(nums[j]))
+		}
+		i = j + 1
+	}
+	return dst
+}
