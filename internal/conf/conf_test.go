@@ -1,0 +1,225 @@
+package conf
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+)
+
+const minimal = "hostname mx.example.org\ndomain example.org\n"
+
+// write puts content into a file of its own and returns its path.
+func write(t *testing.T, name, content string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func load(t *testing.T, content string) (*Config, error) {
+	t.Helper()
+	return Load(write(t, "posthorn.conf", content))
+}
+
+func TestThreeLines(t *testing.T) {
+	c, err := load(t, minimal+"tls /etc/posthorn/tls/mx.pem # ours\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Hostname != "mx.example.org" || c.Node != "mx.example.org" || !c.LocalDomain("example.org") || c.LocalDomain("example.net") {
+		t.Errorf("got hostname %q, node %q, domains %q", c.Hostname, c.Node, c.Domains)
+	}
+	if len(c.Listen) != len(services) {
+		t.Errorf("got %d listeners, want all %d services", len(c.Listen), len(services))
+	}
+	if c.MessageSize != 50<<20 || c.Expire != 5*day || c.Retry[0] != 5*time.Minute || c.SystemUsers || c.MailRoot != "/var/mail/posthorn" {
+		t.Errorf("defaults: got %+v", c)
+	}
+	if len(c.RelayFrom) != 0 {
+		t.Errorf("relay-from: got %v, want nobody", c.RelayFrom)
+	}
+}
+
+func TestWithoutCertificateOnlyStartTLSServices(t *testing.T) {
+	c, err := load(t, minimal)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range c.Listen {
+		if implicitTLS(l.Service) {
+			t.Errorf("got %s, want no service that begins with TLS", l.Service)
+		}
+	}
+}
+
+func TestSyntax(t *testing.T) {
+	c, err := load(t, `# a comment
+hostname "mx.example.org"   # quoted
+domain example.org
+  EXAMPLE.net               # goes on
+	other.example
+smarthost default [relay.example.net]:587 login=@/secret/relay tls=require
+smarthost ann@example.org relay.example.com:2525
+smarthost @example.net [2001:db8::1]:25
+listen smtp *:25
+listen imap [::1]:143
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"example.org", "example.net", "other.example"}; !reflect.DeepEqual(c.Domains, want) {
+		t.Errorf("domains: got %q, want %q", c.Domains, want)
+	}
+	s := c.Smarthosts
+	if len(s) != 3 || s[0].Host != "relay.example.net" || s[0].Port != "587" || s[0].MX || s[0].Login != "@/secret/relay" || s[0].TLS != "require" {
+		t.Errorf("smarthosts: got %+v", s)
+	}
+	if !s[1].MX || s[1].Port != "2525" || s[2].Host != "2001:db8::1" {
+		t.Errorf("smarthosts: got %+v", s)
+	}
+	if got := c.Listeners("smtp", "submission"); len(got) != 1 || got[0].Addr != ":25" {
+		t.Errorf("listeners: got %+v", got)
+	}
+}
+
+// TestErrors: each says file and line, what was found and what was expected.
+func TestErrors(t *testing.T) {
+	for _, tc := range []struct{ name, content, want string }{
+		{"unknown word", minimal + "colour red\n", `:3: found the unknown word "colour"`},
+		{"a second one", minimal + "hostname a.example\n", ":3: found a second hostname, expected only the one at "},
+		{"quote without end", minimal + "postmaster \"ann\n", ":3: found a quote without end"},
+		{"backslash", minimal + `postmaster "a\nb"` + "\n", ":3: found a backslash"},
+		{"NUL", minimal + "postmaster a\x00b\n", ":3: found a NUL byte"},
+		{"goes on from nothing", "  hostname a\n", ":1: found a line that goes on"},
+		{"value behind option", minimal + "smarthost tls=may default [a]:1\n", ":3: found the value"},
+		{"no value", minimal + "postmaster\n", ":3: postmaster: found 0 values, expected one"},
+		{"option where none is", minimal + "postmaster a@b x=y\n", ":3: postmaster: found the option x="},
+		{"no hostname", "domain example.org\n", ": found no hostname, expected"},
+		{"no domain", "hostname a.example\n", ": found no domain, expected"},
+		{"implicit TLS without certificate", minimal + "listen imaps *:993\n", ":3: listen: found imaps without a certificate"},
+		{"plain secret", minimal + "smarthost default [a]:1 login=me:secret\n", ":3: smarthost: login: found a plain value"},
+		{"a second smarthost", minimal + "smarthost default [a]:1\nsmarthost default [b]:1\n", ":4: smarthost: found a second line for default"},
+		{"include of nothing", minimal + "include /nonexistent\n", ":3: include: found no file"},
+	} {
+		_, err := load(t, tc.content)
+		if err == nil || !strings.Contains(err.Error(), tc.want) || !strings.Contains(err.Error(), "posthorn.conf") {
+			t.Errorf("%s: got %v, want %q", tc.name, err, tc.want)
+		}
+	}
+}
+
+// TestDirectives has a good and a bad value for every directive of the table.
+func TestDirectives(t *testing.T) {
+	samples := map[string]struct{ good, bad string }{
+		"hostname": {"mx.example.org", "mx..example"}, "domain": {"a.example b.example", "a b_@"},
+		"tls": {"/etc/x.pem /etc/y.pem", "x.pem"}, "mail-root": {"/mail", "mail"}, "postmaster": {"ann@example.org", "ann"},
+		"relay-from": {"127.0.0.0/8 ::1 192.0.2.1", "example.org"}, "system-users": {"yes", "maybe"}, "min-uid": {"500", "0"},
+		"create-homes": {"yes", "1"}, "mail-shared": {"yes", "true"}, "node": {"a", "a/b"}, "recipient-delimiter": {"+-", "@"},
+		"listen": {"smtp 127.0.0.1:0", "smtp here:25"}, "smarthost": {"default [a.example]:25 ca=/x tls=may", "someone [a]:1"},
+		"users": {"/u", "u"}, "aliases": {"/a", "a"}, "transport": {"/t", ""}, "spool": {"/s", "s"}, "run-dir": {"/r", "r"},
+		"state-dir": {"/s", "s"}, "libexec": {"/l", "l"}, "process-user": {"smtpd 61001:61001", "nobody x"},
+		"process-group": {"sockets 61000", "wheel 0"}, "landlock": {"require", "perhaps"}, "message-size": {"100M", "1X"},
+		"max-recipients": {"2000", "5"}, "max-received": {"30", "0"}, "bare-newline": {"normalize", "keep"},
+		"connections": {"5", "0"}, "connections-per-client": {"5", "-1"}, "timeout": {"30s", "30"}, "login-timeout": {"30s", "5y"},
+		"idle-timeout": {"1h", "1s"}, "resolver": {"127.0.0.1 127.0.0.1:5353 [::1]:53", "dns.example"}, "remote-port": {"2525", "0"},
+		"remote-tls": {"require", "dane"}, "remote-bind": {"192.0.2.1", "eth0"}, "remote-concurrency": {"5", "0"},
+		"destination-concurrency": {"5", "x"}, "deliver-concurrency": {"5", "65"}, "connect-timeout": {"5s", "0"},
+		"remote-timeout": {"5s", "s"}, "retry": {"1s 2s", "0"}, "retry-jitter": {"0", "101"}, "expire": {"1h", "1"},
+		"bounce-expire": {"1h", "31d"}, "delay-warning": {"0", "x"}, "auth-workers": {"4", "0"}, "auth-failures": {"3", "0"},
+		"auth-window": {"1m", "0"}, "auth-delay": {"0", "2m"}, "ticket-life": {"5s", "2m"}, "plaintext-login": {"no", "lan"},
+	}
+	for _, d := range Directives() {
+		s, ok := samples[d.Name]
+		if !ok || d.Help == "" || d.Args == "" {
+			t.Errorf("%s: no sample, help or synopsis", d.Name)
+			continue
+		}
+		base := strings.ReplaceAll(minimal, d.Name+" ", "# ")
+		if d.Name == "hostname" || d.Name == "domain" {
+			base = strings.ReplaceAll(base, "# ", "# no ")
+		}
+		if _, err := load(t, base+d.Name+" "+s.good+"\n"); err != nil {
+			t.Errorf("%s %s: got %v", d.Name, s.good, err)
+		}
+		if _, err := load(t, base+d.Name+" "+s.bad+"\n"); err == nil {
+			t.Errorf("%s %s: got no error", d.Name, s.bad)
+		}
+	}
+	if len(samples) != len(directives) {
+		t.Errorf("got %d samples for %d directives", len(samples), len(directives))
+	}
+}
+
+func TestInclude(t *testing.T) {
+	dir := t.TempDir()
+	main := filepath.Join(dir, "posthorn.conf")
+	os.Mkdir(filepath.Join(dir, "conf.d"), 0o755)
+	os.WriteFile(main, []byte(minimal+"include conf.d/*.conf\n"), 0o644)
+	os.WriteFile(filepath.Join(dir, "conf.d", "a.conf"), []byte("postmaster ann@example.org\n"), 0o644)
+	c, err := Load(main)
+	if err != nil || c.Postmaster != "ann@example.org" {
+		t.Errorf("got %v, want the included postmaster", err)
+	}
+	os.WriteFile(filepath.Join(dir, "conf.d", "a.conf"), []byte("include a.conf\n"), 0o644)
+	if _, err := Load(main); err == nil {
+		t.Error("a file that includes itself: got no error")
+	}
+}
+
+func TestSecret(t *testing.T) {
+	path := write(t, "relay", "me:secret\n")
+	if _, err := Secret("@" + path); err == nil {
+		t.Error("a file that all can read: got no error")
+	}
+	os.Chmod(path, 0o640)
+	if got, err := Secret("@" + path); got != "me:secret" || err != nil {
+		t.Errorf("got %q, %v", got, err)
+	}
+	if _, err := Secret("me:secret"); err == nil {
+		t.Error("a plain value: got no error")
+	}
+}
+
+func TestIdentities(t *testing.T) {
+	c, err := load(t, minimal+"process-user smtpd 61001:61002\nprocess-group sockets 61010\nprocess-group incoming 61011\nprocess-group tls 61012\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	own, err := c.Identity("smtpd")
+	if os.Geteuid() != 0 {
+		if err != nil || own.UID != os.Geteuid() || !c.Private() {
+			t.Errorf("own instance: got %+v, %v", own, err)
+		}
+		return
+	}
+	if want := (Identity{61001, 61002, []int{61010, 61011, 61012}}); err != nil || !reflect.DeepEqual(own, want) {
+		t.Errorf("got %+v, %v, want %+v", own, err, want)
+	}
+	if uids, err := c.PeerUIDs("smtpd", "root"); err != nil || !reflect.DeepEqual(uids, []int{61001, 0}) {
+		t.Errorf("peers: got %v, %v", uids, err)
+	}
+}
+
+func FuzzScan(f *testing.F) {
+	f.Add(minimal)
+	f.Add("listen smtp *:25 milter=\"a b\"\n  more\n# x\n")
+	f.Fuzz(func(t *testing.T, s string) {
+		lines, err := scan("f", strings.NewReader(s))
+		if err != nil {
+			return
+		}
+		for _, l := range lines {
+			if l.name == "" && !strings.Contains(s, `""`) {
+				t.Errorf("%q: a directive without a name", s)
+			}
+			if l.pos.Line < 1 || l.pos.Line > strings.Count(s, "\n")+1 {
+				t.Errorf("%q: line %d", s, l.pos.Line)
+			}
+		}
+	})
+}

@@ -1,0 +1,487 @@
+package conf
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Directive is one line of the table: what posthorn.conf(5) repeats.
+type Directive struct {
+	Name    string
+	Args    string // synopsis of values and options
+	Default string // as it would be written; "" for none
+	Repeat  bool   // may stand on several lines
+	Restart bool   // a change takes effect at the next start only
+	Help    string // one line
+
+	set func(*Config, line) error
+}
+
+// Directives returns the table of all directives, in the order of the page.
+func Directives() []Directive { return slices.Clone(directives) }
+
+func directive(name string) *Directive {
+	i := slices.IndexFunc(directives, func(d Directive) bool { return d.Name == name })
+	if i < 0 {
+		return nil
+	}
+	return &directives[i]
+}
+
+var directives = []Directive{
+	{"hostname", "name", "", false, true, "name of this host in greetings, trace lines and EHLO",
+		text(func(c *Config) *string { return &c.Hostname }, checkDomain)},
+	{"domain", "name …", "", true, false, "domains whose mail is delivered here", setDomains},
+	{"tls", "file …", "", true, false, "PEM files with a key and its certificate chain", setTLS},
+	{"mail-root", "folder", "/var/mail/posthorn", false, true, "where users without a home have their mail",
+		text(func(c *Config) *string { return &c.MailRoot }, checkPath)},
+	{"postmaster", "address", "", false, false, "who gets mail for postmaster, and bounces that cannot be returned",
+		text(func(c *Config) *string { return &c.Postmaster }, checkAddress)},
+	{"relay-from", "network …", "", true, false, "clients that may send to other domains on port 25 without login", setRelayFrom},
+	{"system-users", "yes|no", "no", false, true, "deliver to the system's users in their homes",
+		yesNo(func(c *Config) *bool { return &c.SystemUsers })},
+	{"min-uid", "number", "1000", false, true, "smallest uid that owns mail, besides vmail's",
+		number(func(c *Config) *int { return &c.MinUID }, 1, 1<<31-2)},
+	{"create-homes", "yes|no", "no", false, true, "make missing homes of system users",
+		yesNo(func(c *Config) *bool { return &c.CreateHomes })},
+	{"mail-shared", "yes|no", "no", false, true, "others than this host's Posthorn change these Maildirs too",
+		yesNo(func(c *Config) *bool { return &c.MailShared })},
+	{"node", "name", "", false, true, "name of this host in Maildir file names; the hostname unless set",
+		text(func(c *Config) *string { return &c.Node }, checkDomain)},
+	{"recipient-delimiter", "characters", "+", false, false, "what separates user and detail in user+detail",
+		text(func(c *Config) *string { return &c.Delimiter }, checkDelimiter)},
+
+	{"listen", "service host:port [name=value …]", "", true, true, "where a service is offered; all of them on every address unless set", setListen},
+	{"smarthost", "default|address|@domain host:port [login=@file] [tls=may|require|implicit|none] [ca=file]", "", true, false,
+		"host that takes the mail of a sender for other domains", setSmarthost},
+
+	{"users", "file", "/etc/posthorn/users", false, false, "accounts", text(func(c *Config) *string { return &c.UsersFile }, checkPath)},
+	{"aliases", "file", "/etc/posthorn/aliases", false, false, "aliases; the file may be missing",
+		text(func(c *Config) *string { return &c.AliasesFile }, checkPath)},
+	{"transport", "file", "/etc/posthorn/transport", false, false, "routes by domain; the file may be missing",
+		text(func(c *Config) *string { return &c.TransportFile }, checkPath)},
+	{"spool", "folder", "/var/spool/posthorn", false, true, "the queue", text(func(c *Config) *string { return &c.Spool }, checkPath)},
+	{"run-dir", "folder", "/run/posthorn", false, true, "sockets between the daemons", text(func(c *Config) *string { return &c.RunDir }, checkPath)},
+	{"state-dir", "folder", "/var/lib/posthorn", false, true, "what daemons remember", text(func(c *Config) *string { return &c.StateDir }, checkPath)},
+	{"libexec", "folder", DefaultLibexec, false, true, "where the daemons' programs are", text(func(c *Config) *string { return &c.Libexec }, checkPath)},
+	{"process-user", "process user|uid|uid:gid", "", true, true, "user of a process, instead of its default", setProcessUser},
+	{"process-group", "sockets|incoming|tls group|gid", "", true, true, "group that opens a room to the processes that need it", setProcessGroup},
+	{"landlock", "try|require|no", "try", false, true, "confine each daemon with Landlock; require: refuse to start without all of it",
+		choice(func(c *Config) *string { return &c.Landlock }, "try", "require", "no")},
+
+	{"message-size", "size", "50M", false, false, "largest message taken in", size(func(c *Config) *int64 { return &c.MessageSize }, 64<<10, 1<<40)},
+	{"max-recipients", "number", "1000", false, false, "recipients of one message", number(func(c *Config) *int { return &c.MaxRecipients }, 100, 4000)},
+	{"max-received", "number", "50", false, false, "Received fields above which a message is in a loop", number(func(c *Config) *int { return &c.MaxReceived }, 10, 1000)},
+	{"bare-newline", "refuse|normalize", "refuse", false, false, "what becomes of CR, LF and NUL that stand alone in mail from the network",
+		choice(func(c *Config) *string { return &c.BareNewline }, "refuse", "normalize")},
+	{"connections", "number", "1000", false, true, "connections of one service at a time", number(func(c *Config) *int { return &c.Connections }, 1, 100000)},
+	{"connections-per-client", "number", "50", false, true, "connections of one client address at a time",
+		number(func(c *Config) *int { return &c.ConnectionsPerClient }, 1, 100000)},
+	{"timeout", "duration", "5m", false, false, "longest silence of an SMTP client", duration(func(c *Config) *time.Duration { return &c.Timeout }, time.Second, time.Hour)},
+	{"login-timeout", "duration", "1m", false, false, "longest silence of an IMAP or POP3 client before login",
+		duration(func(c *Config) *time.Duration { return &c.LoginTimeout }, time.Second, time.Hour)},
+	{"idle-timeout", "duration", "30m", false, false, "longest silence of an IMAP client after login; a POP3 client has a third of it",
+		duration(func(c *Config) *time.Duration { return &c.IdleTimeout }, 10*time.Second, 24*time.Hour)},
+
+	{"resolver", "host[:port] …", "", true, true, "name servers, instead of those of resolv.conf", setResolver},
+	{"remote-port", "port", "25", false, true, "port of other domains' hosts", text(func(c *Config) *string { return &c.RemotePort }, checkPort)},
+	{"remote-tls", "may|require|none", "may", false, false, "TLS with other domains' hosts: where offered, always with a checked certificate, never",
+		choice(func(c *Config) *string { return &c.RemoteTLS }, "may", "require", "none")},
+	{"remote-bind", "address", "", false, true, "own address for connections to other hosts", text(func(c *Config) *string { return &c.RemoteBind }, checkIP)},
+	{"remote-concurrency", "number", "200", false, true, "deliveries to other hosts at a time", number(func(c *Config) *int { return &c.RemoteConcurrency }, 1, 5000)},
+	{"destination-concurrency", "number", "10", false, true, "deliveries to one destination at a time",
+		number(func(c *Config) *int { return &c.DestinationConcurrency }, 1, 1000)},
+	{"deliver-concurrency", "number", "64", false, true, "local deliveries at a time", number(func(c *Config) *int { return &c.DeliverConcurrency }, 1, 64)},
+	{"connect-timeout", "duration", "30s", false, false, "to connect to another host", duration(func(c *Config) *time.Duration { return &c.ConnectTimeout }, time.Second, 10*time.Minute)},
+	{"remote-timeout", "duration", "5m", false, false, "for an answer of another host", duration(func(c *Config) *time.Duration { return &c.RemoteTimeout }, time.Second, time.Hour)},
+	{"retry", "duration …", "5m 10m 20m 40m 1h 2h 4h", false, false, "waits between tries; the last one repeats", setRetry},
+	{"retry-jitter", "percent", "20", false, false, "by how much a wait may be longer", number(func(c *Config) *int { return &c.RetryJitter }, 0, 100)},
+	{"expire", "duration", "5d", false, false, "age at which mail is returned", duration(func(c *Config) *time.Duration { return &c.Expire }, time.Second, 30*day)},
+	{"bounce-expire", "duration", "5d", false, false, "age at which a bounce goes to the postmaster",
+		duration(func(c *Config) *time.Duration { return &c.BounceExpire }, time.Second, 30*day)},
+	{"delay-warning", "duration", "4h", false, false, "age at which the sender is told of the delay, once; 0 never",
+		duration(func(c *Config) *time.Duration { return &c.DelayWarning }, 0, 30*day)},
+
+	{"auth-workers", "number", "2", false, true, "passwords checked at a time", number(func(c *Config) *int { return &c.AuthWorkers }, 1, 64)},
+	{"auth-failures", "number", "10", false, false, "failed logins of one client network or user within auth-window before it has to wait",
+		number(func(c *Config) *int { return &c.AuthFailures }, 1, 10000)},
+	{"auth-window", "duration", "10m", false, false, "time over which failed logins count", duration(func(c *Config) *time.Duration { return &c.AuthWindow }, time.Second, day)},
+	{"auth-delay", "duration", "2s", false, false, "how long the answer to a failed login is held back", duration(func(c *Config) *time.Duration { return &c.AuthDelay }, 0, time.Minute)},
+	{"ticket-life", "duration", "10s", false, false, "time between login and the session that uses it",
+		duration(func(c *Config) *time.Duration { return &c.TicketLife }, time.Second, time.Minute)},
+	{"plaintext-login", "loopback|yes|no", "loopback", false, false, "who may log in to IMAP and POP3 without TLS",
+		choice(func(c *Config) *string { return &c.PlaintextLogin }, "loopback", "yes", "no")},
+}
+
+const day = 24 * time.Hour
+
+// one returns the only value of l.
+func (l line) one() (string, error) {
+	if len(l.options) > 0 {
+		return "", fmt.Errorf("found the option %s=, expected none", l.options[0].name)
+	}
+	if len(l.values) != 1 {
+		return "", fmt.Errorf("found %d values, expected one", len(l.values))
+	}
+	return l.values[0], nil
+}
+
+// several returns the values of l, at least one.
+func (l line) several() ([]string, error) {
+	if len(l.options) > 0 {
+		return nil, fmt.Errorf("found the option %s=, expected none", l.options[0].name)
+	}
+	if len(l.values) == 0 {
+		return nil, fmt.Errorf("found no value, expected one or more")
+	}
+	return l.values, nil
+}
+
+// text sets a string that check finds good.
+func text(field func(*Config) *string, check func(string) (string, error)) func(*Config, line) error {
+	return func(c *Config, l line) error {
+		v, err := l.one()
+		if err == nil {
+			v, err = check(v)
+		}
+		if err == nil {
+			*field(c) = v
+		}
+		return err
+	}
+}
+
+func choice(field func(*Config) *string, of ...string) func(*Config, line) error {
+	return text(field, func(v string) (string, error) {
+		if !slices.Contains(of, v) {
+			return "", fmt.Errorf("found %q, expected %s", v, strings.Join(of, ", "))
+		}
+		return v, nil
+	})
+}
+
+func yesNo(field func(*Config) *bool) func(*Config, line) error {
+	return func(c *Config, l line) error {
+		v, err := l.one()
+		if err != nil {
+			return err
+		}
+		if v != "yes" && v != "no" {
+			return fmt.Errorf("found %q, expected yes or no", v)
+		}
+		*field(c) = v == "yes"
+		return nil
+	}
+}
+
+func number(field func(*Config) *int, least, most int) func(*Config, line) error {
+	return func(c *Config, l line) error {
+		v, err := l.one()
+		if err != nil {
+			return err
+		}
+		n, err := strconv.Atoi(v)
+		if err != nil || n < least || n > most {
+			return fmt.Errorf("found %q, expected a number from %d to %d", v, least, most)
+		}
+		*field(c) = n
+		return nil
+	}
+}
+
+func duration(field func(*Config) *time.Duration, least, most time.Duration) func(*Config, line) error {
+	return func(c *Config, l line) error {
+		v, err := l.one()
+		if err != nil {
+			return err
+		}
+		d, err := parseDuration(v)
+		if err != nil {
+			return err
+		}
+		if d < least || d > most {
+			return fmt.Errorf("found %s, expected from %v to %v", v, least, most)
+		}
+		*field(c) = d
+		return nil
+	}
+}
+
+// parseDuration reads a whole number with a unit s, m, h or d; 0 needs none.
+func parseDuration(s string) (time.Duration, error) {
+	bad := fmt.Errorf("found %q, expected a duration such as 30s, 5m, 4h or 5d", s)
+	if s == "0" {
+		return 0, nil
+	}
+	if len(s) < 2 || len(s) > 8 {
+		return 0, bad
+	}
+	unit := map[byte]time.Duration{'s': time.Second, 'm': time.Minute, 'h': time.Hour, 'd': day}[s[len(s)-1]]
+	n, err := strconv.ParseUint(s[:len(s)-1], 10, 32)
+	if err != nil || unit == 0 {
+		return 0, bad
+	}
+	return time.Duration(n) * unit, nil
+}
+
+func size(field func(*Config) *int64, least, most int64) func(*Config, line) error {
+	return func(c *Config, l line) error {
+		v, err := l.one()
+		if err != nil {
+			return err
+		}
+		n, err := parseSize(v)
+		if err != nil {
+			return err
+		}
+		if n < least || n > most {
+			return fmt.Errorf("found %s, expected from %d to %d bytes", v, least, most)
+		}
+		*field(c) = n
+		return nil
+	}
+}
+
+// parseSize reads a whole number of bytes, or of K, M or G (powers of 1024).
+func parseSize(s string) (int64, error) {
+	shift := 0
+	digits := s
+	if s != "" {
+		switch s[len(s)-1] {
+		case 'K':
+			shift = 10
+		case 'M':
+			shift = 20
+		case 'G':
+			shift = 30
+		}
+	}
+	if shift > 0 {
+		digits = s[:len(s)-1]
+	}
+	n, err := strconv.ParseUint(digits, 10, 32)
+	if err != nil {
+		return 0, fmt.Errorf("found %q, expected a size such as 500K, 50M or 1G", s)
+	}
+	return int64(n) << shift, nil
+}
+
+func setDomains(c *Config, l line) error {
+	values, err := l.several()
+	if err != nil {
+		return err
+	}
+	for _, v := range values {
+		d, err := checkDomain(v)
+		if err != nil {
+			return err
+		}
+		if !slices.Contains(c.Domains, d) {
+			c.Domains = append(c.Domains, d)
+		}
+	}
+	return nil
+}
+
+func setTLS(c *Config, l line) error {
+	values, err := l.several()
+	if err != nil {
+		return err
+	}
+	for _, v := range values {
+		if _, err := checkPath(v); err != nil {
+			return err
+		}
+	}
+	c.TLS = append(c.TLS, values...)
+	return nil
+}
+
+func setRelayFrom(c *Config, l line) error {
+	values, err := l.several()
+	if err != nil {
+		return err
+	}
+	for _, v := range values {
+		p, err := netip.ParsePrefix(v)
+		if err != nil {
+			ip, err := netip.ParseAddr(v)
+			if err != nil {
+				return fmt.Errorf("found %q, expected an address or network such as 192.0.2.0/24", v)
+			}
+			p = netip.PrefixFrom(ip, ip.BitLen())
+		}
+		c.RelayFrom = append(c.RelayFrom, p.Masked())
+	}
+	return nil
+}
+
+func setResolver(c *Config, l line) error {
+	values, err := l.several()
+	if err != nil {
+		return err
+	}
+	for _, v := range values {
+		if ip, err := netip.ParseAddr(v); err == nil {
+			v = net.JoinHostPort(ip.String(), "53")
+		}
+		if _, err := netip.ParseAddrPort(v); err != nil {
+			return fmt.Errorf("found %q, expected an address or address:port", v)
+		}
+		c.Resolvers = append(c.Resolvers, v)
+	}
+	return nil
+}
+
+func setRetry(c *Config, l line) error {
+	values, err := l.several()
+	if err != nil {
+		return err
+	}
+	var waits []time.Duration
+	for _, v := range values {
+		d, err := parseDuration(v)
+		if err != nil {
+			return err
+		}
+		if d < time.Second || d > 2*day {
+			return fmt.Errorf("found %s, expected from 1s to 2d", v)
+		}
+		waits = append(waits, d)
+	}
+	c.Retry = waits
+	return nil
+}
+
+func setListen(c *Config, l line) error {
+	if len(l.values) != 2 {
+		return fmt.Errorf("found %d values, expected a service and host:port", len(l.values))
+	}
+	service, at := l.values[0], l.values[1]
+	if !slices.ContainsFunc(services, func(s struct{ name, port string }) bool { return s.name == service }) {
+		return fmt.Errorf("found the service %q, expected smtp, submission, submissions, pop3, pop3s, imap or imaps", service)
+	}
+	host, port, err := net.SplitHostPort(at)
+	if err != nil {
+		return fmt.Errorf("found %q, expected host:port such as *:25 or 127.0.0.1:2525", at)
+	}
+	if host == "*" {
+		host = ""
+	}
+	if _, err := netip.ParseAddr(host); host != "" && err != nil {
+		return fmt.Errorf("found the host %q, expected an IP address or *", host)
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n > 65535 {
+		return fmt.Errorf("found the port %q, expected a number up to 65535", port)
+	}
+	for _, o := range l.options {
+		return fmt.Errorf("found the option %s=, expected none", o.name)
+	}
+	c.Listen = append(c.Listen, Listen{Service: service, Addr: net.JoinHostPort(host, port), Pos: l.pos})
+	return nil
+}
+
+func setSmarthost(c *Config, l line) error {
+	if len(l.values) != 2 {
+		return fmt.Errorf("found %d values, expected default, an address or @domain, and a host", len(l.values))
+	}
+	s := Smarthost{Sender: strings.ToLower(l.values[0]), TLS: "may", Pos: l.pos}
+	if s.Sender != "default" && !strings.Contains(s.Sender, "@") {
+		return fmt.Errorf("found the sender %q, expected default, an address or @domain", s.Sender)
+	}
+	for _, other := range c.Smarthosts {
+		if other.Sender == s.Sender {
+			return fmt.Errorf("found a second line for %s, expected only the one at %s", s.Sender, other.Pos)
+		}
+	}
+	var err error
+	if s.Host, s.Port, s.MX, err = parseNextHop(l.values[1]); err != nil {
+		return err
+	}
+	for _, o := range l.options {
+		if err := s.option(o); err != nil {
+			return err
+		}
+	}
+	c.Smarthosts = append(c.Smarthosts, s)
+	return nil
+}
+
+func (s *Smarthost) option(o option) error {
+	switch o.name {
+	case "login":
+		if !strings.HasPrefix(o.value, "@/") {
+			return fmt.Errorf("login: found a plain value, expected @ and the path of a file with user:password")
+		}
+		s.Login = o.value
+	case "tls":
+		if !slices.Contains([]string{"may", "require", "implicit", "none"}, o.value) {
+			return fmt.Errorf("tls: found %q, expected may, require, implicit or none", o.value)
+		}
+		s.TLS = o.value
+	case "ca":
+		if _, err := checkPath(o.value); err != nil {
+			return err
+		}
+		s.CAFile = o.value
+	default:
+		return fmt.Errorf("found the option %s=, expected login=, tls= or ca=", o.name)
+	}
+	return nil
+}
+
+// parseNextHop reads [host]:port, host:port, [host] or host; brackets mean the
+// host itself, without them it stands for its MX hosts.
+func parseNextHop(s string) (host, port string, mx bool, err error) {
+	bad := fmt.Errorf("found %q, expected [host]:port or host:port", s)
+	host, port, mx = s, "25", true
+	if strings.HasPrefix(s, "[") {
+		end := strings.IndexByte(s, ']')
+		if end < 0 || (end+1 < len(s) && s[end+1] != ':') {
+			return "", "", false, bad
+		}
+		host, mx = s[1:end], false
+		if end+2 <= len(s) {
+			port = s[end+2:]
+		}
+	} else if i := strings.LastIndexByte(s, ':'); i >= 0 {
+		host, port = s[:i], s[i+1:]
+	}
+	if _, err := checkPort(port); err != nil {
+		return "", "", false, bad
+	}
+	if ip, err := netip.ParseAddr(host); err == nil && !mx {
+		return ip.String(), port, false, nil
+	}
+	if host, err = checkDomain(host); err != nil {
+		return "", "", false, bad
+	}
+	return host, port, mx, nil
+}
+
+func setProcessUser(c *Config, l line) error {
+	if len(l.values) != 2 || len(l.options) > 0 {
+		return fmt.Errorf("found %d values, expected a process and a user", len(l.values))
+	}
+	if !slices.ContainsFunc(processes, func(p struct{ name, user, groups string }) bool { return p.name == l.values[0] }) {
+		return fmt.Errorf("found the process %q, expected one of posthorn.conf(5)", l.values[0])
+	}
+	c.users[l.values[0]] = l.values[1]
+	return nil
+}
+
+func setProcessGroup(c *Config, l line) error {
+	if len(l.values) != 2 || len(l.options) > 0 {
+		return fmt.Errorf("found %d values, expected sockets, incoming or tls, and a group", len(l.values))
+	}
+	if !slices.ContainsFunc(groupNames, func(g struct{ name, group string }) bool { return g.name == l.values[0] }) {
+		return fmt.Errorf("found %q, expected sockets, incoming or tls", l.values[0])
+	}
+	c.groups[l.values[0]] = l.values[1]
+	return nil
+}
