@@ -1,0 +1,167 @@
+package maildir
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"posthorn/internal/durable"
+)
+
+// Place says where a Maildir is: Path, which lies in the folder Root or is
+// Root itself. Root is trusted to be what it says; nothing between it and Path
+// may be a symbolic link. An empty Root is Path's parent.
+type Place struct{ Root, Path string }
+
+// split returns the root and the way from it to the path, "." for the root.
+func (p Place) split() (root, rel string, err error) {
+	if !filepath.IsAbs(p.Path) {
+		return "", "", fmt.Errorf("maildir %q: expected an absolute path", p.Path)
+	}
+	if p.Root == "" {
+		p.Root = filepath.Dir(filepath.Clean(p.Path))
+	}
+	rel, err = filepath.Rel(p.Root, p.Path)
+	if err != nil || rel == ".." || strings.HasPrefix(rel, "../") {
+		return "", "", fmt.Errorf("maildir %q: expected it in %q", p.Path, p.Root)
+	}
+	return p.Root, rel, nil
+}
+
+// retry repeats a system call that a signal interrupted.
+func retry(call func() (int, error)) (int, error) {
+	for {
+		fd, err := call()
+		if err != unix.EINTR {
+			return fd, err
+		}
+	}
+}
+
+// Open opens the folder at p for listing and for the calls that take a
+// folder's descriptor. The caller closes it with unix.Close.
+func Open(p Place) (dirfd int, err error) {
+	root, rel, err := p.split()
+	if err != nil {
+		return -1, err
+	}
+	rootfd, err := openRoot(root)
+	if err != nil {
+		return -1, err
+	}
+	defer unix.Close(rootfd)
+	dirfd, err = beneath(rootfd, rel)
+	if err != nil {
+		return -1, fmt.Errorf("open %s: %w", p.Path, err)
+	}
+	return dirfd, nil
+}
+
+func openRoot(root string) (int, error) {
+	fd, err := retry(func() (int, error) {
+		return unix.Open(root, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	})
+	if err != nil {
+		return -1, fmt.Errorf("open %s: %w", root, err)
+	}
+	return fd, nil
+}
+
+// beneath opens a folder below dirfd without following a link. Kernels before
+// 5.6 and some sandboxes have no openat2: there each name is opened by itself.
+func beneath(dirfd int, rel string) (int, error) {
+	how := unix.OpenHow{
+		Flags:   unix.O_RDONLY | unix.O_DIRECTORY | unix.O_CLOEXEC,
+		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS,
+	}
+	fd, err := retry(func() (int, error) { return unix.Openat2(dirfd, rel, &how) })
+	if err != unix.ENOSYS && err != unix.EPERM {
+		return fd, err
+	}
+	at, err := dup(dirfd)
+	if err != nil {
+		return -1, err
+	}
+	for name := range strings.SplitSeq(rel, "/") {
+		next, err := sub(at, name)
+		unix.Close(at)
+		if err != nil {
+			return -1, err
+		}
+		at = next
+	}
+	return at, nil
+}
+
+func dup(fd int) (int, error) { return unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0) }
+
+// sub opens the folder name in dirfd; name is one name, never "..".
+func sub(dirfd int, name string) (int, error) {
+	if name == ".." {
+		return -1, unix.EXDEV
+	}
+	return retry(func() (int, error) {
+		return unix.Openat(dirfd, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	})
+}
+
+// Make makes the Maildir at p where it is missing: each folder below p.Root on
+// the way to it, and cur, new and tmp in it, all 0700. When Make returns nil
+// their names are durable. Several may make the same Maildir at a time.
+func Make(d *durable.Disk, p Place) error {
+	root, rel, err := p.split()
+	if err != nil {
+		return err
+	}
+	at, err := openRoot(root)
+	if err != nil {
+		return err
+	}
+	for name := range strings.SplitSeq(rel, "/") {
+		next, err := makeSub(d, at, name)
+		unix.Close(at)
+		if err != nil {
+			return fmt.Errorf("make %s: %w", p.Path, err)
+		}
+		at = next
+	}
+	defer unix.Close(at)
+	// new/ comes last: a delivery takes it as the sign that the rest is there.
+	for _, name := range []string{"tmp", "cur", "new"} {
+		err := d.MkdirAt(at, name, 0o700)
+		if err != nil && !errors.Is(err, unix.EEXIST) {
+			return fmt.Errorf("make %s: %w", p.Path, err)
+		}
+	}
+	return d.SyncDirAt(at, p.Path)
+}
+
+// makeSub opens the folder name in dirfd and makes it first where it is
+// missing.
+func makeSub(d *durable.Disk, dirfd int, name string) (int, error) {
+	fd, err := sub(dirfd, name)
+	if err != unix.ENOENT {
+		return fd, err
+	}
+	if err := d.MkdirAt(dirfd, name, 0o700); err != nil && !errors.Is(err, unix.EEXIST) {
+		return -1, err
+	}
+	// Also when another made it meanwhile: it may not have synced it yet.
+	if err := syncPath(d, dirfd, name); err != nil {
+		return -1, err
+	}
+	return sub(dirfd, name)
+}
+
+// syncPath syncs a folder that may be open as a path only.
+func syncPath(d *durable.Disk, dirfd int, name string) error {
+	fd, err := sub(dirfd, ".")
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	return d.SyncDirAt(fd, name)
+}
