@@ -59,11 +59,10 @@ func (s *Scanner) Space() error {
 	return bad("missing argument")
 }
 
-// End checks that nothing is left; blanks at the end of a line are forgiven.
+// End checks that nothing is left; blanks at the end of a line are forgiven. It
+// takes nothing.
 func (s *Scanner) End() error {
-	for s.Accept(' ') {
-	}
-	if s.i < len(s.b) {
+	if len(bytes.TrimRight(s.b[s.i:], " ")) > 0 {
 		return bad("unexpected argument")
 	}
 	return nil

@@ -1,0 +1,302 @@
+package query
+
+import (
+	"strings"
+	"time"
+
+	"posthorn/imapd/internal/wire"
+	"posthorn/internal/mailbox"
+)
+
+// Bounds of one SEARCH.
+const (
+	maxKeys  = 1024
+	maxDepth = 32
+)
+
+// Op is the kind of a search key.
+type Op uint8
+
+// The kinds of keys, cheapest first: those up to Flag look at nothing but the
+// view, those up to Smaller may ask a file for its size or date, those up to
+// FieldText read a header, the others the whole message.
+const (
+	All  Op = iota
+	Seq     // Set
+	UIDs    // Set
+	Recent
+	Flag       // System, or Keyword if that is not empty
+	Before     // Date
+	On         // Date
+	Since      // Date
+	Larger     // Num
+	Smaller    // Num
+	SentBefore // Date
+	SentOn     // Date
+	SentSince  // Date
+	FieldText  // Field contains Text; with no Text: Field is there
+	BodyText   // Text in the body
+	AnyText    // Text in header or body
+	And        // Sub
+	Or         // Sub
+	Not        // Sub, one
+)
+
+// Key is a search key and, with And, Or and Not, the keys below it.
+type Key struct {
+	Op      Op
+	Set     wire.Set
+	System  mailbox.SystemFlag
+	Keyword string
+	Date    time.Time // midnight UTC
+	Num     uint32
+	Field   string
+	Text    string // UTF-8
+	Sub     []Key
+}
+
+// Search is a parsed SEARCH.
+type Search struct {
+	Charset string // upper case; "" if none was named
+	Key     Key
+}
+
+// ParseSearch takes the arguments of SEARCH.
+func ParseSearch(s *wire.Scanner) (Search, error) {
+	p := searchParser{s: s}
+	var q Search
+	first := ""
+	if c := s.Peek(); 'a' <= c|0x20 && c|0x20 <= 'z' {
+		if first = s.Word(); first == "CHARSET" {
+			charset, err := p.text()
+			if err != nil {
+				return q, err
+			}
+			if err := s.Space(); err != nil {
+				return q, err
+			}
+			q.Charset, first = strings.ToUpper(charset), ""
+		}
+	}
+	key, err := p.all(first)
+	q.Key = key
+	return q, err
+}
+
+type searchParser struct {
+	s     *wire.Scanner
+	keys  int
+	depth int
+}
+
+// all takes keys to the end of the line; the word of the first may have been
+// taken already.
+func (p *searchParser) all(word string) (Key, error) {
+	list := Key{Op: And}
+	for {
+		k, err := p.keyword(word)
+		if err != nil {
+			return Key{}, err
+		}
+		list.Sub, word = append(list.Sub, k), ""
+		if p.s.End() == nil {
+			return list, nil
+		}
+		if err := p.s.Space(); err != nil {
+			return Key{}, err
+		}
+	}
+}
+
+func (p *searchParser) key() (Key, error) { return p.keyword("") }
+
+// keyword takes a key whose word, if any, has been taken.
+func (p *searchParser) keyword(word string) (Key, error) {
+	if p.keys++; p.keys > maxKeys {
+		return Key{}, bad("too many search keys")
+	}
+	if p.depth == maxDepth {
+		return Key{}, bad("search keys nested too deep")
+	}
+	p.depth++
+	defer func() { p.depth-- }()
+	if word != "" {
+		return p.named(word)
+	}
+	switch c := p.s.Peek(); {
+	case c == '(':
+		return p.list()
+	case c == '*' || '0' <= c && c <= '9':
+		set, err := p.s.Set()
+		return Key{Op: Seq, Set: set}, err
+	}
+	return p.named(p.s.Word())
+}
+
+func (p *searchParser) list() (Key, error) {
+	k := Key{Op: And}
+	err := p.s.List(maxKeys, func() error {
+		sub, err := p.key()
+		k.Sub = append(k.Sub, sub)
+		return err
+	})
+	if err == nil && k.Sub == nil {
+		err = bad("empty list of search keys")
+	}
+	return k, err
+}
+
+// named takes the arguments of the key named word.
+func (p *searchParser) named(word string) (Key, error) {
+	if k, ok := flagKey(word); ok {
+		return k, nil
+	}
+	switch word {
+	case "KEYWORD", "UNKEYWORD":
+		return p.flagNamed(word == "UNKEYWORD")
+	case "BEFORE":
+		return p.date(Before)
+	case "ON":
+		return p.date(On)
+	case "SINCE":
+		return p.date(Since)
+	case "SENTBEFORE":
+		return p.date(SentBefore)
+	case "SENTON":
+		return p.date(SentOn)
+	case "SENTSINCE":
+		return p.date(SentSince)
+	case "LARGER":
+		return p.number(Larger)
+	case "SMALLER":
+		return p.number(Smaller)
+	case "UID":
+		return p.uids()
+	case "FROM", "TO", "CC", "BCC", "SUBJECT":
+		text, err := p.text()
+		return Key{Op: FieldText, Field: word, Text: text}, err
+	case "HEADER":
+		return p.header()
+	case "BODY":
+		text, err := p.text()
+		return Key{Op: BodyText, Text: text}, err
+	case "TEXT":
+		text, err := p.text()
+		return Key{Op: AnyText, Text: text}, err
+	case "NOT":
+		sub, err := p.operands(1)
+		return Key{Op: Not, Sub: sub}, err
+	case "OR":
+		sub, err := p.operands(2)
+		return Key{Op: Or, Sub: sub}, err
+	}
+	return Key{}, bad("unknown search key")
+}
+
+// flagKey returns the key of a word without arguments.
+func flagKey(word string) (Key, bool) {
+	has := func(f mailbox.SystemFlag) Key { return Key{Op: Flag, System: f} }
+	switch word {
+	case "ALL":
+		return Key{Op: All}, true
+	case "ANSWERED":
+		return has(mailbox.Answered), true
+	case "DELETED":
+		return has(mailbox.Deleted), true
+	case "DRAFT":
+		return has(mailbox.Draft), true
+	case "FLAGGED":
+		return has(mailbox.Flagged), true
+	case "SEEN":
+		return has(mailbox.Seen), true
+	case "UNANSWERED":
+		return not(has(mailbox.Answered)), true
+	case "UNDELETED":
+		return not(has(mailbox.Deleted)), true
+	case "UNDRAFT":
+		return not(has(mailbox.Draft)), true
+	case "UNFLAGGED":
+		return not(has(mailbox.Flagged)), true
+	case "UNSEEN":
+		return not(has(mailbox.Seen)), true
+	case "RECENT":
+		return Key{Op: Recent}, true
+	case "OLD":
+		return not(Key{Op: Recent}), true
+	case "NEW":
+		return Key{Op: And, Sub: []Key{{Op: Recent}, not(has(mailbox.Seen))}}, true
+	}
+	return Key{}, false
+}
+
+func not(k Key) Key { return Key{Op: Not, Sub: []Key{k}} }
+
+func (p *searchParser) flagNamed(negate bool) (Key, error) {
+	if err := p.s.Space(); err != nil {
+		return Key{}, err
+	}
+	name, err := p.s.Flag()
+	k := Key{Op: Flag, Keyword: name}
+	if negate {
+		k = not(k)
+	}
+	return k, err
+}
+
+func (p *searchParser) date(op Op) (Key, error) {
+	if err := p.s.Space(); err != nil {
+		return Key{}, err
+	}
+	t, err := p.s.Date()
+	return Key{Op: op, Date: t}, err
+}
+
+func (p *searchParser) number(op Op) (Key, error) {
+	if err := p.s.Space(); err != nil {
+		return Key{}, err
+	}
+	n, err := p.s.Number()
+	return Key{Op: op, Num: n}, err
+}
+
+func (p *searchParser) uids() (Key, error) {
+	if err := p.s.Space(); err != nil {
+		return Key{}, err
+	}
+	set, err := p.s.Set()
+	return Key{Op: UIDs, Set: set}, err
+}
+
+func (p *searchParser) header() (Key, error) {
+	field, err := p.text()
+	if err != nil {
+		return Key{}, err
+	}
+	if !fieldName(field) {
+		return Key{}, bad("invalid name of a header field")
+	}
+	text, err := p.text()
+	return Key{Op: FieldText, Field: field, Text: text}, err
+}
+
+func (p *searchParser) operands(n int) ([]Key, error) {
+	var sub []Key
+	for range n {
+		if err := p.s.Space(); err != nil {
+			return nil, err
+		}
+		k, err := p.key()
+		if err != nil {
+			return nil, err
+		}
+		sub = append(sub, k)
+	}
+	return sub, nil
+}
+
+func (p *searchParser) text() (string, error) {
+	if err := p.s.Space(); err != nil {
+		return "", err
+	}
+	return p.s.AString()
+}
