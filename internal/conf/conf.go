@@ -68,6 +68,7 @@ type Config struct {
 	groups map[string]string // process-group
 	ids    *identities
 	seen   map[string]Pos // where each directive stands that does not repeat
+	texts  map[string]string // what was written for each directive, to see changes
 }
 
 // Listen is one address on which a service is offered.
@@ -116,7 +117,7 @@ func parse(file string) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Config{File: file, users: map[string]string{}, groups: map[string]string{}, seen: map[string]Pos{}}
+	c := &Config{File: file, users: map[string]string{}, groups: map[string]string{}, seen: map[string]Pos{}, texts: map[string]string{}}
 	if err := c.setDefaults(); err != nil {
 		return nil, err
 	}
@@ -152,10 +153,23 @@ func (c *Config) set(l line) error {
 		return l.pos.errorf("found a second %s, expected only the one at %s", l.name, first)
 	}
 	c.seen[l.name] = l.pos
+	c.texts[l.name] += fmt.Sprintln(l.values, l.options)
 	if err := d.set(c, l); err != nil {
 		return l.pos.errorf("%s: %w", l.name, err)
 	}
 	return nil
+}
+
+// NeedsRestart returns the directives that differ in fresh and take effect at
+// the next start only.
+func (c *Config) NeedsRestart(fresh *Config) []string {
+	var names []string
+	for _, d := range directives {
+		if d.Restart && c.texts[d.Name] != fresh.texts[d.Name] {
+			names = append(names, d.Name)
+		}
+	}
+	return names
 }
 
 // finish checks what no single line shows.

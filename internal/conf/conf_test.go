@@ -171,6 +171,22 @@ func TestInclude(t *testing.T) {
 	}
 }
 
+func TestReload(t *testing.T) {
+	path := write(t, "posthorn.conf", minimal)
+	old, err := Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	os.WriteFile(path, []byte(minimal+"max-received 20\nspool /elsewhere\n"), 0o644)
+	fresh, err := old.Reload()
+	if err != nil || fresh.MaxReceived != 20 {
+		t.Fatalf("got %v, want the new number", err)
+	}
+	if got := old.NeedsRestart(fresh); !reflect.DeepEqual(got, []string{"spool"}) {
+		t.Errorf("needs a restart: got %q, want spool only", got)
+	}
+}
+
 func TestSecret(t *testing.T) {
 	path := write(t, "relay", "me:secret\n")
 	if _, err := Secret("@" + path); err == nil {

@@ -18,8 +18,9 @@ func (l *Log) Unconfined(what string, err error) {
 	l.event("unconfined", "what", what, "err", cause(err))
 }
 
-// Reloaded: a new configuration is in force.
-func (l *Log) Reloaded(file string) { l.event("reloaded", "file", file) }
+// Reloaded: a new configuration is in force; restart names the directives whose
+// change waits for the next start.
+func (l *Log) Reloaded(file, restart string) { l.event("reloaded", "file", file, "restart", restart) }
 
 // ReloadRefused: the new configuration is not usable, the old one goes on.
 func (l *Log) ReloadRefused(file string, err error) {
@@ -44,3 +45,6 @@ func (l *Log) PeerFailed(socket string, err error) {
 func (l *Log) Crashed(where, what, stack string) {
 	l.event("crashed", "where", where, "err", what, "stack", stack)
 }
+
+// Fatal: the daemon ends because of err.
+func (l *Log) Fatal(err error) { l.event("fatal", "err", cause(err)) }

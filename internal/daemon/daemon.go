@@ -1,0 +1,256 @@
+// Package daemon is what every daemon's main does, in the same order: flags,
+// configuration, signals, open what needs rights, give the rights away, serve,
+// reload, stop.
+package daemon
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+
+	"posthorn/internal/conf"
+	"posthorn/internal/durable"
+	"posthorn/internal/evlog"
+	"posthorn/internal/priv"
+)
+
+// Version is stamped by the build.
+var Version = "devel"
+
+// Exit codes: a supervisor must not restart after ExitConfig.
+const (
+	ExitConfig = 100
+	ExitAgain  = 111
+)
+
+// Service is what a daemon does once it has given its rights away.
+type Service interface {
+	// Serve works until ctx is done, finishes what runs, and returns nil; an
+	// error ends the daemon.
+	Serve(ctx context.Context) error
+	// Reload puts a checked configuration in force or refuses it as a whole.
+	Reload(c *conf.Config) error
+}
+
+// Rights are what the daemon keeps. Open fills them in.
+type Rights struct {
+	Identity string   // process whose uid and groups it takes (conf); "" keeps the own
+	Read     []string // Landlock: files and folders; the configuration's folder always is
+	Write    []string // Landlock: folders
+	Execute  []string // Landlock: programs
+	Connect  []uint16 // Landlock: TCP ports
+	AnyTCP   bool     // Landlock: connect to any port
+	Starter  bool     // stays root with a starter's capabilities and without Landlock
+}
+
+// Daemon is what the open function of a program gets, and keeps. Conf and
+// Rights are the program's to read and set before it serves.
+type Daemon struct {
+	Name   string
+	Conf   *conf.Config
+	Log    *evlog.Log
+	Disk   *durable.Disk
+	Root   bool // started as root
+	Rights Rights
+	Args   []string // what stood behind the flags
+
+	mu        sync.Mutex
+	inherited map[string][]*os.File
+	control   *net.UnixListener
+	requests  map[string]ControlFunc
+}
+
+// errConfig marks what a restart does not cure.
+type errConfig struct{ error }
+
+func (e errConfig) Unwrap() error { return e.error }
+
+// BadConfig marks err as one that a restart does not cure: the daemon ends
+// with ExitConfig.
+func BadConfig(err error) error { return errConfig{err} }
+
+// Main runs a daemon and ends the process. open makes the service with the
+// rights the process was started with: it binds, reads keys, and sets Rights.
+func Main(name string, open func(*Daemon) (Service, error)) {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
+	err := Run(ctx, name, os.Args[1:], os.Stderr, open)
+	stop()
+	if err == nil {
+		return
+	}
+	var bad errConfig
+	if errors.As(err, &bad) {
+		os.Exit(ExitConfig)
+	}
+	os.Exit(ExitAgain)
+}
+
+// Run is Main without the end of the process: it returns the error that ended
+// the daemon, already logged, or nil after ctx is done.
+func Run(ctx context.Context, name string, args []string, stderr io.Writer, open func(*Daemon) (Service, error)) error {
+	d := &Daemon{Name: name, Log: evlog.New(stderr), Disk: new(durable.Disk), Root: priv.Root()}
+	err := d.run(ctx, args, stderr, open)
+	if err != nil {
+		d.Log.Fatal(err)
+	}
+	return err
+}
+
+func (d *Daemon) run(ctx context.Context, args []string, stderr io.Writer, open func(*Daemon) (Service, error)) error {
+	done, err := d.setUp(args, stderr)
+	if err != nil || done {
+		return err
+	}
+	service, err := open(d)
+	if err != nil {
+		return err
+	}
+	if err := d.openControl(); err != nil {
+		return err
+	}
+	abi, err := d.drop()
+	if err != nil {
+		return err
+	}
+	d.closeInherited()
+	d.Log.Started(Version, os.Geteuid(), abi)
+	return d.serve(ctx, service)
+}
+
+// setUp reads flags and configuration. done means that there is no more to do.
+func (d *Daemon) setUp(args []string, stderr io.Writer) (done bool, err error) {
+	// A log pipe that died must not kill the daemon.
+	signal.Ignore(syscall.SIGPIPE)
+	syscall.Umask(0o007)
+	flags := flag.NewFlagSet(d.Name, flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	file := flags.String("c", conf.DefaultFile, "configuration `file`")
+	check := flags.Bool("n", false, "check the configuration and exit")
+	version := flags.Bool("V", false, "print the version and exit")
+	if err := flags.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return true, nil
+		}
+		return false, BadConfig(err)
+	}
+	d.Args = flags.Args()
+	if *version {
+		fmt.Fprintln(os.Stdout, d.Name, Version)
+		return true, nil
+	}
+	if d.Conf, err = conf.Load(*file); err != nil {
+		return false, BadConfig(err)
+	}
+	d.inherited = inheritedSockets()
+	return *check, nil
+}
+
+// drop gives the rights away: groups, gid, uid, no_new_privs, Landlock, not
+// dumpable. It returns the ABI of Landlock in force.
+func (d *Daemon) drop() (abi int, err error) {
+	if d.Root && d.Rights.Starter {
+		if err := priv.KeepOnly(priv.StarterCapabilities(d.Conf.CreateHomes)...); err != nil {
+			return 0, err
+		}
+		return 0, priv.NoNewPrivs()
+	}
+	if d.Root {
+		if d.Rights.Identity == "" {
+			return 0, fmt.Errorf("%s: no identity to take, refusing to serve as root", d.Name)
+		}
+		id, err := d.Conf.Identity(d.Rights.Identity)
+		if err != nil {
+			return 0, BadConfig(err)
+		}
+		if err := priv.Drop(id.UID, id.GID, id.Groups); err != nil {
+			return 0, err
+		}
+	}
+	if err := priv.NoNewPrivs(); err != nil {
+		return 0, err
+	}
+	if abi, err = d.confine(); err != nil {
+		return 0, err
+	}
+	return abi, priv.Hide()
+}
+
+// landlockTCP is the first ABI with rules for TCP.
+const landlockTCP = 4
+
+func (d *Daemon) confine() (abi int, err error) {
+	if d.Conf.Landlock == "no" {
+		return 0, nil
+	}
+	abi, err = priv.Confine(priv.Rules{
+		Read:    append(slices.Clone(d.Rights.Read), d.configuration()...),
+		Write:   d.Rights.Write,
+		Execute: d.Rights.Execute,
+		Connect: d.Rights.Connect,
+		AnyTCP:  d.Rights.AnyTCP,
+	})
+	if err == nil && abi < landlockTCP {
+		err = fmt.Errorf("landlock: the kernel has ABI %d, %d has all of it", abi, landlockTCP)
+		if d.Conf.Landlock == "try" {
+			d.Log.Unconfined("landlock", err)
+			err = nil
+		}
+	}
+	return abi, err
+}
+
+// serve runs the service, the control socket and the reloads.
+func (d *Daemon) serve(ctx context.Context, service Service) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel()
+	reload := d.reloader(service)
+	wg.Go(func() { d.serveControl(ctx, reload) })
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+	wg.Go(func() {
+		for {
+			select {
+			case <-hangup:
+				reload()
+			case <-ctx.Done():
+				return
+			}
+		}
+	})
+	stopping := context.AfterFunc(ctx, d.Log.Stopping)
+	err := service.Serve(ctx)
+	stopping()
+	return err
+}
+
+// reloader returns the function that reads the configuration again and hands
+// it to the service; it logs the outcome and returns the refusal.
+func (d *Daemon) reloader(service Service) func() error {
+	var mu sync.Mutex
+	return func() error {
+		mu.Lock()
+		defer mu.Unlock()
+		fresh, err := d.Conf.Reload()
+		if err == nil {
+			err = service.Reload(fresh)
+		}
+		if err != nil {
+			d.Log.ReloadRefused(d.Conf.File, err)
+			return err
+		}
+		d.Log.Reloaded(fresh.File, strings.Join(d.Conf.NeedsRestart(fresh), " "))
+		return nil
+	}
+}

@@ -1,0 +1,232 @@
+package daemon
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"posthorn/internal/attr"
+	"posthorn/internal/conf"
+	"posthorn/internal/sock"
+	"posthorn/internal/verdict"
+)
+
+// TestMain lets the test binary be a daemon.
+func TestMain(m *testing.M) {
+	if os.Getenv("DAEMON_TEST_CHILD") == "" {
+		os.Exit(m.Run())
+	}
+	Main("smtpd", func(d *Daemon) (Service, error) {
+		l, err := d.Listen("smtp", "127.0.0.1:0")
+		if err != nil {
+			return nil, err
+		}
+		d.Rights = Rights{Identity: "smtpd", Read: []string{"/dev/null"}}
+		return &hello{l}, nil
+	})
+}
+
+// hello says its uid to whoever connects.
+type hello struct{ l net.Listener }
+
+func (h *hello) Serve(ctx context.Context) error {
+	context.AfterFunc(ctx, func() { h.l.Close() })
+	for {
+		c, err := h.l.Accept()
+		if err != nil {
+			return nil
+		}
+		fmt.Fprintln(c, os.Geteuid())
+		c.Close()
+	}
+}
+
+func (h *hello) Reload(c *conf.Config) error {
+	if c.MaxReceived == 13 {
+		return errors.New("unlucky number")
+	}
+	return nil
+}
+
+// instance writes a configuration into a new folder.
+func instance(t *testing.T, extra string) (file string) {
+	t.Helper()
+	dir := t.TempDir()
+	os.Chmod(dir, 0o755)
+	file = filepath.Join(dir, "posthorn.conf")
+	text := "hostname mx.test\ndomain test\nrun-dir " + filepath.Join(dir, "run") + "\n" +
+		"process-user smtpd 61001\nprocess-group sockets 61010\nprocess-group incoming 61011\nprocess-group tls 61012\n" + extra
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// process is a daemon in a process of its own.
+type process struct {
+	*exec.Cmd
+	log *bufio.Scanner
+}
+
+func start(t *testing.T, file string, args ...string) *process {
+	t.Helper()
+	cmd := exec.Command(os.Args[0], append([]string{"-c", file}, args...)...)
+	cmd.Env = append(os.Environ(), "DAEMON_TEST_CHILD=1")
+	out, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	watchdog := time.AfterFunc(20*time.Second, func() { cmd.Process.Kill() })
+	t.Cleanup(func() { watchdog.Stop(); cmd.Process.Kill(); cmd.Wait() })
+	return &process{cmd, bufio.NewScanner(out)}
+}
+
+// wait reads the log until an event begins with prefix.
+func (p *process) wait(t *testing.T, prefix string) string {
+	t.Helper()
+	for p.log.Scan() {
+		if strings.HasPrefix(p.log.Text(), prefix) {
+			return p.log.Text()
+		}
+	}
+	t.Fatalf("the daemon ended before it logged %q", prefix)
+	return ""
+}
+
+func value(line, key string) string {
+	_, rest, _ := strings.Cut(line, " "+key+"=")
+	v, _, _ := strings.Cut(rest, " ")
+	return v
+}
+
+func TestLifeOfADaemon(t *testing.T) {
+	file := instance(t, "")
+	p := start(t, file)
+	addr := value(p.wait(t, "listening"), "addr")
+	started := p.wait(t, "started")
+	want := fmt.Sprint(os.Geteuid())
+	if os.Geteuid() == 0 {
+		want = "61001"
+	}
+	c, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if got, err := io.ReadAll(c); strings.TrimSpace(string(got)) != want || err != nil {
+		t.Errorf("uid: got %q, %v, want %s (%s)", got, err, want, started)
+	}
+	t.Run("reload", func(t *testing.T) { testReload(t, p, file) })
+	p.Process.Signal(syscall.SIGTERM)
+	p.wait(t, "stopping")
+	if err := p.Wait(); err != nil {
+		t.Errorf("after SIGTERM: got %v, want exit 0", err)
+	}
+}
+
+func testReload(t *testing.T, p *process, file string) {
+	c, err := conf.Load(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	control := &sock.Client{Path: c.ControlSocket("smtpd"), Proto: ControlProto}
+	defer control.Close()
+	ask := func(request string) verdict.Verdict {
+		l, err := control.Do(t.Context(), attr.List{{Name: "request", Value: request}}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		v, err := sock.Verdict(l)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+	original, _ := os.ReadFile(file)
+	if v := ask("status"); v.Kind != verdict.Done {
+		t.Errorf("status: got %v", v)
+	}
+	if v := ask("dance"); v.Kind != verdict.Never {
+		t.Errorf("unknown request: got %v", v)
+	}
+	os.WriteFile(file, append(bytes.Clone(original), "spool /else\n"...), 0o644)
+	p.Process.Signal(syscall.SIGHUP)
+	if got := value(p.wait(t, "reloaded"), "restart"); got != "spool" {
+		t.Errorf("reload: got restart=%q, want spool", got)
+	}
+	os.WriteFile(file, append(bytes.Clone(original), "max-received 13\n"...), 0o644)
+	if v := ask("reload"); v.Kind != verdict.Never || !strings.Contains(v.Text, "unlucky") {
+		t.Errorf("a configuration that the service refuses: got %v", v)
+	}
+	os.WriteFile(file, []byte("nonsense\n"), 0o644)
+	if v := ask("reload"); v.Kind != verdict.Never || !strings.Contains(v.Text, ":1: found the unknown word") {
+		t.Errorf("a configuration with a mistake: got %v", v)
+	}
+	os.WriteFile(file, original, 0o644)
+	if v := ask("reload"); v.Kind != verdict.Done {
+		t.Errorf("the first one again: got %v", v)
+	}
+}
+
+func TestExitCodes(t *testing.T) {
+	good, bad := instance(t, ""), instance(t, "colour red\n")
+	for _, tc := range []struct {
+		name, file string
+		args       []string
+		want       int
+	}{
+		{"a good configuration checked", good, []string{"-n"}, 0},
+		{"the version", good, []string{"-V"}, 0},
+		{"a bad configuration", bad, nil, ExitConfig},
+		{"a bad flag", good, []string{"-x"}, ExitConfig},
+		{"no configuration", "/nonexistent", nil, ExitConfig},
+	} {
+		cmd := exec.Command(os.Args[0], append([]string{"-c", tc.file}, tc.args...)...)
+		cmd.Env = append(os.Environ(), "DAEMON_TEST_CHILD=1")
+		out, _ := cmd.CombinedOutput()
+		if got := cmd.ProcessState.ExitCode(); got != tc.want {
+			t.Errorf("%s: got exit %d, want %d\n%s", tc.name, got, tc.want, out)
+		}
+	}
+}
+
+func TestInheritedSocket(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	f, err := l.(*net.TCPListener).File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	// A shell sets LISTEN_PID to its own pid and becomes the daemon.
+	cmd := exec.Command("/bin/sh", "-c", `LISTEN_PID=$$ exec "$0" -c "$1"`, os.Args[0], instance(t, ""))
+	cmd.Env = append(os.Environ(), "DAEMON_TEST_CHILD=1", "LISTEN_FDS=1", "LISTEN_FDNAMES=smtp")
+	cmd.ExtraFiles = []*os.File{f}
+	out, _ := cmd.StderrPipe()
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	p := &process{cmd, bufio.NewScanner(out)}
+	watchdog := time.AfterFunc(20*time.Second, func() { cmd.Process.Kill() })
+	t.Cleanup(func() { watchdog.Stop(); cmd.Process.Kill(); cmd.Wait() })
+	if got := value(p.wait(t, "listening"), "addr"); got != l.Addr().String() {
+		t.Errorf("got %s, want the inherited %s", got, l.Addr())
+	}
+}

@@ -1,0 +1,142 @@
+package daemon
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"posthorn/internal/sock"
+)
+
+// firstInherited is the first descriptor that a parent passes (sd_listen_fds(3)).
+const firstInherited = 3
+
+// inheritedSockets takes the sockets that systemd or a parent like it passed,
+// by name, and makes sure that no child gets them or their variables.
+func inheritedSockets() map[string][]*os.File {
+	pid, _ := strconv.Atoi(os.Getenv("LISTEN_PID"))
+	n, _ := strconv.Atoi(os.Getenv("LISTEN_FDS"))
+	names := strings.Split(os.Getenv("LISTEN_FDNAMES"), ":")
+	for _, v := range []string{"LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"} {
+		os.Unsetenv(v)
+	}
+	found := map[string][]*os.File{}
+	if pid != os.Getpid() || n <= 0 || n > 1000 {
+		return found
+	}
+	for i := range n {
+		fd := firstInherited + i
+		unix.CloseOnExec(fd)
+		name := ""
+		if i < len(names) {
+			name = names[i]
+		}
+		found[name] = append(found[name], os.NewFile(uintptr(fd), name))
+	}
+	return found
+}
+
+// closeInherited closes what nobody asked for.
+func (d *Daemon) closeInherited() {
+	for _, files := range d.inherited {
+		for _, f := range files {
+			f.Close()
+		}
+	}
+	d.inherited = nil
+}
+
+// take returns an inherited socket of this name, or nil.
+func (d *Daemon) take(name string) *os.File {
+	files := d.inherited[name]
+	if len(files) == 0 {
+		return nil
+	}
+	d.inherited[name] = files[1:]
+	return files[0]
+}
+
+// Listen returns the TCP listener of a service: one that was inherited under
+// the service's name, or one bound to addr. The caller closes it.
+func (d *Daemon) Listen(service, addr string) (net.Listener, error) {
+	l, err := d.listenTCP(service, addr)
+	if err != nil {
+		return nil, fmt.Errorf("listen %s: %w", service, err)
+	}
+	d.Log.Listening(service, l.Addr().String())
+	return l, nil
+}
+
+func (d *Daemon) listenTCP(service, addr string) (net.Listener, error) {
+	if f := d.take(service); f != nil {
+		defer f.Close()
+		return net.FileListener(f)
+	}
+	return net.Listen("tcp", addr)
+}
+
+// ListenUnix returns the listener of one of our sockets (conf.Socket): one that
+// was inherited under the name, or one made for the identity in Rights and the
+// group of those who may reach the sockets. The caller closes it.
+func (d *Daemon) ListenUnix(name string) (*net.UnixListener, error) {
+	if f := d.take(name); f != nil {
+		defer f.Close()
+		l, err := net.FileListener(f)
+		if err != nil {
+			return nil, fmt.Errorf("listen %s: %w", name, err)
+		}
+		u, ok := l.(*net.UnixListener)
+		if !ok {
+			l.Close()
+			return nil, fmt.Errorf("listen %s: the inherited socket is no Unix socket", name)
+		}
+		u.SetUnlinkOnClose(false)
+		return u, nil
+	}
+	gid, err := d.Conf.Group("sockets")
+	if err != nil {
+		return nil, BadConfig(err)
+	}
+	return d.makeSocket(d.Conf.Socket(name), 0o660, gid)
+}
+
+// makeSocket makes a socket that belongs to the daemon's identity.
+func (d *Daemon) makeSocket(path string, mode os.FileMode, gid int) (*net.UnixListener, error) {
+	if err := makeFolder(filepath.Dir(path)); err != nil {
+		return nil, err
+	}
+	o := sock.Options{Mode: mode, UID: -1, GID: -1}
+	if d.Root {
+		o.UID, o.GID = 0, gid
+		if d.Rights.Identity != "" && !d.Rights.Starter {
+			id, err := d.Conf.Identity(d.Rights.Identity)
+			if err != nil {
+				return nil, BadConfig(err)
+			}
+			o.UID = id.UID
+		}
+	}
+	return sock.Listen(path, o)
+}
+
+// makeFolder makes the folder of the sockets, which is gone after a reboot.
+func makeFolder(path string) error {
+	old := syscall.Umask(0o022)
+	defer syscall.Umask(old)
+	if err := os.MkdirAll(path, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
+		return err
+	}
+	return nil
+}
+
+// configuration returns the paths that a reload reads.
+func (d *Daemon) configuration() []string {
+	return []string{d.Conf.File, filepath.Dir(d.Conf.File)}
+}

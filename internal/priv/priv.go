@@ -1,0 +1,86 @@
+// Package priv gives rights away: user and groups, capabilities, what Landlock
+// can withhold, and being looked into.
+//
+// The order of a drop is the caller's duty: everything open, Drop, NoNewPrivs,
+// Confine, Hide. All of it acts on every thread; binaries are built without
+// cgo, for else the all-threads calls fail.
+package priv
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// Drop takes uid, gid and exactly these groups for good, and proves that root
+// cannot come back. The order is groups, gid, uid.
+func Drop(uid, gid int, groups []int) error {
+	if uid <= 0 || gid <= 0 {
+		return errors.New("drop: refusing to stay root")
+	}
+	if err := syscall.Setgroups(groups); err != nil {
+		return fmt.Errorf("drop: set groups %v: %w", groups, err)
+	}
+	if err := syscall.Setresgid(gid, gid, gid); err != nil {
+		return fmt.Errorf("drop: set gid %d: %w", gid, err)
+	}
+	if err := syscall.Setresuid(uid, uid, uid); err != nil {
+		return fmt.Errorf("drop: set uid %d: %w", uid, err)
+	}
+	if syscall.Setuid(0) == nil || syscall.Setgid(0) == nil {
+		return errors.New("drop: could become root again")
+	}
+	return nil
+}
+
+// NoNewPrivs makes execve grant nothing, for all threads and children.
+func NoNewPrivs() error {
+	_, _, errno := syscall.AllThreadsSyscall6(syscall.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0, 0)
+	if errno != 0 {
+		return fmt.Errorf("no_new_privs: %w", errno)
+	}
+	return nil
+}
+
+// Hide keeps other processes of the same uid from tracing this one and from
+// reading its memory.
+func Hide() error {
+	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil { // of the process, not of a thread
+		return fmt.Errorf("not dumpable: %w", err)
+	}
+	return nil
+}
+
+// StarterCapabilities are what a root starter keeps: to change to an owner's
+// uid and, where it makes homes, to give a folder to its owner.
+func StarterCapabilities(homes bool) []int {
+	if homes {
+		return []int{unix.CAP_SETUID, unix.CAP_SETGID, unix.CAP_CHOWN, unix.CAP_DAC_OVERRIDE}
+	}
+	return []int{unix.CAP_SETUID, unix.CAP_SETGID}
+}
+
+// KeepOnly gives up all capabilities but these, in the bounding set as well,
+// so that no child has others.
+func KeepOnly(caps ...int) error {
+	var mask uint64
+	for _, c := range caps {
+		mask |= 1 << c
+	}
+	for c := 0; c <= unix.CAP_LAST_CAP; c++ {
+		if mask&(1<<c) != 0 {
+			continue
+		}
+		_, _, errno := syscall.AllThreadsSyscall6(syscall.SYS_PRCTL, unix.PR_CAPBSET_DROP, uintptr(c), 0, 0, 0, 0)
+		if errno != 0 && errno != syscall.EINVAL { // EINVAL: the kernel does not know it
+			return fmt.Errorf("capability bounding set: %d: %w", c, errno)
+		}
+	}
+	return setCapabilities(mask)
+}
+
+// Root reports whether this process may do what root may.
+func Root() bool { return os.Geteuid() == 0 }
