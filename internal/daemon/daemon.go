@@ -215,10 +215,10 @@ func (d *Daemon) serve(ctx context.Context, service Service) error {
 	defer wg.Wait()
 	defer cancel()
 	reload := d.reloader(service)
-	wg.Go(func() { d.serveControl(ctx, reload) })
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
+	wg.Go(func() { d.serveControl(ctx, reload) })
 	wg.Go(func() {
 		for {
 			select {

@@ -64,6 +64,7 @@ func instance(t *testing.T, extra string) (file string) {
 	t.Helper()
 	dir := t.TempDir()
 	os.Chmod(dir, 0o755)
+	os.Chmod(filepath.Dir(dir), 0o755) // the daemon is another user when the test is root
 	file = filepath.Join(dir, "posthorn.conf")
 	text := "hostname mx.test\ndomain test\nrun-dir " + filepath.Join(dir, "run") + "\n" +
 		"process-user smtpd 61001\nprocess-group sockets 61010\nprocess-group incoming 61011\nprocess-group tls 61012\n" + extra
