@@ -1,0 +1,199 @@
+package spool
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"posthorn/internal/attr"
+	"posthorn/internal/verdict"
+)
+
+// Message is an open message of the spool, with what is known of it. What is
+// set on it stands in memory at once and in the file after Flush. It is not
+// safe for concurrent use; the caller closes it.
+type Message struct {
+	Envelope
+	State
+	Offset int64 // where the message begins in the file
+
+	ref     Ref
+	spool   *Spool
+	file    *os.File
+	end     int64  // of the file, as last seen
+	torn    bool   // the file does not end with a line feed
+	pending []byte // lines that are not in the file yet, or not for sure
+}
+
+// read takes in the file that f is. A file that is no message gives ErrFormat.
+func read(f *os.File) (*Message, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%w: found %v, expected a regular file", ErrFormat, info.Mode().Type())
+	}
+	m := &Message{file: f, end: info.Size()}
+	if m.Envelope, m.Offset, err = readEnvelope(f); err != nil {
+		return nil, err
+	}
+	behind := m.end - m.Offset - m.Size
+	if behind < 0 {
+		return nil, fmt.Errorf("%w: found %d bytes, expected at least %d", ErrFormat, m.end, m.Offset+m.Size)
+	}
+	if behind == 0 {
+		return m, nil
+	}
+	return m, m.readRecords(io.NewSectionReader(f, m.Offset+m.Size, behind))
+}
+
+// readRecords takes in the lines behind the message. A line without a right
+// checksum is as though it were not there: nobody was told that it was
+// written.
+func (m *Message) readRecords(r io.Reader) error {
+	in := bufio.NewReaderSize(r, maxRecord)
+	for {
+		line, err := in.ReadSlice('\n')
+		switch {
+		case err == io.EOF:
+			m.torn = len(line) > 0
+			return nil
+		case errors.Is(err, bufio.ErrBufferFull):
+			continue // the pieces of it fail as lines
+		case err != nil:
+			return fmt.Errorf("read records: %w", err)
+		}
+		l, ok := parseRecord(string(line[:len(line)-1]))
+		if !ok {
+			continue
+		}
+		if err := m.apply(l); err != nil {
+			return fmt.Errorf("%w: %w", ErrFormat, err)
+		}
+		if err := m.checkOrig(); err != nil {
+			return err
+		}
+	}
+}
+
+// checkOrig holds the newest target to the recipients of the envelope.
+func (m *Message) checkOrig() error {
+	n := len(m.Targets)
+	if n > 0 && m.Targets[n-1].Orig >= len(m.Rcpts) {
+		return fmt.Errorf("%w: target %d is for recipient %d of %d", ErrFormat, n-1, m.Targets[n-1].Orig, len(m.Rcpts))
+	}
+	return nil
+}
+
+// Ref returns where the message is in the queue.
+func (m *Message) Ref() Ref { return m.ref }
+
+// File returns the message's file, open for reading and writing. It stays the
+// message's.
+func (m *Message) File() *os.File { return m.file }
+
+// ReadOnly opens the file once more for a process that may only read it. The
+// caller closes it.
+func (m *Message) ReadOnly() (*os.File, error) { return attr.ReadOnly(m.file) }
+
+// Content returns the message itself, without envelope and records.
+func (m *Message) Content() *io.SectionReader { return io.NewSectionReader(m.file, m.Offset, m.Size) }
+
+// Close closes the file.
+func (m *Message) Close() error { return m.file.Close() }
+
+func (m *Message) add(l attr.List) { m.pending = appendRecord(m.pending, l) }
+
+// SetTargets records where the message goes, once.
+func (m *Message) SetTargets(targets []Target) error {
+	if len(targets) == 0 || len(targets) > MaxTargets {
+		return fmt.Errorf("found %d targets, expected 1 to %d", len(targets), MaxTargets)
+	}
+	for n, t := range targets {
+		m.add(targetRecord(n, t))
+	}
+	m.add(attr.List{{Name: "expanded", Value: fmt.Sprint(len(targets))}})
+	m.Targets, m.Expanded = targets, true
+	return nil
+}
+
+// SetVerdict records what became of targets, given in rising order, at a try.
+// A target that has a final verdict keeps it.
+func (m *Message) SetVerdict(targets []int, try int, v verdict.Verdict) {
+	for _, n := range targets {
+		if t := &m.Targets[n]; !t.Final() {
+			t.Verdict, t.Try = v, try
+		}
+	}
+	for _, r := range formatRanges(targets) {
+		m.add(verdictRecord(r, try, v))
+	}
+}
+
+// SetNext records that a try ended and when the next one is due.
+func (m *Message) SetNext(try int, next time.Time) {
+	m.Try, m.Next = try, next
+	m.add(nextRecord(try, next))
+}
+
+// SetHeld records that the message waits for the administrator, or no longer.
+func (m *Message) SetHeld(held bool) {
+	m.Held = held
+	m.add(attr.List{{Name: "hold", Value: yesNo(held)}})
+}
+
+// Owe records a notice that will be sent. Its targets are in rising order.
+func (m *Message) Owe(n Notice) {
+	m.note(n)
+	for _, r := range formatRanges(n.Targets) {
+		m.add(noticeRecord(n, r))
+	}
+}
+
+// Sent records that the notice is durable on its own.
+func (m *Message) Sent(notice string) {
+	for i := range m.Notices {
+		if m.Notices[i].ID == notice {
+			m.Notices[i].Sent = true
+		}
+	}
+	m.add(attr.List{{Name: "sent", Value: notice}})
+}
+
+// Flush writes what was set and makes it durable. After an error the lines are
+// written again by the next Flush: a failed sync says nothing of what reached
+// the disk.
+func (m *Message) Flush() error {
+	if len(m.pending) == 0 {
+		return nil
+	}
+	if err := m.write(); err != nil {
+		return err
+	}
+	if err := m.spool.disk.Sync(m.file); err != nil {
+		return fmt.Errorf("sync records: %w", err)
+	}
+	m.pending = m.pending[:0]
+	return nil
+}
+
+// write appends the pending lines, and ends a torn line first: joined to the
+// next one it would take it with it.
+func (m *Message) write() error {
+	b := m.pending
+	if m.torn {
+		b = append([]byte{'\n'}, b...)
+	}
+	n, err := m.file.WriteAt(b, m.end)
+	m.end += int64(n)
+	if err != nil {
+		m.torn = m.torn || n > 0
+		return fmt.Errorf("write records: %w", err)
+	}
+	m.torn = false
+	return nil
+}

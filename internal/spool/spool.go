@@ -1,0 +1,319 @@
+package spool
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"posthorn/internal/durable"
+	"posthorn/internal/evlog"
+	"posthorn/internal/id"
+)
+
+// ErrLocked means that another queued works on the spool.
+var ErrLocked = errors.New("another queued works on this spool")
+
+// probePrefix begins the names under which probes are linked for a moment.
+const probePrefix = "probe."
+
+// Spool is queued's end: one process at a time has it. It is safe for
+// concurrent use, each Message in it by one goroutine at a time.
+type Spool struct {
+	dir  string
+	disk *durable.Disk
+	log  *evlog.Log
+	lock *os.File
+	now  func() time.Time
+
+	mu      sync.Mutex
+	current *bucket
+}
+
+// Ref is a message's place in the queue: small, and good for as long as the
+// message is there.
+type Ref struct {
+	id     [id.Len]byte
+	bucket *bucket
+}
+
+// ID returns the message's id.
+func (r Ref) ID() string { return string(r.id[:]) }
+
+// Placed reports whether the message has a name in the queue.
+func (r Ref) Placed() bool { return r.bucket != nil }
+
+func newRef(msg string, b *bucket) Ref {
+	r := Ref{bucket: b}
+	copy(r.id[:], msg)
+	return r
+}
+
+func (r Ref) path() string { return filepath.Join(r.bucket.path, r.ID()) }
+
+// Folders lists the folders of a spool with the modes that keep each process
+// to its part: smtpd makes files in incoming and sees no queue.
+func Folders(dir string) map[string]os.FileMode {
+	return map[string]os.FileMode{
+		filepath.Join(dir, "incoming"): 0o770 | os.ModeSetgid | os.ModeSticky,
+		filepath.Join(dir, "queue"):    0o700,
+		filepath.Join(dir, "odd"):      0o700,
+	}
+}
+
+// Open takes the spool in dir, whose missing folders it makes. ErrLocked
+// says that another process has it. The caller closes it.
+func Open(dir string, disk *durable.Disk, log *evlog.Log) (*Spool, error) {
+	s := &Spool{dir: dir, disk: disk, log: log, now: time.Now}
+	if err := s.makeFolders(); err != nil {
+		return nil, fmt.Errorf("open spool: %w", err)
+	}
+	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("open spool: %w", err)
+	}
+	if err := flock(lock); err != nil {
+		lock.Close()
+		return nil, fmt.Errorf("open spool %s: %w", dir, err)
+	}
+	s.lock = lock
+	return s, nil
+}
+
+// flock takes the lock, which ends with the process.
+func flock(f *os.File) error {
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var lerr error
+	err = raw.Control(func(fd uintptr) { lerr = syscall.Flock(int(fd), syscall.LOCK_EX|syscall.LOCK_NB) })
+	if lerr == syscall.EWOULDBLOCK {
+		return ErrLocked
+	}
+	return errors.Join(err, lerr)
+}
+
+func (s *Spool) makeFolders() error {
+	for path, mode := range Folders(s.dir) {
+		err := s.disk.Mkdir(path, mode.Perm())
+		if errors.Is(err, fs.ErrExist) {
+			continue
+		}
+		if err == nil {
+			err = os.Chmod(path, mode)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return s.disk.SyncDir(s.dir)
+}
+
+// Close gives the spool up. Nothing of it may be in use.
+func (s *Spool) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	b := s.current
+	s.current = nil
+	s.tidy(b)
+	return s.lock.Close()
+}
+
+// Incoming returns the folder in which messages are made.
+func (s *Spool) Incoming() Incoming {
+	return Incoming{Dir: filepath.Join(s.dir, "incoming"), Disk: s.disk}
+}
+
+// Entry is what is remembered of a message that rests in the queue.
+type Entry struct {
+	Ref  Ref
+	Time time.Time // of arrival
+	Try  int       // the last try that ended
+	Next time.Time // zero: at once
+	Held bool
+	Owed bool // a notice is recorded that may not have been sent
+}
+
+// Entry returns what is to be remembered of m.
+func (m *Message) Entry() Entry {
+	e := Entry{Ref: m.ref, Time: m.Time, Try: m.Try, Next: m.Next, Held: m.Held}
+	for i := range m.Notices {
+		e.Owed = e.Owed || !m.Notices[i].Sent
+	}
+	return e
+}
+
+// Load opens a message of the queue. ErrFormat says that it cannot be read
+// now or ever: see Odd.
+func (s *Spool) Load(ref Ref) (*Message, error) {
+	f, err := os.OpenFile(ref.path(), os.O_RDWR|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		if errors.Is(err, syscall.ELOOP) {
+			err = fmt.Errorf("%w: %w", ErrFormat, err)
+		}
+		return nil, fmt.Errorf("load message: %w", err)
+	}
+	m, err := read(f)
+	if err == nil && m.ID != ref.ID() {
+		err = fmt.Errorf("%w: found id %s in the file of %s", ErrFormat, m.ID, ref.ID())
+	}
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("load message: %w", err)
+	}
+	m.spool, m.ref = s, ref
+	return m, nil
+}
+
+// Remove takes a message that has reached its end out of the queue. When the
+// file has another name, which smtpd gave it without knowing that queued has
+// it, the end is recorded first, so that it is not collected again. The
+// removal reaches the disk with a later folder sync.
+func (s *Spool) Remove(m *Message) error {
+	info, err := m.file.Stat()
+	if err != nil {
+		return err
+	}
+	if links(info) > 1 {
+		m.add(recordGone)
+		if err := m.Flush(); err != nil {
+			return err
+		}
+	}
+	if err := s.disk.Remove(m.ref.path()); err != nil {
+		return fmt.Errorf("remove message: %w", err)
+	}
+	s.forget(m.ref.bucket)
+	return nil
+}
+
+// Odd moves what stands at ref to the folder odd, for the administrator.
+func (s *Spool) Odd(ref Ref, why error) error {
+	if err := s.setAside(ref.path(), ref.ID(), why); err != nil {
+		return err
+	}
+	s.forget(ref.bucket)
+	return nil
+}
+
+// setAside moves a file to odd under a name that is free there, and says so in
+// the log.
+func (s *Spool) setAside(path, msg string, why error) error {
+	base := filepath.Join(s.dir, "odd", filepath.Base(path))
+	to := base
+	err := s.disk.RenameNew(path, to)
+	for n := 1; errors.Is(err, fs.ErrExist) && n < 1000; n++ {
+		to = fmt.Sprintf("%s.%d", base, n)
+		err = s.disk.RenameNew(path, to)
+	}
+	if err == nil {
+		err = s.disk.SyncDir(filepath.Join(s.dir, "odd"))
+	}
+	if err != nil {
+		return fmt.Errorf("set aside: %w", err)
+	}
+	s.log.Odd(msg, to, why)
+	return nil
+}
+
+// Scan calls each with every message of the queue, in order of arrival. It is
+// for the start, before anything else happens in the queue. What is no message
+// is moved to odd, an unreadable file is named in the log and stays.
+func (s *Spool) Scan(each func(Entry)) error {
+	queue := filepath.Join(s.dir, "queue")
+	folders, err := os.ReadDir(queue)
+	if err != nil {
+		return fmt.Errorf("scan queue: %w", err)
+	}
+	// What a killed queued named and did not sync is made durable here: other
+	// names of a message are removed because it has one in the queue.
+	if err := s.disk.SyncDir(queue); err != nil {
+		return fmt.Errorf("scan queue: %w", err)
+	}
+	for _, d := range folders {
+		path := filepath.Join(queue, d.Name())
+		if !d.IsDir() {
+			if err := s.setAside(path, "", fmt.Errorf("%w: in the place of a bucket", ErrFormat)); err != nil {
+				return err
+			}
+			continue
+		}
+		b := &bucket{name: d.Name(), path: path, using: 1}
+		if err := s.scanBucket(b, each); err != nil {
+			return err
+		}
+		s.leave(b, 0)
+	}
+	return nil
+}
+
+func (s *Spool) scanBucket(b *bucket, each func(Entry)) error {
+	names, err := readNames(b.path)
+	if err != nil {
+		return fmt.Errorf("scan bucket: %w", err)
+	}
+	if err := s.disk.SyncDir(b.path); err != nil {
+		return fmt.Errorf("scan bucket: %w", err)
+	}
+	for _, name := range names {
+		path := filepath.Join(b.path, name)
+		switch {
+		case strings.HasPrefix(name, probePrefix) && isEmpty(path):
+			if err := s.disk.Remove(path); err != nil {
+				return err
+			}
+			continue
+		case !id.Valid(name):
+			if err := s.setAside(path, "", fmt.Errorf("%w: the name is no id", ErrFormat)); err != nil {
+				return err
+			}
+			continue
+		}
+		b.count++
+		s.scanMessage(newRef(name, b), each)
+	}
+	return nil
+}
+
+// scanMessage reports one message. One that cannot be read for another reason
+// than its form stays in the schedule: the reason may pass.
+func (s *Spool) scanMessage(ref Ref, each func(Entry)) {
+	m, err := s.Load(ref)
+	if errors.Is(err, ErrFormat) {
+		if err = s.Odd(ref, err); err == nil {
+			return
+		}
+	}
+	if err != nil {
+		s.log.SpoolFailed(ref.ID(), err)
+		arrived, _ := id.Time(ref.ID()) // the id is valid
+		each(Entry{Ref: ref, Time: arrived})
+		return
+	}
+	defer m.Close()
+	each(m.Entry())
+}
+
+// readNames lists a folder in order.
+func readNames(path string) ([]string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	names, err := f.Readdirnames(-1)
+	slices.Sort(names)
+	return names, err
+}
+
+func isEmpty(path string) bool {
+	info, err := os.Lstat(path)
+	return err == nil && info.Mode().IsRegular() && info.Size() == 0
+}

@@ -1,0 +1,254 @@
+package spool
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"posthorn/internal/attr"
+	"posthorn/internal/id"
+	"posthorn/internal/verdict"
+)
+
+// MaxTargets bounds what one message may be expanded to.
+const MaxTargets = 100_000
+
+// maxText bounds the text of a recorded verdict.
+const maxText = 1000
+
+// Target is one place that a message goes to.
+type Target struct {
+	Kind    string // box, address, list, pipe; or none, for a recipient with no place to go
+	Value   string
+	Rcpt    string          // the address it is delivered for
+	Orig    int             // the recipient of the envelope that named it
+	Origin  string          // file and line, or table, that named it
+	Verdict verdict.Verdict // of the last try; the zero Verdict before the first
+	Try     int             // the try that Verdict came from
+	Failed  bool            // a failure notice is recorded
+	Delayed bool            // a delay notice is recorded
+}
+
+// Final reports whether nothing is left to try.
+func (t *Target) Final() bool {
+	return t.Verdict.Kind == verdict.Done || t.Verdict.Kind == verdict.Never
+}
+
+// Notice is a message to the sender about some of the targets. It is owed from
+// the moment it is recorded until it is recorded as sent.
+type Notice struct {
+	ID      string // of the message that tells it
+	Kind    string // failure or delay
+	Targets []int
+	Sent    bool
+}
+
+// State is what the lines behind a message say.
+type State struct {
+	Expanded bool     // Targets is complete
+	Targets  []Target // indexed as recorded
+	Try      int      // the last try that ended
+	Next     time.Time
+	Held     bool
+	Gone     bool // it had reached its end when it was last in the queue
+	Aborted  bool // it had a name in the queue, which was taken back
+	Notices  []Notice
+}
+
+// note adds a notice, or to one that was begun.
+func (s *State) note(n Notice) {
+	for _, t := range n.Targets {
+		if n.Kind == "failure" {
+			s.Targets[t].Failed = true
+		} else {
+			s.Targets[t].Delayed = true
+		}
+	}
+	for i := range s.Notices { // the rest of a long list, or a repetition after a failed sync
+		if s.Notices[i].ID == n.ID {
+			s.Notices[i].Targets = mergeSorted(s.Notices[i].Targets, n.Targets)
+			return
+		}
+	}
+	s.Notices = append(s.Notices, n)
+}
+
+// apply takes in one line. A name that is not known is skipped: a version that
+// writes a line which must not be skipped raises Proto. What contradicts the
+// lines before it is an error.
+func (s *State) apply(l attr.List) error {
+	value := l[0].Value
+	switch l[0].Name {
+	case "target":
+		return s.applyTarget(l)
+	case "expanded":
+		return s.applyExpanded(value)
+	case "verdict":
+		return s.applyVerdict(l)
+	case "next":
+		return s.applyNext(l)
+	case "hold":
+		s.Held = value == "yes"
+	case "notice":
+		return s.applyNotice(l)
+	case "sent":
+		return s.applySent(value)
+	case "gone":
+		s.Gone = true
+	case "aborted":
+		s.Aborted = true
+	}
+	return nil
+}
+
+// applyTarget takes targets in order. Those in front of a crash are repeated
+// from 0; those behind a complete expansion say nothing new.
+func (s *State) applyTarget(l attr.List) error {
+	n, err := parseNumber(l, "target")
+	if err != nil || s.Expanded {
+		return err
+	}
+	if n == 0 {
+		s.Targets = nil
+	}
+	if n != len(s.Targets) || n >= MaxTargets {
+		return fmt.Errorf("found target %d, expected %d", n, len(s.Targets))
+	}
+	orig, err := parseNumber(l, "orig")
+	if err != nil {
+		return err
+	}
+	s.Targets = append(s.Targets, Target{
+		Kind: l.Get("kind"), Value: l.Get("value"), Rcpt: l.Get("rcpt"), Orig: orig, Origin: l.Get("origin"),
+	})
+	return nil
+}
+
+func (s *State) applyExpanded(value string) error {
+	if n, err := strconv.Atoi(value); err != nil || n != len(s.Targets) {
+		return fmt.Errorf("found expanded=%.40q behind %d targets", value, len(s.Targets))
+	}
+	s.Expanded = true
+	return nil
+}
+
+// applyVerdict never overrides a final verdict: the message was delivered, or
+// its sender is told.
+func (s *State) applyVerdict(l attr.List) error {
+	kind, err := verdict.ParseKind(l[0].Value)
+	if err != nil {
+		return err
+	}
+	numbers, err := s.targets(l)
+	if err != nil {
+		return err
+	}
+	try, err := parseNumber(l, "try")
+	if err != nil {
+		return err
+	}
+	for _, n := range numbers {
+		if t := &s.Targets[n]; !t.Final() {
+			t.Verdict = verdict.New(kind, l.Get("status"), l.Get("text"))
+			t.Try = try
+		}
+	}
+	return nil
+}
+
+func (s *State) applyNext(l attr.List) error {
+	try, err := parseNumber(l, "try")
+	if err != nil {
+		return err
+	}
+	micros, err := l.Int("next")
+	if err != nil {
+		return err
+	}
+	s.Try, s.Next = try, time.UnixMicro(micros)
+	return nil
+}
+
+func (s *State) applyNotice(l attr.List) error {
+	n := Notice{ID: l[0].Value, Kind: l.Get("kind")}
+	if !id.Valid(n.ID) || n.Kind != "failure" && n.Kind != "delay" {
+		return fmt.Errorf("found notice %.40q of kind %.40q", n.ID, n.Kind)
+	}
+	var err error
+	if n.Targets, err = s.targets(l); err != nil {
+		return err
+	}
+	s.note(n)
+	return nil
+}
+
+func (s *State) applySent(notice string) error {
+	for i := range s.Notices {
+		if s.Notices[i].ID == notice {
+			s.Notices[i].Sent = true
+			return nil
+		}
+	}
+	return fmt.Errorf("found sent=%.40q for no notice", notice)
+}
+
+// targets reads which targets a line speaks of.
+func (s *State) targets(l attr.List) ([]int, error) {
+	if !s.Expanded {
+		return nil, fmt.Errorf("found %.40q before the expansion", l[0].Name)
+	}
+	return parseRanges(l.Get("targets"), len(s.Targets))
+}
+
+func mergeSorted(a, b []int) []int {
+	all := append(slices.Clone(a), b...)
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+func parseNumber(l attr.List, name string) (int, error) {
+	n, err := strconv.ParseUint(l.Get(name), 10, 31)
+	if err != nil {
+		return 0, fmt.Errorf("%s: found %.40q, expected a number", name, l.Get(name))
+	}
+	return int(n), nil
+}
+
+// The lines, as apply reads them.
+
+func targetRecord(n int, t Target) attr.List {
+	return attr.List{
+		{Name: "target", Value: strconv.Itoa(n)},
+		{Name: "kind", Value: t.Kind},
+		{Name: "value", Value: t.Value},
+		{Name: "rcpt", Value: t.Rcpt},
+		{Name: "orig", Value: strconv.Itoa(t.Orig)},
+		{Name: "origin", Value: t.Origin},
+	}
+}
+
+func verdictRecord(ranges string, try int, v verdict.Verdict) attr.List {
+	return attr.List{
+		{Name: "verdict", Value: v.Kind.String()},
+		{Name: "targets", Value: ranges},
+		{Name: "try", Value: strconv.Itoa(try)},
+		{Name: "status", Value: v.Status},
+		{Name: "text", Value: v.Text[:min(len(v.Text), maxText)]},
+	}
+}
+
+func nextRecord(try int, next time.Time) attr.List {
+	return attr.List{
+		{Name: "next", Value: strconv.FormatInt(next.UnixMicro(), 10)},
+		{Name: "try", Value: strconv.Itoa(try)},
+	}
+}
+
+func noticeRecord(n Notice, ranges string) attr.List {
+	return attr.List{
+		{Name: "notice", Value: n.ID},
+		{Name: "kind", Value: n.Kind},
+		{Name: "targets", Value: ranges},
+	}
+}
