@@ -94,8 +94,12 @@ func (h *Hash) Match(password string) bool { return h.match(password) }
 // Kind names scheme and cost: two hashes of one kind cost the same to compare.
 func (h *Hash) Kind() string { return h.kind }
 
-// Check is Parse for those who only want the error.
+// Check returns what is wrong with a stored password. The marks that lock an
+// account are right.
 func Check(stored string) error {
+	if Locked(stored) {
+		return nil
+	}
 	_, err := Parse(stored)
 	return err
 }
