@@ -1,0 +1,224 @@
+package dovecot
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// The names of the dotlocks.
+const (
+	UidlistLock       = "dovecot-uidlist.lock"
+	subscriptionsLock = "subscriptions.lock"
+)
+
+const (
+	staleAfter = 120 * time.Second // Dovecot's for the uidlist
+	lockWait   = 130 * time.Second // longer, so that a stale lock of another host is outlived
+	firstPause = 200 * time.Microsecond
+	lastPause  = 50 * time.Millisecond
+)
+
+// ErrLockTimeout means that a lock was held by somebody alive for too long.
+var ErrLockTimeout = errors.New("lock is held by another process")
+
+// Locker makes dotlocks in the name of this process. There is one a process;
+// it is safe for concurrent use.
+type Locker struct {
+	host    string
+	pid     int
+	started time.Time
+
+	mu   sync.Mutex
+	held map[lockFile]bool
+}
+
+// lockFile tells one lock file from all others.
+type lockFile struct{ dev, ino uint64 }
+
+// NewLocker returns the process's Locker.
+func NewLocker() (*Locker, error) {
+	host, err := os.Hostname()
+	if err != nil {
+		return nil, fmt.Errorf("finding the host's name for lock files: %w", err)
+	}
+	return &Locker{host: host, pid: os.Getpid(), started: time.Now(), held: make(map[lockFile]bool)}, nil
+}
+
+// Lock is a held dotlock.
+type Lock struct {
+	locker *Locker
+	dir    Dir
+	name   string
+	file   lockFile
+}
+
+// Lock takes the dotlock name in d, and waits while another holds it. A lock
+// whose process is gone from this host is broken at once, any other after
+// 120 s. Errors: ErrLockTimeout.
+func (k *Locker) Lock(d Dir, name string) (*Lock, error) {
+	deadline := time.Now().Add(lockWait)
+	for pause := firstPause; ; pause = min(2*pause, lastPause) {
+		l, err := k.try(d, name)
+		if !errors.Is(err, os.ErrExist) {
+			return l, err
+		}
+		broken, err := k.breakStale(d, name)
+		if err != nil {
+			return nil, fmt.Errorf("breaking a stale lock: %w", err)
+		}
+		if broken {
+			continue
+		}
+		if time.Now().After(deadline) {
+			return nil, fmt.Errorf("%s/%s: %w", d.Path, name, ErrLockTimeout)
+		}
+		time.Sleep(pause) // a dotlock has nothing to wait on
+	}
+}
+
+// try makes the lock file, or fails with os.ErrExist.
+func (k *Locker) try(d Dir, name string) (*Lock, error) {
+	f, err := d.Disk.CreateAt(d.FD, name, 0o644) // readable, so that others can see whose it is
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	id, err := identify(f)
+	if err == nil {
+		_, err = f.WriteString(strconv.Itoa(k.pid) + ":" + k.host)
+	}
+	if err != nil {
+		d.Disk.RemoveAt(d.FD, name) // it is ours and says nothing
+		return nil, fmt.Errorf("writing lock file: %w", err)
+	}
+	k.mu.Lock()
+	k.held[id] = true
+	k.mu.Unlock()
+	return &Lock{k, d, name, id}, nil
+}
+
+// Release removes the lock file, unless somebody who thought it stale did.
+func (l *Lock) Release() error {
+	l.locker.mu.Lock()
+	delete(l.locker.held, l.file)
+	l.locker.mu.Unlock()
+	var st unix.Stat_t
+	err := retry(func() error { return unix.Fstatat(l.dir.FD, l.name, &st, unix.AT_SYMLINK_NOFOLLOW) })
+	if err == nil && (lockFile{uint64(st.Dev), st.Ino}) != l.file {
+		err = unix.ENOENT
+	}
+	if err != nil {
+		return fmt.Errorf("lock file %s/%s was taken away: %w", l.dir.Path, l.name, err)
+	}
+	return l.dir.Disk.RemoveAt(l.dir.FD, l.name)
+}
+
+// breakStale removes the lock when its holder is gone. Those who break locks
+// exclude each other by flock on the stale file itself, so that none removes
+// the fresh lock that another has just taken in its place.
+func (k *Locker) breakStale(d Dir, name string) (broken bool, err error) {
+	f, err := d.open(name, unix.O_RDONLY)
+	if errors.Is(err, os.ErrNotExist) {
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	if stale, err := k.stale(f); err != nil || !stale {
+		return false, err
+	}
+	if err := flock(f); err != nil {
+		return false, nil // another breaks it at this moment, or this file system has no flock
+	}
+	id, err := identify(f)
+	if err != nil {
+		return false, err
+	}
+	var now unix.Stat_t
+	if err := retry(func() error { return unix.Fstatat(d.FD, name, &now, unix.AT_SYMLINK_NOFOLLOW) }); err != nil {
+		return errors.Is(err, os.ErrNotExist), nil
+	}
+	if (lockFile{uint64(now.Dev), now.Ino}) != id {
+		return true, nil // a new lock stands there: try again from the start
+	}
+	err = d.Disk.RemoveAt(d.FD, name)
+	return err == nil, err
+}
+
+// stale reports whether the holder written in f is gone.
+func (k *Locker) stale(f *os.File) (bool, error) {
+	st, err := f.Stat()
+	if err != nil {
+		return false, err
+	}
+	if time.Since(st.ModTime()) > staleAfter {
+		return true, nil
+	}
+	content, err := io.ReadAll(io.LimitReader(f, 512))
+	if err != nil {
+		return false, err
+	}
+	pid, host, ok := parseLock(string(content))
+	if !ok || host != k.host {
+		return false, nil // being written, or another host's: only age tells
+	}
+	if pid == k.pid {
+		return k.left(f, st.ModTime()), nil
+	}
+	return errors.Is(unix.Kill(pid, 0), unix.ESRCH), nil
+}
+
+// left reports whether a lock with this process's pid was left by an earlier
+// process of the same pid, as happens after a restart in a container.
+func (k *Locker) left(f *os.File, made time.Time) bool {
+	id, err := identify(f)
+	if err != nil {
+		return false
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return !k.held[id] && made.Before(k.started)
+}
+
+// parseLock takes apart `pid:host`.
+func parseLock(s string) (pid int, host string, ok bool) {
+	p, host, ok := strings.Cut(strings.TrimSpace(s), ":")
+	pid, err := strconv.Atoi(p)
+	return pid, host, ok && err == nil && pid > 0
+}
+
+// identify returns which file f is.
+func identify(f *os.File) (lockFile, error) {
+	st, err := f.Stat()
+	if err != nil {
+		return lockFile{}, err
+	}
+	sys, ok := st.Sys().(*syscall.Stat_t)
+	if !ok {
+		return lockFile{}, fmt.Errorf("%s: no inode number", f.Name())
+	}
+	return lockFile{uint64(sys.Dev), sys.Ino}, nil
+}
+
+// flock takes an exclusive flock on f without waiting.
+func flock(f *os.File) error {
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var ferr error
+	err = raw.Control(func(fd uintptr) {
+		ferr = retry(func() error { return unix.Flock(int(fd), unix.LOCK_EX|unix.LOCK_NB) })
+	})
+	return errors.Join(err, ferr)
+}

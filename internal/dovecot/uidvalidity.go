@@ -1,0 +1,119 @@
+package dovecot
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const uidvalidityName = "dovecot-uidvalidity"
+
+// NewUIDValidity returns a UIDVALIDITY greater than any given before in the
+// Maildir whose root is root. What was given stands in the content of
+// `dovecot-uidvalidity` and in the name of an empty file
+// `dovecot-uidvalidity.<8 hex digits>`; the highest of them counts, and the
+// name is made before the number is used, so that two processes never get the
+// same. now is the first number of a new Maildir.
+func NewUIDValidity(root Dir, now time.Time) (uint32, error) {
+	names, err := root.names(uidvalidityName + ".")
+	if err != nil {
+		return 0, err
+	}
+	content, err := root.read(uidvalidityName, 16)
+	if err != nil {
+		return 0, err
+	}
+	highest := uint32(0)
+	if n, err := parseHex(string(content)); err == nil {
+		highest = n
+	}
+	var old []string
+	for _, name := range names {
+		if n, err := parseHex(strings.TrimPrefix(name, uidvalidityName+".")); err == nil {
+			highest = max(highest, n)
+			old = append(old, name)
+		}
+	}
+	if highest == 0 {
+		highest = uint32(now.Unix()) - 1
+	}
+	return claim(root, highest, old)
+}
+
+// claim takes the first number above highest that nobody else takes.
+func claim(root Dir, highest uint32, old []string) (uint32, error) {
+	for n := highest + 1; n != 0; n++ {
+		f, err := root.Disk.CreateAt(root.FD, uidvalidityFile(n), 0o444)
+		if errors.Is(err, os.ErrExist) {
+			continue
+		}
+		if err != nil {
+			return 0, err
+		}
+		f.Close()
+		err = root.replace(uidvalidityName, func(f *os.File) error {
+			_, err := fmt.Fprintf(f, "%08x", n)
+			return err
+		})
+		if err != nil {
+			return 0, err
+		}
+		for _, name := range old {
+			if err := root.Disk.RemoveAt(root.FD, name); err != nil && !errors.Is(err, os.ErrNotExist) {
+				return 0, err
+			}
+		}
+		return n, nil
+	}
+	return 0, errors.New("no UIDVALIDITY is left")
+}
+
+func uidvalidityFile(n uint32) string { return fmt.Sprintf("%s.%08x", uidvalidityName, n) }
+
+// parseHex reads eight hex digits.
+func parseHex(s string) (uint32, error) {
+	if len(s) != 8 {
+		return 0, errGarbled
+	}
+	n, err := strconv.ParseUint(s, 16, 32)
+	if err != nil || n == 0 {
+		return 0, errGarbled
+	}
+	return uint32(n), nil
+}
+
+// IndexUIDs returns the UIDVALIDITY and the next UID that stand in the header
+// of a folder's dovecot.index: a copy for when the uidlist cannot be read.
+func IndexUIDs(d Dir) (uidvalidity, next uint32, ok bool) {
+	f, err := d.open("dovecot.index", unix.O_RDONLY)
+	if err != nil {
+		return 0, 0, false
+	}
+	defer f.Close()
+	var h [32]byte
+	if _, err := f.ReadAt(h[:], 0); err != nil {
+		return 0, 0, false
+	}
+	return parseIndex(h)
+}
+
+// parseIndex takes apart the first 32 bytes of mail_index_header, which are in
+// the byte order of the machine that wrote them.
+func parseIndex(h [32]byte) (uidvalidity, next uint32, ok bool) {
+	var order binary.ByteOrder = binary.LittleEndian
+	if h[12]&1 == 0 { // MAIL_INDEX_COMPAT_LITTLE_ENDIAN
+		order = binary.BigEndian
+	}
+	const version = 7
+	if h[0] != version {
+		return 0, 0, false
+	}
+	uidvalidity, next = order.Uint32(h[24:]), order.Uint32(h[28:])
+	return uidvalidity, next, uidvalidity != 0
+}
