@@ -8,9 +8,13 @@ import (
 	"strings"
 )
 
-// DefaultLibexec is where the daemons' programs are installed; the build sets
-// it.
-var DefaultLibexec = "/usr/libexec/posthorn"
+// Where things are unless a directive says otherwise; the build sets these.
+var (
+	DefaultFile    = "/etc/posthorn/posthorn.conf" // read where no -c names another
+	DefaultLibexec = "/usr/libexec/posthorn"
+	DefaultRunDir  = "/run/posthorn"
+	DefaultSpool   = "/var/spool/posthorn"
+)
 
 // checkDomain wants a host name of ASCII labels and returns it in lower case.
 func checkDomain(s string) (string, error) {

@@ -16,9 +16,6 @@ import (
 	"time"
 )
 
-// DefaultFile is read where no -c names another.
-var DefaultFile = "/etc/posthorn/posthorn.conf"
-
 // Config is a checked configuration. It is not changed after Load; a reload
 // makes a new one.
 type Config struct {
