@@ -37,8 +37,19 @@ func read(f *os.File) (*Message, error) {
 	if !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("%w: found %v, expected a regular file", ErrFormat, info.Mode().Type())
 	}
-	m := &Message{file: f, end: info.Size()}
-	if m.Envelope, m.Offset, err = readEnvelope(f); err != nil {
+	m, err := readFrom(f, info.Size())
+	if err != nil {
+		return nil, err
+	}
+	m.file = f
+	return m, nil
+}
+
+// readFrom takes in a file of size bytes.
+func readFrom(r io.ReaderAt, size int64) (*Message, error) {
+	m := &Message{end: size}
+	var err error
+	if m.Envelope, m.Offset, err = readEnvelope(r); err != nil {
 		return nil, err
 	}
 	behind := m.end - m.Offset - m.Size
@@ -48,7 +59,7 @@ func read(f *os.File) (*Message, error) {
 	if behind == 0 {
 		return m, nil
 	}
-	return m, m.readRecords(io.NewSectionReader(f, m.Offset+m.Size, behind))
+	return m, m.readRecords(io.NewSectionReader(r, m.Offset+m.Size, behind))
 }
 
 // readRecords takes in the lines behind the message. A line without a right
