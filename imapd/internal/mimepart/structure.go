@@ -1,0 +1,202 @@
+package mimepart
+
+import (
+	"strings"
+)
+
+// Output is where descriptions are written; package wire's Writer is one.
+type Output interface {
+	Raw(parts ...string)
+	Num(n uint64)
+	AString(s string)
+}
+
+// Envelope writes the ENVELOPE of the message p (RFC 3501 section 7.4.2).
+func (p *Part) Envelope(w Output) {
+	w.Raw("(")
+	p.nstring(w, "date")
+	w.Raw(" ")
+	p.nstring(w, "subject")
+	from, _ := p.Field("from")
+	for _, name := range []string{"from", "sender", "reply-to", "to", "cc", "bcc"} {
+		v, _ := p.Field(name)
+		if v == "" && (name == "sender" || name == "reply-to") {
+			v = from
+		}
+		w.Raw(" ")
+		writeAddresses(w, parseAddresses(v))
+	}
+	w.Raw(" ")
+	p.nstring(w, "in-reply-to")
+	w.Raw(" ")
+	p.nstring(w, "message-id")
+	w.Raw(")")
+}
+
+func (p *Part) nstring(w Output, name string) {
+	if v, ok := p.Field(name); ok {
+		w.AString(v)
+		return
+	}
+	w.Raw("NIL")
+}
+
+func writeAddresses(w Output, list []Address) {
+	if len(list) == 0 {
+		w.Raw("NIL")
+		return
+	}
+	w.Raw("(")
+	for _, a := range list {
+		w.Raw("(")
+		orNil(w, a.Name)
+		w.Raw(" ")
+		orNil(w, a.Route)
+		w.Raw(" ")
+		orNil(w, a.Mailbox)
+		w.Raw(" ")
+		orNil(w, a.Host)
+		w.Raw(")")
+	}
+	w.Raw(")")
+}
+
+func orNil(w Output, s string) {
+	if s == "" {
+		w.Raw("NIL")
+		return
+	}
+	w.AString(s)
+}
+
+// Structure writes the BODYSTRUCTURE of p, or without extended its BODY (RFC
+// 3501 section 7.4.2).
+func (p *Part) Structure(w Output, extended bool) {
+	w.Raw("(")
+	if p.Is("multipart", "") {
+		p.multipart(w, extended)
+	} else {
+		p.single(w, extended)
+	}
+	w.Raw(")")
+}
+
+func (p *Part) multipart(w Output, extended bool) {
+	for _, c := range p.Children {
+		c.Structure(w, extended)
+	}
+	if len(p.Children) == 0 {
+		// The grammar wants at least one part.
+		(&Part{Type: "text", Subtype: "plain"}).Structure(w, extended)
+	}
+	w.Raw(" ")
+	w.AString(p.Subtype)
+	if extended {
+		w.Raw(" ")
+		writeParams(w, p.Params)
+		p.extension(w)
+	}
+}
+
+func (p *Part) single(w Output, extended bool) {
+	typ, sub, params := p.Type, p.Subtype, p.Params
+	message := p.Message != nil
+	if p.Is("message", "rfc822") && !message {
+		typ, sub, params = "application", "octet-stream", nil // nested too deep to be looked into
+	}
+	text := strings.EqualFold(typ, "text")
+	if text && p.Param("charset") == "" {
+		params = append(params[:len(params):len(params)], Param{"charset", "us-ascii"})
+	}
+	w.AString(typ)
+	w.Raw(" ")
+	w.AString(sub)
+	w.Raw(" ")
+	writeParams(w, params)
+	w.Raw(" ")
+	p.nstring(w, "content-id")
+	w.Raw(" ")
+	p.nstring(w, "content-description")
+	w.Raw(" ")
+	w.AString(p.encoding())
+	w.Raw(" ")
+	w.Num(uint64(p.Body.Len()))
+	if message {
+		w.Raw(" ")
+		p.Message.Envelope(w)
+		w.Raw(" ")
+		p.Message.Structure(w, extended)
+	}
+	if message || text {
+		w.Raw(" ")
+		w.Num(uint64(max(p.Lines, 0)))
+	}
+	if extended {
+		w.Raw(" ")
+		p.nstring(w, "content-md5")
+		p.extension(w)
+	}
+}
+
+func (p *Part) encoding() string {
+	v, _ := p.Field("content-transfer-encoding")
+	t := tokens{s: v}
+	if v = strings.TrimSpace(t.until(";")); v == "" {
+		return "7bit"
+	}
+	return v
+}
+
+// extension writes disposition, language and location.
+func (p *Part) extension(w Output) {
+	w.Raw(" ")
+	v, _ := p.Field("content-disposition")
+	value, params := parseParams(v)
+	if value == "" {
+		w.Raw("NIL")
+	} else {
+		w.Raw("(")
+		w.AString(value)
+		w.Raw(" ")
+		writeParams(w, params)
+		w.Raw(")")
+	}
+	w.Raw(" ")
+	p.language(w)
+	w.Raw(" ")
+	p.nstring(w, "content-location")
+}
+
+func (p *Part) language(w Output) {
+	v, _ := p.Field("content-language")
+	tags := strings.FieldsFunc(v, func(r rune) bool { return r == ',' || r == ' ' || r == '\t' })
+	if len(tags) == 0 {
+		w.Raw("NIL")
+		return
+	}
+	w.Raw("(")
+	for i, tag := range tags {
+		if i > 0 {
+			w.Raw(" ")
+		}
+		w.AString(tag)
+	}
+	w.Raw(")")
+}
+
+func writeParams(w Output, params []Param) {
+	if len(params) == 0 {
+		w.Raw("NIL")
+		return
+	}
+	w.Raw("(")
+	for i, p := range params {
+		if i > 0 {
+			w.Raw(" ")
+		}
+		w.AString(p.Name)
+		w.Raw(" ")
+		w.AString(p.Value)
+	}
+	w.Raw(")")
+}
