@@ -1,0 +1,68 @@
+// Package pop3 is what both halves of the POP3 server share: the grammar of
+// command lines and the list of capabilities.
+package pop3
+
+import (
+	"errors"
+	"strconv"
+	"strings"
+)
+
+// ErrSyntax is returned for a line that is no command.
+var ErrSyntax = errors.New("malformed command")
+
+// maxVerb is the longest keyword taken; RFC 1939 3 has three or four letters.
+const maxVerb = 16
+
+// Command is one line of a client.
+type Command struct {
+	Verb string // upper case, letters only
+	Arg  string // what stands behind the first blank, as it came
+}
+
+// Parse reads a line without its end. A verb in the Command has passed the
+// grammar; whether it exists is the caller's matter.
+func Parse(line string) (Command, error) {
+	verb, arg, _ := strings.Cut(line, " ")
+	if verb == "" || len(verb) > maxVerb || strings.ContainsFunc(verb, notLetter) {
+		return Command{}, ErrSyntax
+	}
+	// RFC 2449 4: arguments are printable; octets above 127 come in passwords.
+	if strings.ContainsFunc(arg, control) {
+		return Command{}, ErrSyntax
+	}
+	return Command{Verb: strings.ToUpper(verb), Arg: arg}, nil
+}
+
+func notLetter(r rune) bool { return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') }
+
+func control(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }
+
+// Numbers reads Arg as exactly n decimal numbers.
+func (c Command) Numbers(n int) ([]int, error) {
+	words := strings.Fields(c.Arg)
+	if len(words) != n {
+		return nil, ErrSyntax
+	}
+	all := make([]int, n)
+	for i, w := range words {
+		v, err := strconv.ParseUint(w, 10, 31)
+		if err != nil {
+			return nil, ErrSyntax
+		}
+		all[i] = int(v)
+	}
+	return all, nil
+}
+
+// Capabilities returns the answer to CAPA (RFC 2449 5): what holds in both
+// states, and more, the words of the current one.
+func Capabilities(more ...string) string {
+	common := []string{
+		"TOP", "UIDL", "RESP-CODES", "PIPELINING",
+		"AUTH-RESP-CODE", // RFC 3206 4
+		"EXPIRE NEVER", "IMPLEMENTATION Posthorn",
+	}
+	return "+OK capability list follows\r\n" +
+		strings.Join(append(common, more...), "\r\n") + "\r\n.\r\n"
+}
