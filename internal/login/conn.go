@@ -1,0 +1,168 @@
+package login
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net/netip"
+	"time"
+
+	"posthorn/internal/id"
+)
+
+// Conn is one client before its login. Only the goroutine of its Converse may
+// use it.
+type Conn struct {
+	server *Server
+	sid    string
+	client netip.Addr
+	socket *socket   // the TCP connection
+	tls    *tls.Conn // over socket, or nil
+	in     reader
+	out    []byte    // not yet sent
+	until  time.Time // when even a busy client must have logged in
+	failed int       // logins refused for their credentials
+	given  bool      // handed over: nothing of the connection is ours
+}
+
+// newConn returns a Conn over s.
+func newConn(server *Server, s *socket, client netip.Addr) *Conn {
+	c := &Conn{server: server, sid: id.New(), client: client, socket: s}
+	c.until = time.Now().Add(patience * server.settings.Load().timeout)
+	c.in.src = s
+	c.arm()
+	return c
+}
+
+// patience is how many login-timeouts a client may take that is never silent
+// for a whole one.
+const patience = 5
+
+// arm gives the client one login-timeout for what comes next, however few bytes
+// it sends at a time.
+func (c *Conn) arm() {
+	d := time.Now().Add(c.server.settings.Load().timeout)
+	if d.After(c.until) {
+		d = c.until
+	}
+	c.socket.SetWriteDeadline(d)
+	c.server.setReadDeadline(c, d)
+}
+
+// SID identifies the connection in every daemon's log.
+func (c *Conn) SID() string { return c.sid }
+
+// Client returns the client's address.
+func (c *Conn) Client() netip.Addr { return c.client }
+
+// TLS tells whether the connection is encrypted.
+func (c *Conn) TLS() bool { return c.tls != nil }
+
+// CanStartTLS tells whether StartTLS may be offered now.
+func (c *Conn) CanStartTLS() bool { return c.tls == nil && c.server.tls() != nil }
+
+// Secure tells whether Login takes a password from this client: over TLS, or in
+// clear as plaintext-login says.
+func (c *Conn) Secure() bool {
+	switch c.server.settings.Load().clear {
+	case "yes":
+		return true
+	case "no":
+		return c.tls != nil
+	}
+	return c.tls != nil || c.client.IsLoopback()
+}
+
+// ReadLine sends what was written, unless the next line is here already (so
+// pipelined answers share a packet), and returns the next line without its end.
+// An error ends the connection; Converse returns it.
+func (c *Conn) ReadLine() (string, error) {
+	c.arm()
+	if !c.in.hasLine() {
+		if err := c.Flush(); err != nil {
+			return "", err
+		}
+	}
+	line, err := c.in.line()
+	if err != nil {
+		return "", err
+	}
+	return string(line), nil
+}
+
+// ReadFull sends what was written and reads exactly len(p) bytes, such as an
+// IMAP literal. The caller bounds p.
+func (c *Conn) ReadFull(p []byte) error {
+	c.arm()
+	if err := c.Flush(); err != nil {
+		return err
+	}
+	return c.in.full(p)
+}
+
+// WriteString adds s, line ends included, to what the next read or Flush sends.
+func (c *Conn) WriteString(s string) { c.out = append(c.out, s...) }
+
+// Printf is WriteString with a format. A peer's words in it are the caller's
+// risk: no value may hold a line end.
+func (c *Conn) Printf(format string, args ...any) { c.out = fmt.Appendf(c.out, format, args...) }
+
+// Flush sends what was written.
+func (c *Conn) Flush() error {
+	if len(c.out) == 0 {
+		return nil
+	}
+	_, err := c.stream().Write(c.out)
+	c.out = c.out[:0]
+	return err
+}
+
+// stream is where clear bytes go.
+func (c *Conn) stream() io.ReadWriter {
+	if c.tls != nil {
+		return c.tls
+	}
+	return c.socket
+}
+
+// StartTLS sends what was written, the invitation to begin last, and makes the
+// connection an encrypted one. What the client sent in clear behind its command
+// is forgotten, whoever wrote it (RFC 3207 5, RFC 9051 11.1). An error ends
+// the connection.
+func (c *Conn) StartTLS(ctx context.Context) error {
+	if err := c.Flush(); err != nil {
+		return err
+	}
+	return c.handshake(ctx)
+}
+
+// handshake starts TLS on the connection.
+func (c *Conn) handshake(ctx context.Context) error {
+	config := c.server.tls()
+	if config == nil || c.tls != nil {
+		return fmt.Errorf("start TLS: not available")
+	}
+	c.arm()
+	t := tls.Server(c.socket, config)
+	if err := t.HandshakeContext(ctx); err != nil {
+		return &handshakeError{err}
+	}
+	c.tls = t
+	c.in.reset(t)
+	return nil
+}
+
+// handshakeError marks a connection on which no more words can be exchanged.
+type handshakeError struct{ err error }
+
+func (e *handshakeError) Error() string { return "TLS handshake: " + e.err.Error() }
+func (e *handshakeError) Unwrap() error { return e.err }
+
+// close ends the connection as far as it is ours.
+func (c *Conn) close() {
+	if c.tls != nil && !c.given {
+		c.tls.Close() // sends the close alert with a deadline of its own
+	}
+	c.socket.Close()
+}

@@ -1,0 +1,81 @@
+package login
+
+import (
+	"bytes"
+	"errors"
+	"io"
+)
+
+// bufferSize is the longest line with its end, and what can be read ahead. The
+// bytes that remain at the hand-over go as base64 into one attribute line, which
+// has room for them.
+const bufferSize = 4096
+
+// ErrLineTooLong ends a connection whose line does not fit.
+var ErrLineTooLong = errors.New("line too long")
+
+// reader cuts lines and counted bytes out of a stream.
+type reader struct {
+	src  io.Reader
+	buf  []byte // made by the first read
+	r, w int    // unread bytes are buf[r:w]
+}
+
+// line returns the next line without CRLF or LF. It is valid until the next
+// read.
+func (b *reader) line() ([]byte, error) {
+	for seen := 0; ; {
+		if i := bytes.IndexByte(b.buf[b.r+seen:b.w], '\n'); i >= 0 {
+			line := b.buf[b.r : b.r+seen+i]
+			b.r += seen + i + 1
+			return bytes.TrimSuffix(line, []byte("\r")), nil
+		}
+		seen = b.w - b.r
+		if err := b.fill(); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// full reads exactly len(p) bytes.
+func (b *reader) full(p []byte) error {
+	n := copy(p, b.buf[b.r:b.w])
+	b.r += n
+	_, err := io.ReadFull(b.src, p[n:])
+	if err == io.EOF && len(p) > 0 {
+		err = io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// fill reads more behind what is unread.
+func (b *reader) fill() error {
+	if b.buf == nil {
+		b.buf = make([]byte, bufferSize)
+	}
+	if b.r > 0 {
+		b.w = copy(b.buf, b.buf[b.r:b.w])
+		b.r = 0
+	}
+	if b.w == len(b.buf) {
+		return ErrLineTooLong
+	}
+	n, err := b.src.Read(b.buf[b.w:])
+	b.w += n
+	if n > 0 {
+		return nil
+	}
+	if err == nil {
+		return io.ErrNoProgress
+	}
+	return err
+}
+
+// buffered returns the bytes read ahead.
+func (b *reader) buffered() []byte { return b.buf[b.r:b.w] }
+
+// hasLine tells whether line would not have to wait.
+func (b *reader) hasLine() bool { return bytes.IndexByte(b.buf[b.r:b.w], '\n') >= 0 }
+
+// reset drops what was read ahead and goes on with src.
+func (b *reader) reset(src io.Reader) { *b = reader{src: src, buf: b.buf} }

@@ -1,0 +1,301 @@
+package login
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"posthorn/internal/conf"
+	"posthorn/internal/daemon"
+	"posthorn/internal/directory"
+	"posthorn/internal/evlog"
+	"posthorn/internal/sock"
+	"posthorn/internal/tlsconf"
+)
+
+// Protocol is what pop3d and imapd bring. One value serves all connections, so
+// its methods are safe for concurrent use.
+type Protocol interface {
+	// Service is the name in requests: "pop3" or "imap". Listeners of that
+	// name start in clear, those of the name with an s behind it in TLS.
+	Service() string
+
+	// Refusal returns the line, with its end, for a client that is sent away:
+	// over a limit before any greeting, or later when it was too slow, sent
+	// too long a line, or the daemon stops. text has no line end.
+	Refusal(text string) string
+
+	// Converse speaks with one client, greeting first, in the connection's own
+	// goroutine. It returns nil when the dialogue is over (quit, too many
+	// failures, or Login returned nil), and otherwise the error of a Conn's
+	// method that ended it. What was written is sent after it returns, and
+	// then the connection is closed, unless Login took it.
+	Converse(ctx context.Context, c *Conn) error
+}
+
+// Authenticator is the part of the directory that a listener asks.
+type Authenticator interface {
+	Login(ctx context.Context, c directory.Credentials) (directory.Login, error)
+}
+
+// settings are what a reload changes.
+type settings struct {
+	connections int           // in total
+	perClient   int           // of one client
+	timeout     time.Duration // longest silence before the login
+	clear       string        // plaintext-login
+}
+
+// Server accepts the clients of one protocol. It implements daemon.Service.
+type Server struct {
+	proto    Protocol
+	log      *evlog.Log
+	dir      Authenticator
+	session  *sock.Client
+	keys     *tlsconf.Keys // nil without certificates, as config
+	config   *tls.Config
+	settings atomic.Pointer[settings]
+	limits   *limits
+	buffers  chunks
+	entries  []entry
+
+	mu       sync.Mutex
+	early    map[*Conn]struct{} // not logged in
+	relayed  map[*Conn]struct{}
+	stopping bool
+}
+
+// entry is one listening socket.
+type entry struct {
+	net.Listener
+	service  string
+	implicit bool // TLS from the first byte
+}
+
+// grace is how long relayed sessions may go on after the daemon was asked to
+// stop. When the session programs stop too, they end at once.
+const grace = time.Minute
+
+// New binds the listeners that d's configuration gives to p's service, reads its
+// certificates and adds their folders to d.Rights.Read. It is called before
+// rights are dropped.
+func New(d *daemon.Daemon, p Protocol) (*Server, error) {
+	// The kernel shows who a server was when it began to listen: root, or not.
+	peers, err := d.Conf.PeerUIDs("vmail", "root")
+	if err != nil {
+		return nil, err
+	}
+	s := newServer(p, d.Log, directory.New(d.Conf.Socket("auth")), &sock.Client{
+		Path: d.Conf.Socket(p.Service() + "-session"), Proto: "posthorn-session/1", Timeout: sessionTimeout, Peers: peers,
+	})
+	s.apply(d.Conf)
+	return s, s.open(d)
+}
+
+// newServer returns a server without listeners and settings.
+func newServer(p Protocol, log *evlog.Log, dir Authenticator, session *sock.Client) *Server {
+	return &Server{
+		proto: p, log: log, dir: dir, session: session, limits: newLimits(),
+		early: map[*Conn]struct{}{}, relayed: map[*Conn]struct{}{},
+	}
+}
+
+// apply takes the settings of c.
+func (s *Server) apply(c *conf.Config) {
+	s.settings.Store(&settings{
+		connections: c.Connections, perClient: c.ConnectionsPerClient,
+		timeout: c.LoginTimeout, clear: c.PlaintextLogin,
+	})
+}
+
+// Serve accepts until ctx is done. Then clients that are not logged in are sent
+// away, and relayed sessions have a minute to end; those whose socket was passed
+// on are not this process's any more.
+func (s *Server) Serve(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var conns, loops sync.WaitGroup
+	failed := make(chan error, len(s.entries))
+	for _, e := range s.entries {
+		loops.Go(func() {
+			if err := s.accept(ctx, e, &conns); err != nil {
+				failed <- fmt.Errorf("accept %s: %w", e.service, err)
+				cancel()
+			}
+		})
+	}
+	<-ctx.Done()
+	for _, e := range s.entries {
+		e.Close()
+	}
+	loops.Wait()
+	s.dismiss()
+	s.drain(&conns)
+	s.session.Close()
+	select {
+	case err := <-failed:
+		return err
+	default:
+		return nil
+	}
+}
+
+// dismiss makes every read before a login return.
+func (s *Server) dismiss() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stopping = true
+	for c := range s.early {
+		c.socket.SetReadDeadline(time.Unix(1, 0))
+	}
+}
+
+// setReadDeadline bounds c's reads, which a stop has ended for good.
+func (s *Server) setReadDeadline(c *Conn, d time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopping {
+		d = time.Unix(1, 0)
+	}
+	c.socket.SetReadDeadline(d)
+}
+
+// drain waits for conns, and ends those that take longer than the grace.
+func (s *Server) drain(conns *sync.WaitGroup) {
+	t := time.AfterFunc(grace, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		for c := range s.relayed {
+			c.socket.Close()
+		}
+	})
+	defer t.Stop()
+	conns.Wait()
+}
+
+// accept takes the connections of one listener until it is closed.
+func (s *Server) accept(ctx context.Context, e entry, conns *sync.WaitGroup) error {
+	for {
+		nc, err := e.Accept()
+		switch {
+		case err == nil:
+		case ctx.Err() != nil:
+			return nil
+		case errors.Is(err, net.ErrClosed):
+			return err
+		default:
+			// Out of descriptors or the like: others close theirs meanwhile.
+			s.log.AcceptFailed(e.service, err)
+			select {
+			case <-time.After(50 * time.Millisecond):
+			case <-ctx.Done():
+			}
+			continue
+		}
+		s.admit(ctx, e, nc, conns)
+	}
+}
+
+// admit starts a connection's goroutine, or sends it away over the limits.
+func (s *Server) admit(ctx context.Context, e entry, nc net.Conn, conns *sync.WaitGroup) {
+	ip := clientOf(nc)
+	set := s.settings.Load()
+	tcp, ok := nc.(stream)
+	if !ok || !s.limits.enter(ip, set.connections, set.perClient) {
+		s.log.ConnectionRefused(e.service, ip.String(), "too many connections")
+		if !e.implicit {
+			// A new socket has room for a line: this does not wait.
+			nc.SetWriteDeadline(time.Now().Add(time.Second))
+			nc.Write([]byte(s.proto.Refusal("too many connections, try again later")))
+		}
+		nc.Close()
+		return
+	}
+	sk, err := newSocket(tcp)
+	if err != nil {
+		s.limits.leave(ip)
+		nc.Close()
+		return
+	}
+	c := newConn(s, sk, ip)
+	s.mu.Lock()
+	s.early[c] = struct{}{}
+	s.mu.Unlock()
+	conns.Go(func() { s.serve(ctx, e, c) })
+}
+
+// clientOf returns the address of a connection's other end.
+func clientOf(nc net.Conn) netip.Addr {
+	ap, _ := netip.ParseAddrPort(nc.RemoteAddr().String())
+	return ap.Addr().Unmap().WithZone("")
+}
+
+// established notes that c is logged in and relayed from now on.
+func (s *Server) established(c *Conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.early, c)
+	s.relayed[c] = struct{}{}
+}
+
+// serve is the life of one connection.
+func (s *Server) serve(ctx context.Context, e entry, c *Conn) {
+	defer func() {
+		if p := recover(); p != nil {
+			s.log.Crashed(e.service, fmt.Sprint(p), string(debug.Stack()))
+		}
+		c.close()
+		s.limits.leave(c.client)
+		s.mu.Lock()
+		delete(s.early, c)
+		delete(s.relayed, c)
+		s.mu.Unlock()
+	}()
+	err := s.converse(ctx, e, c)
+	if c.given {
+		return
+	}
+	var failed *handshakeError
+	if errors.As(err, &failed) {
+		s.log.HandshakeFailed(c.sid, e.service, c.client.String(), failed.err)
+		return
+	}
+	if text := farewell(ctx, err); text != "" {
+		c.WriteString(s.proto.Refusal(text))
+	}
+	c.socket.SetWriteDeadline(time.Now().Add(5 * time.Second))
+	c.Flush()
+}
+
+// converse lets the protocol speak.
+func (s *Server) converse(ctx context.Context, e entry, c *Conn) error {
+	if e.implicit {
+		if err := c.handshake(ctx); err != nil {
+			return err
+		}
+	}
+	return s.proto.Converse(ctx, c)
+}
+
+// farewell is what a client is told whose dialogue ended with err.
+func farewell(ctx context.Context, err error) string {
+	switch {
+	case err == nil:
+		return ""
+	case ctx.Err() != nil:
+		return "server is stopping, try again later"
+	case errors.Is(err, ErrLineTooLong):
+		return "line too long"
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return "login took too long"
+	}
+	return ""
+}

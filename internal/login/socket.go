@@ -1,0 +1,145 @@
+package login
+
+import (
+	"io"
+	"net"
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// stream is a socket of the kernel: *net.TCPConn or *net.UnixConn.
+type stream interface {
+	net.Conn
+	syscall.Conn
+	CloseRead() error
+	CloseWrite() error
+}
+
+// socket is a stream whose reader can wait without holding a buffer. Once eager
+// is set, Read does not wait: it returns errAgain, and wait does the waiting.
+// crypto/tls keeps what it has of a record over such an error, because errAgain
+// says that it is temporary.
+//
+// A socket has one reader and one writer at a time.
+type socket struct {
+	stream
+	raw   syscall.RawConn
+	eager bool
+}
+
+// newSocket wraps s.
+func newSocket(s stream) (*socket, error) {
+	raw, err := s.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	return &socket{stream: s, raw: raw}, nil
+}
+
+// again is the error of an eager Read that would have to wait.
+type again struct{}
+
+func (again) Error() string   { return "nothing to read yet" }
+func (again) Timeout() bool   { return true }
+func (again) Temporary() bool { return true }
+
+// Read reads, waiting only when the socket is not eager.
+func (s *socket) Read(p []byte) (int, error) {
+	if !s.eager {
+		return s.stream.Read(p)
+	}
+	if len(p) == 0 {
+		return 0, nil
+	}
+	var n int
+	var err error
+	if rerr := s.raw.Read(func(fd uintptr) bool {
+		n, err = readNow(int(fd), p)
+		return true
+	}); rerr != nil {
+		return 0, rerr
+	}
+	return n, err
+}
+
+// readNow reads what is there.
+func readNow(fd int, p []byte) (int, error) {
+	for {
+		n, err := unix.Read(fd, p)
+		switch {
+		case err == unix.EINTR:
+		case err == unix.EAGAIN:
+			return 0, again{}
+		case err != nil:
+			return 0, os.NewSyscallError("read", err)
+		case n == 0:
+			return 0, io.EOF
+		default:
+			return n, nil
+		}
+	}
+}
+
+// wait returns once a Read would not have to wait, whatever it would then
+// return; a read deadline ends it.
+func (s *socket) wait() error {
+	var one [1]byte
+	return s.raw.Read(func(fd uintptr) bool {
+		for {
+			_, _, err := unix.Recvfrom(int(fd), one[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
+			if err != unix.EINTR {
+				return err != unix.EAGAIN
+			}
+		}
+	})
+}
+
+// shut ends the connection for everybody who holds it, in this process or
+// another.
+func (s *socket) shut() {
+	s.CloseWrite()
+	s.CloseRead()
+}
+
+// dup returns a second descriptor of the socket, non-blocking as the first. The
+// caller closes it.
+func (s *socket) dup() (*os.File, error) {
+	var fd int
+	var err error
+	if rerr := s.raw.Control(func(own uintptr) {
+		// File.Fd and TCPConn.File would make the shared description blocking.
+		fd, err = unix.FcntlInt(own, unix.F_DUPFD_CLOEXEC, 0)
+	}); rerr != nil {
+		return nil, rerr
+	}
+	if err != nil {
+		return nil, os.NewSyscallError("dup", err)
+	}
+	return os.NewFile(uintptr(fd), "client"), nil
+}
+
+// socketPair returns the two ends of a new stream: ours, and the file that goes
+// to the session program. The caller closes both.
+func socketPair() (*socket, *os.File, error) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		return nil, nil, os.NewSyscallError("socketpair", err)
+	}
+	theirs := os.NewFile(uintptr(fds[1]), "session")
+	mine := os.NewFile(uintptr(fds[0]), "relay")
+	conn, err := net.FileConn(mine)
+	mine.Close()
+	if err != nil {
+		theirs.Close()
+		return nil, nil, err
+	}
+	ours, err := newSocket(conn.(*net.UnixConn))
+	if err != nil {
+		conn.Close()
+		theirs.Close()
+		return nil, nil, err
+	}
+	return ours, theirs, nil
+}
