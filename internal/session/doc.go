@@ -1,0 +1,43 @@
+// Package session is the session side of the hand-over: what imap-session and
+// pop3-session do from the request of the login process to the end of a
+// session.
+//
+// A Server answers on <service>-session.sock, where only the login daemon of
+// that service may connect. For each request it takes the client's connection
+// (a descriptor), redeems the one-time ticket at authd itself, so that nothing
+// the login side says about user, uid or mailbox counts, and calls the
+// program's Opener. The whole of a program is
+//
+//	func main() {
+//		daemon.Main("pop3-session", func(d *daemon.Daemon) (daemon.Service, error) {
+//			d.Rights = …
+//			p := program{store: mailbox.New(…)}
+//			return session.New(d, "pop3", p.open)
+//		})
+//	}
+//
+//	func (p program) open(ctx context.Context, c *session.Conn) (session.Runner, error) {
+//		box, err := p.store.Open(c.Grant.Box.Mail)
+//		if err != nil {
+//			return nil, err // the login side answers the client, later
+//		}
+//		return func(ctx context.Context) {
+//			defer box.Close()
+//			… // the tagged OK for c.Tag first, then commands
+//		}, nil
+//	}
+//
+// # Ownership
+//
+// Until the Opener has returned a Runner the connection is the login side's,
+// which answers the client when the Opener fails: an Opener reads and writes
+// nothing. From then on it is the Runner's alone, whose first words are the
+// answer to the login command. It is closed when the Runner returns.
+//
+// # Stopping
+//
+// When the program is told to stop, the context given to each Runner is
+// cancelled and reads return os.ErrDeadlineExceeded from then on, whatever
+// deadline is set; writes go on working, so the Runner can say goodbye. After
+// ten seconds connections are closed.
+package session

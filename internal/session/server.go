@@ -1,0 +1,234 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"posthorn/internal/attr"
+	"posthorn/internal/conf"
+	"posthorn/internal/daemon"
+	"posthorn/internal/directory"
+	"posthorn/internal/evlog"
+	"posthorn/internal/sock"
+	"posthorn/internal/verdict"
+)
+
+// ErrInUse is what an Opener returns when another session has the mailbox to
+// itself; it is looked for with errors.Is.
+var ErrInUse = errors.New("mailbox is in use")
+
+// Opener prepares a session for c, before the client knows that it is logged
+// in. It may take a few seconds at most, and neither reads nor writes c. An
+// error is answered to the client by the login side as verdict.Of says
+// (unclassified: temporary), and its text is logged here.
+type Opener func(ctx context.Context, c *Conn) (Runner, error)
+
+// Runner speaks with the client until the session ends, in a goroutine of its
+// own. It releases what the Opener took. A panic ends this session only.
+type Runner func(ctx context.Context)
+
+// Redeemer is the part of the directory that a session program asks.
+type Redeemer interface {
+	Redeem(ctx context.Context, ticket, service string) (directory.Grant, error)
+}
+
+// settings are what a reload changes.
+type settings struct {
+	total   int // sessions of this process
+	perUser int // sessions of one mailbox
+}
+
+// Server turns hand-overs into sessions. It implements daemon.Service.
+type Server struct {
+	service  string
+	open     Opener
+	log      *evlog.Log
+	dir      Redeemer
+	listener *net.UnixListener
+	peers    []int // uids of the login daemon
+	settings atomic.Pointer[settings]
+	running  sync.WaitGroup
+
+	mu       sync.Mutex
+	sessions map[*Conn]struct{}
+	users    map[string]int
+	stopping bool
+}
+
+// goodbye is how long sessions may take to end after a stop.
+const goodbye = 10 * time.Second
+
+// New makes <service>-session.sock and returns a server whose sessions open
+// prepares. Sessions are bounded by conf's Connections in total and
+// ConnectionsPerClient for one mailbox. It is called before rights are dropped.
+func New(d *daemon.Daemon, service string, open Opener) (*Server, error) {
+	peers, err := d.Conf.PeerUIDs(service + "d")
+	if err != nil {
+		return nil, err
+	}
+	s := newServer(service, open, d.Log, directory.New(d.Conf.Socket("auth")), peers)
+	s.apply(d.Conf)
+	s.listener, err = d.ListenUnix(service + "-session")
+	return s, err
+}
+
+// newServer returns a server without a listener and settings.
+func newServer(service string, open Opener, log *evlog.Log, dir Redeemer, peers []int) *Server {
+	return &Server{
+		service: service, open: open, log: log, dir: dir, peers: peers,
+		sessions: map[*Conn]struct{}{}, users: map[string]int{},
+	}
+}
+
+// apply takes the settings of c.
+func (s *Server) apply(c *conf.Config) {
+	s.settings.Store(&settings{total: c.Connections, perUser: c.ConnectionsPerClient})
+}
+
+// Reload takes new bounds; sessions that run are not ended by them.
+func (s *Server) Reload(c *conf.Config) error {
+	s.apply(c)
+	return nil
+}
+
+// Serve answers hand-overs until ctx is done, and returns when the last session
+// has ended.
+func (s *Server) Serve(ctx context.Context) error {
+	server := &sock.Server{
+		Name: s.service + "-session", Proto: "posthorn-session/1", Allow: s.peers, Log: s.log,
+		Handle: func(_ context.Context, _ sock.Peer, req attr.List, f *os.File) (attr.List, *os.File) {
+			return s.handle(ctx, req, f), nil
+		},
+	}
+	err := server.Serve(ctx, s.listener)
+	s.end()
+	return err
+}
+
+// end ends the sessions, in peace while there is time.
+func (s *Server) end() {
+	s.mu.Lock()
+	s.stopping = true
+	for c := range s.sessions {
+		c.stop()
+	}
+	s.mu.Unlock()
+	t := time.AfterFunc(goodbye, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		for c := range s.sessions {
+			c.Close()
+		}
+	})
+	defer t.Stop()
+	s.running.Wait()
+}
+
+// handle answers one hand-over; a done answer means that a session runs.
+func (s *Server) handle(ctx context.Context, req attr.List, file *os.File) attr.List {
+	c, err := s.parse(req, file)
+	if err != nil {
+		s.log.SessionRefused(req.Get("sid"), s.service, req.Get("client"), "", "", err)
+		return sock.Reply(verdict.Of(err))
+	}
+	if err := s.start(ctx, c, req.Get("ticket")); err != nil {
+		c.Close()
+		v := verdict.Of(err)
+		s.log.SessionRefused(c.SID, s.service, c.Client.String(), c.Grant.User, v.Text, err)
+		return refusal(v, err)
+	}
+	reply := sock.Reply(verdict.Of(nil))
+	reply.Add("user", c.Grant.User)
+	return reply
+}
+
+// refusal is the answer for an error.
+func refusal(v verdict.Verdict, err error) attr.List {
+	if !errors.Is(err, ErrInUse) {
+		return sock.Reply(v)
+	}
+	reply := sock.Reply(verdict.New(verdict.Later, "4.2.0", "mailbox is in use by another session"))
+	reply.Add("reason", "in-use")
+	return reply
+}
+
+// start opens a session for c and sets it going.
+func (s *Server) start(ctx context.Context, c *Conn, ticket string) error {
+	if err := s.redeem(ctx, c, ticket); err != nil {
+		return err
+	}
+	if err := s.enter(c); err != nil {
+		return err
+	}
+	run, err := s.prepare(ctx, c)
+	if err != nil {
+		s.leave(c)
+		return err
+	}
+	s.log.SessionOpened(c.SID, s.service, c.Client.String(), c.Grant.User, c.TLS)
+	go s.run(ctx, c, run)
+	return nil
+}
+
+// prepare calls the Opener; a bug in it is a temporary failure.
+func (s *Server) prepare(ctx context.Context, c *Conn) (run Runner, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			s.log.Crashed(s.service+"-session", fmt.Sprint(p), string(debug.Stack()))
+			err = fmt.Errorf("open session: %v", p)
+		}
+	}()
+	return s.open(ctx, c)
+}
+
+// run is the life of one session.
+func (s *Server) run(ctx context.Context, c *Conn, run Runner) {
+	defer s.leave(c)
+	defer c.Close()
+	defer func() {
+		if p := recover(); p != nil {
+			s.log.Crashed(s.service+"-session", fmt.Sprint(p), string(debug.Stack()))
+		}
+		s.log.SessionClosed(c.SID, s.service, c.Grant.User)
+	}()
+	run(ctx)
+}
+
+// enter counts c's session, unless that would be one too many.
+func (s *Server) enter(c *Conn) error {
+	set := s.settings.Load()
+	box := c.Grant.Box.Name
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.stopping:
+		return verdict.Fail(verdict.Later, "4.3.2", "server is stopping, try again later", nil)
+	case set.total > 0 && len(s.sessions) >= set.total:
+		return verdict.Fail(verdict.Later, "4.3.2", "too many sessions, try again later", nil)
+	case set.perUser > 0 && s.users[box] >= set.perUser:
+		return verdict.Fail(verdict.Later, "4.3.2", "too many sessions of this mailbox, try again later", nil)
+	}
+	s.sessions[c] = struct{}{}
+	s.users[box]++
+	s.running.Add(1)
+	return nil
+}
+
+// leave takes back enter.
+func (s *Server) leave(c *Conn) {
+	box := c.Grant.Box.Name
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.sessions, c)
+	if s.users[box]--; s.users[box] == 0 {
+		delete(s.users, box)
+	}
+	s.running.Done()
+}

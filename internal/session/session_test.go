@@ -1,0 +1,313 @@
+package session
+
+import (
+	"bufio"
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"posthorn/internal/attr"
+	"posthorn/internal/directory"
+	"posthorn/internal/evlog"
+	"posthorn/internal/sock"
+	"posthorn/internal/verdict"
+)
+
+const limit = 20 * time.Second // for what a test waits for
+
+// tickets knows "good", for ann from 192.0.2.1, and variations of it.
+type tickets struct{}
+
+func (tickets) Redeem(_ context.Context, ticket, service string) (directory.Grant, error) {
+	g := directory.Grant{
+		User: "ann@example.org", Client: netip.MustParseAddr("192.0.2.1"),
+		Box: directory.Box{Name: "ann@example.org", UID: os.Geteuid(), Mail: "/nonexistent"},
+	}
+	switch ticket {
+	case "good":
+	case "bob":
+		g.Box.Name = "bob@example.org"
+	case "foreign":
+		g.Box.UID++
+	case "down":
+		return g, errors.New("asking authd: connection refused")
+	default:
+		return g, verdict.Fail(verdict.Never, "5.7.8", "no such ticket", nil)
+	}
+	return g, nil
+}
+
+// echo is a session program: its sessions greet with their tag and repeat
+// lines; the tag makes them misbehave.
+func echo(_ context.Context, c *Conn) (Runner, error) {
+	switch c.Tag {
+	case "busy":
+		return nil, fmt.Errorf("lock: %w", ErrInUse)
+	case "broken":
+		return nil, errors.New("read /home/ann: input/output error")
+	case "bug":
+		panic("a bug")
+	}
+	return func(ctx context.Context) {
+		fmt.Fprintf(c, "%s OK\r\n", c.Tag)
+		r := bufio.NewReader(c)
+		for {
+			c.SetReadDeadline(time.Now().Add(limit)) // does not undo a stop
+			line, err := r.ReadString('\n')
+			switch {
+			case ctx.Err() != nil && errors.Is(err, os.ErrDeadlineExceeded):
+				io.WriteString(c, "stopping\r\n")
+				return
+			case err != nil:
+				return
+			case line == "bug\r\n":
+				panic("another bug")
+			}
+			io.WriteString(c, line)
+		}
+	}, nil
+}
+
+type instance struct {
+	*Server
+	client *sock.Client
+	stop   func()
+	log    *strings.Builder
+}
+
+func start(t *testing.T, total, perUser int) *instance {
+	t.Helper()
+	in := &instance{log: &strings.Builder{}}
+	in.Server = newServer("imap", echo, evlog.New(in.log), tickets{}, []int{os.Geteuid()})
+	in.settings.Store(&settings{total: total, perUser: perUser})
+	path := filepath.Join(t.TempDir(), "s.sock")
+	var err error
+	if in.listener, err = sock.Listen(path, sock.Options{Mode: 0o600, UID: -1, GID: -1}); err != nil {
+		t.Fatal(err)
+	}
+	in.client = &sock.Client{Path: path, Proto: "posthorn-session/1", Timeout: limit}
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if err := in.Serve(ctx); err != nil {
+			t.Errorf("Serve: %v", err)
+		}
+	})
+	in.stop = func() { cancel(); wg.Wait() }
+	t.Cleanup(in.stop)
+	return in
+}
+
+// request is a good hand-over with some attributes replaced.
+func request(changes ...string) attr.List {
+	req := attr.List{
+		{Name: "request", Value: "session"}, {Name: "ticket", Value: "good"}, {Name: "service", Value: "imap"},
+		{Name: "client", Value: "192.0.2.1"}, {Name: "tls", Value: "yes"}, {Name: "sid", Value: "s1"},
+		{Name: "tag", Value: "a1"}, {Name: "pending", Value: ""},
+	}
+	for i := 0; i < len(changes); i += 2 {
+		for j := range req {
+			if req[j].Name == changes[i] {
+				req[j].Value = changes[i+1]
+			}
+		}
+	}
+	return req
+}
+
+// socketPair returns a connection and the file of its other end.
+func socketPair(t *testing.T, kind int) (net.Conn, *os.File) {
+	t.Helper()
+	fds, err := unix.Socketpair(unix.AF_UNIX, kind|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mine, theirs := os.NewFile(uintptr(fds[0]), "mine"), os.NewFile(uintptr(fds[1]), "theirs")
+	defer mine.Close()
+	t.Cleanup(func() { theirs.Close() })
+	conn, err := net.FileConn(mine)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn.SetDeadline(time.Now().Add(limit))
+	t.Cleanup(func() { conn.Close() })
+	return conn, theirs
+}
+
+// handOver sends req with a new connection, and returns our end and the answer.
+func (in *instance) handOver(t *testing.T, req attr.List) (net.Conn, attr.List) {
+	t.Helper()
+	conn, file := socketPair(t, unix.SOCK_STREAM)
+	reply, err := in.client.Do(t.Context(), req, file)
+	file.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return conn, reply
+}
+
+func want(t *testing.T, r *bufio.Reader, want string) {
+	t.Helper()
+	if got, err := r.ReadString('\n'); got != want+"\r\n" {
+		t.Errorf("got %q, %v, want %q", got, err, want)
+	}
+}
+
+func TestSession(t *testing.T) {
+	in := start(t, 0, 0)
+	conn, reply := in.handOver(t, request("pending", base64.StdEncoding.EncodeToString([]byte("one\r\ntw"))))
+	if reply.Get("verdict") != "done" || reply.Get("user") != "ann@example.org" {
+		t.Fatalf("got %v", reply)
+	}
+	r := bufio.NewReader(conn)
+	io.WriteString(conn, "o\r\nthree\r\n")
+	for _, line := range []string{"a1 OK", "one", "two", "three"} {
+		want(t, r, line)
+	}
+	in.stop()
+	want(t, r, "stopping")
+	if rest, err := io.ReadAll(r); len(rest) > 0 || err != nil {
+		t.Errorf("got %q, %v, want the end", rest, err)
+	}
+	for _, event := range []string{"session-opened sid=s1 ip=192.0.2.1 user=ann@example.org service=imap tls=yes", "session-closed sid=s1"} {
+		if !strings.Contains(in.log.String(), event) {
+			t.Errorf("log: got %q, want %q in it", in.log, event)
+		}
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	in := start(t, 0, 0)
+	for _, tc := range []struct {
+		name    string
+		req     attr.List
+		verdict string
+		reason  string
+	}{
+		{"bad ticket", request("ticket", "x"), "never", ""},
+		{"authd is down", request("ticket", "down"), "later", ""},
+		{"another client's ticket", request("client", "192.0.2.2"), "later", ""},
+		{"another uid's mailbox", request("ticket", "foreign"), "later", ""},
+		{"another service", request("service", "pop3"), "later", ""},
+		{"another request", request("request", "x"), "later", ""},
+		{"no address", request("client", "x"), "later", ""},
+		{"no base64", request("pending", "!"), "later", ""},
+		{"long tag", request("tag", strings.Repeat("x", maxTag+1)), "later", ""},
+		{"mailbox in use", request("tag", "busy"), "later", "in-use"},
+		{"broken mailbox", request("tag", "broken"), "later", ""},
+		{"a bug in the opener", request("tag", "bug"), "later", ""},
+	} {
+		conn, reply := in.handOver(t, tc.req)
+		if got := reply.Get("verdict"); got != tc.verdict || reply.Get("reason") != tc.reason {
+			t.Errorf("%s: got %v, want %s %s", tc.name, reply, tc.verdict, tc.reason)
+		}
+		if strings.Contains(reply.Get("text"), "/home") {
+			t.Errorf("%s: got a local path in %q", tc.name, reply.Get("text"))
+		}
+		// Nothing was said, and nobody else holds the connection.
+		if rest, err := io.ReadAll(conn); len(rest) > 0 || err != nil {
+			t.Errorf("%s: got %q, %v on the connection, want its end", tc.name, rest, err)
+		}
+	}
+	if len(in.users) != 0 || len(in.sessions) != 0 {
+		t.Errorf("got %v, %d sessions still counted", in.users, len(in.sessions))
+	}
+}
+
+func TestDescriptors(t *testing.T) {
+	in := start(t, 0, 0)
+	file, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	_, packets := socketPair(t, unix.SOCK_SEQPACKET)
+	for name, f := range map[string]*os.File{"none": nil, "a file": file, "no stream": packets} {
+		reply, err := in.client.Do(t.Context(), request(), f)
+		if err != nil || reply.Get("verdict") != "later" {
+			t.Errorf("%s: got %v, %v, want later", name, reply, err)
+		}
+	}
+}
+
+func TestBounds(t *testing.T) {
+	in := start(t, 3, 2)
+	var conns []net.Conn
+	for _, tc := range []struct{ ticket, verdict string }{
+		{"good", "done"}, {"good", "done"}, {"good", "later"}, {"bob", "done"}, {"bob", "later"},
+	} {
+		conn, reply := in.handOver(t, request("ticket", tc.ticket))
+		if got := reply.Get("verdict"); got != tc.verdict {
+			t.Fatalf("%s after %d: got %v, want %s", tc.ticket, len(conns), reply, tc.verdict)
+		}
+		conns = append(conns, conn)
+	}
+	conns[0].Close()
+	in.waitFor(t, 2)
+	if _, reply := in.handOver(t, request()); reply.Get("verdict") != "done" {
+		t.Errorf("after one left: got %v", reply)
+	}
+}
+
+// waitFor waits until n sessions run.
+func (in *instance) waitFor(t *testing.T, n int) {
+	t.Helper()
+	for end := time.Now().Add(limit); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		in.mu.Lock()
+		got := len(in.sessions)
+		in.mu.Unlock()
+		if got == n {
+			return
+		}
+	}
+	t.Fatalf("sessions did not become %d", n)
+}
+
+func TestBugEndsItsSessionOnly(t *testing.T) {
+	in := start(t, 0, 0)
+	a, _ := in.handOver(t, request("tag", "a"))
+	b, _ := in.handOver(t, request("tag", "b"))
+	io.WriteString(a, "bug\r\n")
+	if rest, _ := io.ReadAll(a); string(rest) != "a OK\r\n" {
+		t.Errorf("got %q", rest)
+	}
+	io.WriteString(b, "fine\r\n")
+	r := bufio.NewReader(b)
+	want(t, r, "b OK")
+	want(t, r, "fine")
+	b.Close()
+	in.waitFor(t, 0)
+}
+
+func TestOnlyTheLoginDaemonMayConnect(t *testing.T) {
+	in := start(t, 0, 0)
+	in.stop()
+	in = &instance{Server: newServer("imap", echo, evlog.New(io.Discard), tickets{}, []int{os.Geteuid() + 1})}
+	in.settings.Store(&settings{})
+	path := filepath.Join(t.TempDir(), "s.sock")
+	var err error
+	if in.listener, err = sock.Listen(path, sock.Options{Mode: 0o600, UID: -1, GID: -1}); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	wg.Go(func() { in.Serve(ctx) })
+	defer wg.Wait()
+	defer cancel()
+	c := &sock.Client{Path: path, Proto: "posthorn-session/1", Timeout: limit}
+	if reply, err := c.Do(t.Context(), request(), nil); err == nil {
+		t.Errorf("got %v", reply)
+	}
+}
