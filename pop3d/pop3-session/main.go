@@ -1,0 +1,28 @@
+// Command pop3-session is POP3 after the login (RFC 1939 5 and 6): it gets
+// clients from pop3d with one-time tickets and shows each its INBOX.
+//
+// It runs as the mailboxes' owner, vmail, and may change what is under
+// mail-root. Its sessions share one view of a mailbox; a second POP3 session of
+// a box is refused, for as long as the first one's process and connection live.
+package main
+
+import (
+	"posthorn/internal/daemon"
+	"posthorn/internal/mailbox"
+	"posthorn/internal/session"
+)
+
+func main() {
+	daemon.Main("pop3-session", open)
+}
+
+func open(d *daemon.Daemon) (daemon.Service, error) {
+	d.Rights.Identity = "vmail"
+	d.Rights.Write = []string{d.Conf.MailRoot}
+	o := opener{
+		store: mailbox.New(mailbox.Options{Disk: d.Disk, Node: d.Conf.Node, Shared: d.Conf.MailShared, Log: d.Log}),
+		log:   d.Log,
+		idle:  autologout(d.Conf.IdleTimeout),
+	}
+	return session.New(d, "pop3", o.open)
+}

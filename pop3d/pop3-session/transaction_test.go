@@ -1,0 +1,302 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"posthorn/internal/mailbox"
+)
+
+const limit = 20 * time.Second // for what a test waits for
+
+// fake is a maildrop of texts; a nil one is gone, a broken one cannot be read.
+type fake struct {
+	texts   []*string
+	broken  int // message that fails half way
+	fail    error
+	deleted []int
+	seen    []int
+	commits int
+}
+
+func drop(texts ...string) *fake {
+	d := &fake{}
+	for _, s := range texts {
+		d.texts = append(d.texts, &s)
+	}
+	return d
+}
+
+func (d *fake) Len() int          { return len(d.texts) }
+func (d *fake) UIDL(n int) string { return fmt.Sprintf("uid%d", n) }
+func (d *fake) Close() error      { return nil }
+
+func (d *fake) Size(n int) (int64, error) {
+	if d.texts[n-1] == nil {
+		return 0, mailbox.ErrExpunged
+	}
+	return int64(len(*d.texts[n-1])), nil
+}
+
+func (d *fake) Open(n int) (body, error) {
+	if d.texts[n-1] == nil {
+		return nil, mailbox.ErrExpunged
+	}
+	return text{strings.NewReader(*d.texts[n-1]), n == d.broken}, nil
+}
+
+func (d *fake) Commit(deleted, seen []int) error {
+	d.commits++
+	if d.fail != nil {
+		return d.fail
+	}
+	d.deleted, d.seen = deleted, seen
+	return nil
+}
+
+type text struct {
+	*strings.Reader
+	broken bool
+}
+
+func (b text) ReadAt(p []byte, off int64) (int, error) {
+	if b.broken && off+int64(len(p)) == b.Size() {
+		return 0, errors.New("input/output error")
+	}
+	return b.Reader.ReadAt(p, off)
+}
+
+func (b text) HeaderSize() (int64, error) {
+	s := make([]byte, b.Size())
+	b.Reader.ReadAt(s, 0)
+	if i := strings.Index(string(s), "\r\n\r\n"); i >= 0 {
+		return int64(i + 4), nil
+	}
+	return b.Size(), nil
+}
+
+func (b text) Close() error { return nil }
+
+// pair returns both ends of a loopback connection.
+func pair(t testing.TB) (client, server net.Conn) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if client, err = net.Dial("tcp", l.Addr().String()); err != nil {
+		t.Fatal(err)
+	}
+	if server, err = l.Accept(); err != nil {
+		t.Fatal(err)
+	}
+	client.SetDeadline(time.Now().Add(limit))
+	t.Cleanup(func() { client.Close(); server.Close() })
+	return client, server
+}
+
+// talk sends all of in, then the end, and returns what the session said.
+func talk(t testing.TB, d maildrop, in string) (string, error) {
+	t.Helper()
+	client, server := pair(t)
+	done := make(chan error, 1)
+	go func() {
+		done <- newTransaction(server, d, limit).run(context.Background())
+		server.Close()
+	}()
+	go func() {
+		io.WriteString(client, in)
+		client.(*net.TCPConn).CloseWrite()
+	}()
+	out, err := io.ReadAll(client)
+	if err != nil && !errors.Is(err, net.ErrClosed) && !strings.Contains(err.Error(), "reset") {
+		t.Fatal(err)
+	}
+	return string(out), <-done
+}
+
+func TestDialogues(t *testing.T) {
+	const a = "From: a\r\n\r\none\r\ntwo\r\n"
+	const b = "From: b\r\n\r\n.dot\r\n..\r\n\r\n.\r\nend"
+	for _, tc := range []struct {
+		name     string
+		drop     *fake
+		in, want string
+		deleted  []int
+		seen     []int
+	}{
+		{"stat", drop(a, b), "STAT\r\n", "+OK 2 50\r\n", nil, nil},
+		{"empty maildrop", drop(), "STAT\r\nLIST\r\nUIDL\r\nRETR 1\r\n", "+OK 0 0\r\n+OK\r\n.\r\n+OK\r\n.\r\n-ERR no such message, only 0 here\r\n", nil, nil},
+		{"list", drop(a, b), "LIST\r\nLIST 2\r\n", "+OK\r\n1 21\r\n2 29\r\n.\r\n+OK 2 29\r\n", nil, nil},
+		{"uidl", drop(a, b), "uidl\r\nUIDL 2\r\n", "+OK\r\n1 uid1\r\n2 uid2\r\n.\r\n+OK 2 uid2\r\n", nil, nil},
+		{"retr", drop(a), "RETR 1\r\n", "+OK 21 octets\r\n" + a + ".\r\n", nil, []int{1}},
+		{"retr stuffs dots and ends the last line", drop(b), "RETR 1\r\n",
+			"+OK 29 octets\r\nFrom: b\r\n\r\n..dot\r\n...\r\n\r\n..\r\nend\r\n.\r\n", nil, []int{1}},
+		{"retr of nothing", drop(""), "RETR 1\r\n", "+OK 0 octets\r\n.\r\n", nil, []int{1}},
+		{"top 0", drop(b), "TOP 1 0\r\n", "+OK\r\nFrom: b\r\n\r\n.\r\n", nil, nil},
+		{"top 2", drop(b), "TOP 1 2\r\n", "+OK\r\nFrom: b\r\n\r\n..dot\r\n...\r\n.\r\n", nil, nil},
+		{"top of more lines than there are", drop(b), "TOP 1 99\r\n",
+			"+OK\r\nFrom: b\r\n\r\n..dot\r\n...\r\n\r\n..\r\nend\r\n.\r\n", nil, nil},
+		{"dele", drop(a, b), "DELE 1\r\nDELE 1\r\nRETR 1\r\nLIST 1\r\nUIDL 1\r\nTOP 1 1\r\nSTAT\r\nLIST\r\nUIDL\r\n",
+			"+OK message 1 deleted\r\n" + strings.Repeat("-ERR message 1 is deleted already\r\n", 5) +
+				"+OK 1 29\r\n+OK\r\n2 29\r\n.\r\n+OK\r\n2 uid2\r\n.\r\n", []int{1}, nil},
+		{"read and deleted", drop(a, b), "TOP 1 0\r\nDELE 1\r\n", "+OK\r\nFrom: a\r\n\r\n.\r\n+OK message 1 deleted\r\n", []int{1}, nil},
+		{"rset", drop(a), "DELE 1\r\nRSET\r\nSTAT\r\n", "+OK message 1 deleted\r\n+OK\r\n+OK 1 21\r\n", nil, nil},
+		{"numbers out of range", drop(a), "RETR 0\r\nRETR 2\r\nRETR -1\r\nRETR\r\nRETR 1 1\r\nTOP 1\r\nRETR 99999999999999999999\r\nDELE x\r\n",
+			"-ERR no such message, only 1 here\r\n-ERR no such message, only 1 here\r\n-ERR RETR needs 1 numbers\r\n-ERR RETR needs 1 numbers\r\n" +
+				"-ERR RETR needs 1 numbers\r\n-ERR TOP needs 2 numbers\r\n-ERR RETR needs 1 numbers\r\n-ERR DELE needs 1 numbers\r\n", nil, nil},
+		{"other commands", drop(a), "NOOP\r\nUSER x\r\n\r\n\x00\r\nSTLS\r\n",
+			"+OK\r\n-ERR unknown command\r\n-ERR malformed command\r\n-ERR malformed command\r\n-ERR unknown command\r\n", nil, nil},
+		{"bare line feeds", drop(a), "NOOP\nSTAT\n", "+OK\r\n+OK 1 21\r\n", nil, nil},
+		{"gone before it was listed", &fake{texts: []*string{nil, drop(a).texts[0]}}, "STAT\r\nLIST\r\nUIDL\r\nRETR 1\r\nTOP 1 1\r\nLIST 1\r\nRETR 2\r\n",
+			"+OK 1 21\r\n+OK\r\n2 21\r\n.\r\n+OK\r\n2 uid2\r\n.\r\n" + strings.Repeat("-ERR message 1 is gone\r\n", 3) +
+				"+OK 21 octets\r\n" + a + ".\r\n", nil, []int{2}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			got, err := talk(t, tc.drop, tc.in+"QUIT\r\n")
+			want := fmt.Sprintf("+OK logged in, %d messages\r\n%s+OK bye, %d messages deleted\r\n", tc.drop.Len(), tc.want, len(tc.deleted))
+			if got != want || err != nil {
+				t.Errorf("got %q, %v\nwant %q", got, err, want)
+			}
+			if !reflect.DeepEqual(tc.drop.deleted, tc.deleted) || !reflect.DeepEqual(tc.drop.seen, tc.seen) || tc.drop.commits != 1 {
+				t.Errorf("deleted %v, seen %v in %d commits, want %v, %v in 1", tc.drop.deleted, tc.drop.seen, tc.drop.commits, tc.deleted, tc.seen)
+			}
+		})
+	}
+}
+
+func TestCapabilities(t *testing.T) {
+	got, _ := talk(t, drop(), "CAPA\r\nQUIT\r\n")
+	for _, want := range []string{"\r\nTOP\r\n", "\r\nUIDL\r\n", "\r\nRESP-CODES\r\n", "\r\nAUTH-RESP-CODE\r\n", "\r\nPIPELINING\r\n", "\r\nIMPLEMENTATION "} {
+		if !strings.Contains(got, want) {
+			t.Errorf("got %q without %q", got, want)
+		}
+	}
+	if strings.Contains(got, "STLS") {
+		t.Errorf("got %q with STLS after the login", got)
+	}
+}
+
+func TestStuffingAcrossChunks(t *testing.T) {
+	// Lines of dots such that chunk borders fall everywhere in a line.
+	for shift := range 5 {
+		msg := strings.Repeat("x", shift) + "\r\n" + strings.Repeat(".a\r\n\r\n", full/3)
+		want := fmt.Sprintf("+OK %d octets\r\n%s.\r\n", len(msg), strings.ReplaceAll(msg, "\n.", "\n.."))
+		got, err := talk(t, drop(msg), "RETR 1\r\nQUIT\r\n")
+		if !strings.Contains(got, want) || err != nil {
+			t.Errorf("shift %d: %d octets differ, %v", shift, len(got), err)
+		}
+		lines := full / 3
+		got, err = talk(t, drop("H: v\r\n\r\n"+msg), fmt.Sprintf("TOP 1 %d\r\nQUIT\r\n", lines))
+		if n := strings.Count(got, "\r\n"); n != 1+1+2+lines+1+1 || err != nil {
+			t.Errorf("shift %d: TOP: got %d lines, %v, want %d", shift, n, err, lines+6)
+		}
+	}
+}
+
+// TestCutAtEveryByte ends the connection after each byte of a session: only a
+// whole QUIT deletes.
+func TestCutAtEveryByte(t *testing.T) {
+	const whole = "STAT\r\nRETR 1\r\nDELE 1\r\nDELE 2\r\nRSET\r\nDELE 2\r\nTOP 1 0\r\nQUIT\r\n"
+	for cut := 0; cut <= len(whole); cut++ {
+		d := drop("A: b\r\n\r\nc\r\n", "D: e\r\n\r\nf\r\n")
+		talk(t, d, whole[:cut])
+		want := []int(nil)
+		if cut == len(whole) {
+			want = []int{2}
+		}
+		if !reflect.DeepEqual(d.deleted, want) || d.commits != 1 {
+			t.Errorf("cut at %d of %d: deleted %v in %d commits, want %v", cut, len(whole), d.deleted, d.commits, want)
+		}
+	}
+}
+
+func TestMessageThatBreaksOffEndsTheSession(t *testing.T) {
+	d := drop("A: b\r\n\r\n" + strings.Repeat("0123456789\r\n", full))
+	d.broken = 1
+	got, err := talk(t, d, "DELE 1\r\nRSET\r\nRETR 1\r\nDELE 1\r\nQUIT\r\n")
+	if err == nil || strings.Contains(got, "\r\n.\r\n") || strings.Contains(got, "bye") {
+		t.Errorf("got %q… and %v, want half a message without an end", got[:60], err)
+	}
+	if d.deleted != nil || d.seen != nil {
+		t.Errorf("deleted %v, seen %v, want none", d.deleted, d.seen)
+	}
+}
+
+func TestFailedDeletionIsAnError(t *testing.T) {
+	d := drop("A: b\r\n\r\nc\r\n")
+	d.fail = errors.New("read-only file system")
+	got, err := talk(t, d, "DELE 1\r\nQUIT\r\n")
+	if !strings.HasSuffix(got, "-ERR [SYS/TEMP] some deleted messages were not removed\r\n") || err == nil {
+		t.Errorf("got %q, %v", got, err)
+	}
+}
+
+func TestSilenceDeletesNothing(t *testing.T) {
+	client, server := pair(t)
+	d := drop("A: b\r\n\r\nc\r\n")
+	done := make(chan error, 1)
+	go func() {
+		tr := newTransaction(server, d, 50*time.Millisecond)
+		done <- tr.run(context.Background())
+		server.Close()
+	}()
+	io.WriteString(client, "DELE 1\r\n")
+	out, _ := io.ReadAll(client)
+	if !strings.HasSuffix(string(out), "-ERR too long silent, nothing was deleted\r\n") {
+		t.Errorf("got %q", out)
+	}
+	if err := <-done; !errors.Is(err, os.ErrDeadlineExceeded) || d.deleted != nil {
+		t.Errorf("got %v, deleted %v", err, d.deleted)
+	}
+}
+
+func TestLineWithoutEnd(t *testing.T) {
+	got, err := talk(t, drop("a"), "DELE 1\r\n"+strings.Repeat("Q", 2*maxLine))
+	if !errors.Is(err, bufio.ErrBufferFull) {
+		t.Errorf("got %q, %v, want the end of the session", got, err)
+	}
+}
+
+func FuzzSession(f *testing.F) {
+	f.Add("STAT\r\nLIST\r\nUIDL\r\nTOP 1 1\r\nRETR 1\r\nDELE 1\r\nRSET\r\nNOOP\r\nCAPA\r\nQUIT\r\n")
+	f.Add("RETR 0\nTOP 99999999999 -1\r\nDELE 2\r\nQUIT")
+	f.Add("\x00\xff\r\n\r\n")
+	f.Fuzz(func(t *testing.T, in string) {
+		d := drop("A: b\r\n\r\n.c\r\n", "D: e\r\n\r\nf")
+		c := &script{Reader: strings.NewReader(in)}
+		tr := newTransaction(c, d, limit)
+		err := tr.run(context.Background())
+		out := c.said.String()
+		if d.commits != 1 || len(d.deleted) > 0 && err != nil {
+			t.Errorf("%q: deleted %v in %d commits, %v", in, d.deleted, d.commits, err)
+		}
+		for line := range strings.SplitSeq(strings.TrimSuffix(out, "\r\n"), "\r\n") {
+			if strings.ContainsAny(line, "\r\n\x00") {
+				t.Errorf("%q: got the line %q", in, line)
+			}
+		}
+	})
+}
+
+// script is a connection whose client sends a text and then ends.
+type script struct {
+	net.Conn
+	*strings.Reader
+	said strings.Builder
+}
+
+func (s *script) Read(p []byte) (int, error)       { return s.Reader.Read(p) }
+func (s *script) Write(p []byte) (int, error)      { return s.said.Write(p) }
+func (s *script) SetReadDeadline(time.Time) error  { return nil }
+func (s *script) SetWriteDeadline(time.Time) error { return nil }
