@@ -1,0 +1,318 @@
+package starter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"posthorn/internal/attr"
+	"posthorn/internal/evlog"
+	"posthorn/internal/verdict"
+)
+
+// testChild is the argument by which the test binary is a child program.
+const testChild = "starter-test-child"
+
+// TestMain lets the test binary be the root process and the child.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == Word {
+		os.Exit(Main())
+	}
+	if len(os.Args) > 1 && os.Args[1] == testChild {
+		os.Exit(childMain())
+	}
+	os.Exit(m.Run())
+}
+
+func childMain() int {
+	c := &Child{Name: testChild, Log: evlog.New(os.Stderr)}
+	c.Handle = func(_ context.Context, req attr.List, f *os.File) attr.List {
+		if f != nil {
+			defer f.Close()
+		}
+		switch req.Get("do") {
+		case "die":
+			os.Exit(3)
+		case "read":
+			text, err := io.ReadAll(f)
+			return attr.List{{Name: "text", Value: string(text)}, {Name: "err", Value: fmt.Sprint(err)}}
+		case "touch":
+			err := os.WriteFile(req.Get("file"), nil, 0o600)
+			return attr.List{{Name: "err", Value: fmt.Sprint(err)}}
+		}
+		groups, _ := os.Getgroups()
+		fds, _ := os.ReadDir("/proc/self/fd")
+		status, _ := os.ReadFile("/proc/self/status")
+		return attr.List{
+			{Name: "ids", Value: fmt.Sprint(os.Getuid(), os.Geteuid(), os.Getgid(), os.Getegid(), groups)},
+			{Name: "env", Value: strings.Join(os.Environ(), " ")},
+			{Name: "pid", Value: fmt.Sprint(os.Getpid())},
+			{Name: "args", Value: strings.Join(os.Args[1:], " ")},
+			{Name: "fds", Value: fmt.Sprint(len(fds))},
+			{Name: "caps", Value: line(string(status), "CapEff") + line(string(status), "CapBnd") + line(string(status), "NoNewPrivs")},
+		}
+	}
+	if err := c.Serve(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+func line(text, key string) string {
+	for l := range strings.Lines(text) {
+		if value, ok := strings.CutPrefix(l, key+":\t"); ok {
+			return key + "=" + strings.TrimSpace(value) + " "
+		}
+	}
+	return ""
+}
+
+// needRoot skips a test that changes uids. .ci/run is root once, so that
+// nothing stays untested there.
+func needRoot(t *testing.T) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("needs root to change uids: run the tests as root to include it")
+	}
+}
+
+// folder returns a folder that every uid may enter.
+func folder(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "starter")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// program copies this binary to where every uid may execute it.
+func program(t *testing.T) string {
+	t.Helper()
+	binary, err := os.ReadFile(os.Args[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(folder(t), "child")
+	if err := os.WriteFile(path, binary, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// accounts writes a getent that knows the lines of passwd.
+func accounts(t *testing.T, lines ...string) string {
+	t.Helper()
+	dir := folder(t)
+	passwd := filepath.Join(dir, "passwd")
+	os.WriteFile(passwd, []byte(strings.Join(lines, "\n")+"\n"), 0o644)
+	getent := filepath.Join(dir, "getent")
+	script := "#!/bin/sh\ngrep \"^[^:]*:[^:]*:$2:\" " + passwd + " || exit 2\n"
+	if err := os.WriteFile(getent, []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return getent
+}
+
+// begin starts a starter for the test.
+func begin(t *testing.T, c Config) *Starter {
+	t.Helper()
+	needRoot(t)
+	if c.Program == "" {
+		c.Program = program(t)
+	}
+	c.Args = []string{testChild, "argument"}
+	s, err := Start(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		s.Close()
+		select {
+		case <-s.Done():
+		case <-time.After(10 * time.Second):
+			t.Error("the root process did not end")
+		}
+	})
+	return s
+}
+
+func ask(t *testing.T, s *Starter, id Identity, do string) attr.List {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	l, err := s.Do(ctx, id, attr.List{{Name: "do", Value: do}}, nil)
+	if err != nil {
+		t.Fatalf("%v: %v", id, err)
+	}
+	return l
+}
+
+func TestChildrenHaveTheirOwnersRights(t *testing.T) {
+	needRoot(t)
+	s := begin(t, Config{MinUID: 1000, Vmail: Identity{500, 501}, Getent: accounts(t, "ann:x:61001:61002::/home/ann:/bin/sh")})
+	t.Setenv("SECRET", "1")
+	for id, home := range map[Identity]string{{61001, 61002}: "/home/ann", {61003, 61003}: "", {500, 501}: ""} {
+		got := ask(t, s, id, "")
+		want := attr.List{
+			{Name: "ids", Value: fmt.Sprintf("%d %d %d %d [%d]", id.UID, id.UID, id.GID, id.GID, id.GID)},
+			{Name: "env", Value: "PATH=/usr/bin:/bin HOME=" + home},
+			{Name: "args", Value: testChild + " argument"},
+			{Name: "caps", Value: "CapEff=0000000000000000 CapBnd=00000000000000c0 NoNewPrivs=1 "},
+		}
+		for _, a := range want {
+			if got.Get(a.Name) != a.Value {
+				t.Errorf("%v: %s: got %q, want %q", id, a.Name, got.Get(a.Name), a.Value)
+			}
+		}
+		if again := ask(t, s, id, ""); again.Get("pid") != got.Get("pid") {
+			t.Errorf("%v: got a second child, want the same", id)
+		}
+	}
+}
+
+func TestRefused(t *testing.T) {
+	needRoot(t)
+	s := begin(t, Config{MinUID: 1000, Vmail: Identity{500, 501}, Getent: accounts(t, "ann:x:61001:61002::/home/ann:/bin/sh", "odd:x:61009:")})
+	for name, id := range map[string]Identity{
+		"root": {0, 61001}, "root's group": {61001, 0}, "below min-uid": {999, 1000}, "not its gid": {61001, 61001},
+		"vmail's uid with another gid": {500, 61001}, "a system's group": {61003, 42}, "negative": {-1, -1}, "unreadable account": {61009, 61009},
+	} {
+		l, err := s.Do(context.Background(), id, attr.List{{Name: "do", Value: ""}}, nil)
+		if err == nil || verdict.Of(err).Kind != verdict.Later {
+			t.Errorf("%s: got %v, %v, want later", name, l, err)
+		}
+	}
+	ask(t, s, Identity{61001, 61002}, "") // still answers
+}
+
+func TestDeadChildIsStartedAgain(t *testing.T) {
+	s := begin(t, Config{MinUID: 1000, Getent: accounts(t)})
+	id := Identity{61001, 61001}
+	first := ask(t, s, id, "").Get("pid")
+	if l, err := s.Do(context.Background(), id, attr.List{{Name: "do", Value: "die"}}, nil); !errors.Is(err, ErrEnded) {
+		t.Errorf("dying child: got %v, %v, want ErrEnded", l, err)
+	}
+	if second := ask(t, s, id, "").Get("pid"); second == first {
+		t.Errorf("got the pid %s again, want a new child", second)
+	}
+}
+
+func TestDescriptorReachesTheChild(t *testing.T) {
+	s := begin(t, Config{MinUID: 1000, Getent: accounts(t)})
+	path := filepath.Join(t.TempDir(), "private") // where the child may not go
+	os.WriteFile(path, []byte("mail"), 0o600)
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	got, err := s.Do(context.Background(), Identity{61001, 61001}, attr.List{{Name: "do", Value: "read"}}, f)
+	if err != nil || got.Get("text") != "mail" {
+		t.Errorf("got %v, %v, want the file's text", got, err)
+	}
+}
+
+func TestRootProcessDies(t *testing.T) {
+	needRoot(t)
+	cmd := exec.Command(os.Args[0], Word)
+	s, err := start(Config{Program: program(t), Args: []string{testChild}, MinUID: 1000, Getent: accounts(t)}, cmd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	ask(t, s, Identity{61001, 61001}, "")
+	cmd.Process.Signal(syscall.SIGKILL)
+	<-s.Done()
+	ask(t, s, Identity{61001, 61001}, "") // its child goes on
+	if _, err := s.Do(context.Background(), Identity{61002, 61002}, nil, nil); err == nil {
+		t.Error("new child without the root process: got nil, want an error")
+	}
+}
+
+func TestNotRoot(t *testing.T) {
+	cmd := exec.Command(os.Args[0], Word)
+	if os.Geteuid() == 0 {
+		cmd = exec.Command(program(t), Word)
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 61001, Gid: 61001}}
+	}
+	s, err := start(Config{Program: "/bin/true", MinUID: 1000}, cmd)
+	if err == nil {
+		s.Close()
+		t.Error("starter of an ordinary user: got nil, want an error")
+	}
+}
+
+func TestHomes(t *testing.T) {
+	needRoot(t)
+	dir := folder(t)
+	other := folder(t)
+	os.Symlink(other, dir+"/link")
+	homes := map[int]string{61001: dir + "/ann", 61002: dir + "/link/bob", 61003: dir + "/none/eve", 61004: dir}
+	var lines []string
+	for uid, home := range homes {
+		lines = append(lines, fmt.Sprintf("u%d:x:%d:%d::%s:/bin/sh", uid, uid, uid, home))
+	}
+	getent := accounts(t, lines...)
+	off := begin(t, Config{MinUID: 1000, Getent: getent})
+	ask(t, off, Identity{61001, 61001}, "")
+	if _, err := os.Stat(homes[61001]); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("create-homes no: got %v, want no home", err)
+	}
+	s := begin(t, Config{MinUID: 1000, Homes: true, Getent: getent})
+	for range 2 {
+		got, err := s.Do(context.Background(), Identity{61001, 61001}, attr.List{{Name: "do", Value: "touch"}, {Name: "file", Value: homes[61001] + "/f"}}, nil)
+		if err != nil || got.Get("err") != "<nil>" {
+			t.Fatalf("write in the new home: got %v, %v", got, err)
+		}
+	}
+	st, err := os.Lstat(homes[61001])
+	if err != nil || st.Mode() != os.ModeDir|0o700 || st.Sys().(*syscall.Stat_t).Uid != 61001 || st.Sys().(*syscall.Stat_t).Gid != 61001 {
+		t.Errorf("home: got %v, %v, want a folder of 61001 with mode 0700", st, err)
+	}
+	for _, uid := range []int{61002, 61003} {
+		if _, err := s.Do(context.Background(), Identity{uid, uid}, nil, nil); err == nil {
+			t.Errorf("home %s: got nil, want an error", homes[uid])
+		}
+	}
+	ask(t, s, Identity{61004, 61004}, "") // is there and not its: the child's matter
+	for _, d := range []string{dir, other} {
+		entries, _ := os.ReadDir(d)
+		for _, e := range entries {
+			if e.Name() != "ann" && e.Name() != "link" {
+				t.Errorf("%s: got %s, want nothing left", d, e.Name())
+			}
+		}
+	}
+}
+
+func TestManyAsk(t *testing.T) {
+	s := begin(t, Config{MinUID: 1000, Getent: accounts(t)})
+	var wg sync.WaitGroup
+	for i := range 60 {
+		wg.Go(func() {
+			id := Identity{61001 + i%3, 61001 + i%3}
+			if got := ask(t, s, id, "").Get("ids"); !strings.HasPrefix(got, fmt.Sprint(id.UID)) {
+				t.Errorf("got %s, want an answer of uid %d", got, id.UID)
+			}
+		})
+	}
+	wg.Wait()
+	if len(s.children) != 3 {
+		t.Errorf("got %d children, want 3", len(s.children))
+	}
+}
