@@ -19,6 +19,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -116,9 +117,9 @@ type handed struct {
 type instance struct {
 	*Server
 	addr, tlsAddr string
-	sessions      chan handed      // accepted hand-overs
-	answer        func() attr.List // of the session program
-	stop          func()           // ends the server and waits
+	sessions      chan handed               // accepted hand-overs
+	answer        atomic.Pointer[attr.List] // of the session program
+	stop          func()                    // ends the server and waits
 	log           *strings.Builder
 	roots         *x509.CertPool
 }
@@ -126,7 +127,7 @@ type instance struct {
 func start(t *testing.T, change func(*Server)) *instance {
 	t.Helper()
 	in := &instance{sessions: make(chan handed, 10), log: &strings.Builder{}}
-	in.answer = func() attr.List { return sock.Reply(verdict.Of(nil)) }
+	in.say(sock.Reply(verdict.Of(nil)))
 	path := filepath.Join(t.TempDir(), "s.sock")
 	in.Server = newServer(words{}, evlog.New(in.log), people{}, &sock.Client{Path: path, Proto: "posthorn-session/1"})
 	in.settings.Store(&settings{connections: 20, perClient: 20, timeout: limit, clear: "loopback"})
@@ -147,6 +148,9 @@ func start(t *testing.T, change func(*Server)) *instance {
 	t.Cleanup(in.stop)
 	return in
 }
+
+// say sets the session program's answer.
+func (in *instance) say(l attr.List) { in.answer.Store(&l) }
 
 func (in *instance) listen(t *testing.T, implicit bool) string {
 	t.Helper()
@@ -169,7 +173,7 @@ func (in *instance) serveSessions(t *testing.T, path string) {
 	s := &sock.Server{Name: "session", Proto: "posthorn-session/1", Log: evlog.New(io.Discard)}
 	s.Handle = func(_ context.Context, _ sock.Peer, req attr.List, f *os.File) (attr.List, *os.File) {
 		defer f.Close()
-		reply := in.answer()
+		reply := *in.answer.Load()
 		if v, _ := sock.Verdict(reply); v.Kind == verdict.Done {
 			conn, err := net.FileConn(f)
 			if err != nil {
@@ -457,21 +461,18 @@ func TestWhatNoUserHasIsNotAskedFor(t *testing.T) {
 
 func TestSessionProgramRefuses(t *testing.T) {
 	in := start(t, nil)
-	var mu sync.Mutex
-	reply := sock.Reply(verdict.New(verdict.Later, "4.2.0", "busy"))
-	in.answer = func() attr.List { mu.Lock(); defer mu.Unlock(); return reply }
-	set := func(l attr.List) { mu.Lock(); reply = l; mu.Unlock() }
+	in.say(sock.Reply(verdict.New(verdict.Later, "4.2.0", "busy")))
 	c := dial(t, in.addr)
 	c.want("HELLO")
 	c.send("LOGIN ann pw a\r\n")
 	c.want(fmt.Sprintf("FAIL %d busy", Unavailable))
-	set(append(sock.Reply(verdict.New(verdict.Later, "4.2.0", "busy")), attr.Attr{Name: "reason", Value: "in-use"}))
+	in.say(append(sock.Reply(verdict.New(verdict.Later, "4.2.0", "busy")), attr.Attr{Name: "reason", Value: "in-use"}))
 	c.send("LOGIN ann pw a\r\n")
 	c.want(fmt.Sprintf("FAIL %d busy", InUse))
-	set(sock.Reply(verdict.New(verdict.Never, "5.2.1", "closed")))
+	in.say(sock.Reply(verdict.New(verdict.Never, "5.2.1", "closed")))
 	c.send("LOGIN ann pw a\r\n")
 	c.want(fmt.Sprintf("FAIL %d closed", Refused))
-	set(attr.List{{Name: "garbage", Value: "x"}})
+	in.say(attr.List{{Name: "garbage", Value: "x"}})
 	c.send("LOGIN ann pw a\r\n")
 	c.want(fmt.Sprintf("FAIL %d mailbox is not available right now, try again later", Unavailable))
 	c.send("still\r\n")
