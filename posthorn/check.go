@@ -1,0 +1,118 @@
+package main
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"posthorn/internal/conf"
+	"posthorn/internal/password"
+	"posthorn/internal/tables"
+)
+
+// check looks at everything that a start needs and says all that is wrong.
+func check(e *env, args []string) error {
+	if len(args) > 0 {
+		return usage("check takes no words")
+	}
+	var found []error
+	for _, look := range []func(*conf.Config) error{
+		checkTables, checkPostmaster, checkKeys, checkSecrets, checkIdentities, checkFolders, checkPrograms,
+	} {
+		if err := look(e.conf); err != nil {
+			found = append(found, err)
+		}
+	}
+	if err := errors.Join(found...); err != nil {
+		return fmt.Errorf("%w:\n%w", errConfig, err)
+	}
+	fmt.Fprintln(e.stdout, e.conf.File+": good")
+	return nil
+}
+
+// optional is nil for a table that is not there: no aliases, no routes.
+func optional(err error) error {
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+func checkTables(c *conf.Config) error {
+	_, users := tables.LoadUsers(c.UsersFile, c.Domains[0], password.Check)
+	_, aliases := tables.LoadAliases(c.AliasesFile, c.Domains[0])
+	_, transport := tables.LoadTransport(c.TransportFile)
+	return errors.Join(users, optional(aliases), optional(transport))
+}
+
+// checkPostmaster: RFC 5321 4.5.1 wants mail for postmaster to be read.
+func checkPostmaster(c *conf.Config) error {
+	if c.Postmaster != "" {
+		return nil
+	}
+	aliases, err := tables.LoadAliases(c.AliasesFile, c.Domains[0])
+	if err == nil {
+		if _, ok := aliases.Lookup("postmaster"); ok {
+			return nil
+		}
+	}
+	return fmt.Errorf("%s: found no postmaster, expected a line such as: postmaster ann@%s (or an alias of that name in %s)",
+		c.File, c.Domains[0], c.AliasesFile)
+}
+
+func checkKeys(c *conf.Config) error {
+	var found []error
+	for _, file := range c.TLS {
+		if _, err := tls.LoadX509KeyPair(file, file); err != nil {
+			found = append(found, fmt.Errorf("tls: %s: %w", file, err))
+		}
+	}
+	return errors.Join(found...)
+}
+
+func checkSecrets(c *conf.Config) error {
+	var found []error
+	for _, s := range c.Smarthosts {
+		if s.Login == "" {
+			continue
+		}
+		if _, err := conf.Secret(s.Login); err != nil {
+			found = append(found, fmt.Errorf("%s: %w", s.Pos, err))
+		}
+	}
+	return errors.Join(found...)
+}
+
+func checkIdentities(c *conf.Config) error {
+	var found []error
+	for _, name := range []string{"smtpd", "queued", "queue-remote", "deliver", "imapd", "pop3d", "authd", "vmail"} {
+		if _, err := c.Identity(name); err != nil {
+			found = append(found, err)
+		}
+	}
+	return errors.Join(found...)
+}
+
+// checkFolders looks at what exists: the rest is made at the start.
+func checkFolders(c *conf.Config) error {
+	var found []error
+	for _, f := range layout(c) {
+		if err := f.check(c); optional(err) != nil {
+			found = append(found, err)
+		}
+	}
+	return errors.Join(found...)
+}
+
+func checkPrograms(c *conf.Config) error {
+	var found []error
+	for _, name := range daemons(c) {
+		path := filepath.Join(c.Libexec, name)
+		if fi, err := os.Stat(path); err != nil || fi.Mode()&0o111 == 0 {
+			found = append(found, fmt.Errorf("libexec: %s: expected the program %s (%v)", path, name, err))
+		}
+	}
+	return errors.Join(found...)
+}

@@ -1,0 +1,215 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"syscall"
+	"time"
+
+	"posthorn/internal/conf"
+	"posthorn/internal/daemon"
+)
+
+// daemons returns the programs that a configuration needs, those first that
+// others ask.
+func daemons(c *conf.Config) []string {
+	names := []string{"authd", "deliver", "queue-remote", "queued"}
+	if len(c.Listeners("smtp", "submission", "submissions")) > 0 {
+		names = append(names, "smtpd")
+	}
+	if len(c.Listeners("pop3", "pop3s")) > 0 {
+		names = append(names, "pop3-session", "pop3d")
+	}
+	if len(c.Listeners("imap", "imaps")) > 0 {
+		names = append(names, "imap-session", "imapd")
+	}
+	return names
+}
+
+// Waits between the starts of a daemon that dies, and how long a daemon has to
+// stop.
+const (
+	firstWait = 100 * time.Millisecond
+	lastWait  = 10 * time.Second
+	stopTime  = 30 * time.Second
+)
+
+// runDaemons runs all daemons until a signal ends them. A daemon that dies is
+// started again, unless it says that its configuration is wrong.
+func runDaemons(e *env, args []string) error {
+	if len(args) > 0 {
+		return usage("run takes no words")
+	}
+	if err := makeFolders(e.conf); err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
+	defer stop()
+	s := newSupervisor(e)
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+	go func() {
+		for range hangup {
+			s.signal(syscall.SIGHUP)
+		}
+	}()
+	return s.run(ctx, daemons(e.conf))
+}
+
+// supervisor keeps one process for each daemon.
+type supervisor struct {
+	file, libexec string
+	forks         chan fork
+
+	mu      sync.Mutex
+	out     io.Writer
+	running map[string]*os.Process
+}
+
+// fork asks the thread that all daemons are children of to start one: they are
+// told when that thread ends (PR_SET_PDEATHSIG).
+type fork struct {
+	cmd  *exec.Cmd
+	done chan error
+}
+
+func newSupervisor(e *env) *supervisor {
+	return &supervisor{file: e.conf.File, libexec: e.conf.Libexec, out: e.stderr,
+		running: map[string]*os.Process{}, forks: make(chan fork)}
+}
+
+// run returns after ctx is done and all daemons ended, or with the error of
+// the first that cannot be started again.
+func (s *supervisor) run(ctx context.Context, names []string) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	ended := make(chan struct{})
+	defer close(ended)
+	go s.forker(ended)
+	var wg sync.WaitGroup
+	for _, name := range names {
+		wg.Go(func() {
+			if err := s.keep(ctx, name); err != nil {
+				cancel(err)
+			}
+		})
+	}
+	wg.Wait()
+	if err := context.Cause(ctx); errors.Is(err, errConfig) {
+		return err
+	}
+	return nil
+}
+
+// forker starts processes on one thread, which lives as long as they do.
+func (s *supervisor) forker(ended chan struct{}) {
+	runtime.LockOSThread()
+	for {
+		select {
+		case f := <-s.forks:
+			f.done <- f.cmd.Start()
+		case <-ended:
+			return
+		}
+	}
+}
+
+// keep runs one daemon again and again.
+func (s *supervisor) keep(ctx context.Context, name string) error {
+	wait := firstWait
+	for {
+		began := time.Now()
+		err := s.once(ctx, name)
+		if ctx.Err() != nil {
+			return nil
+		}
+		var exit *exec.ExitError
+		if errors.As(err, &exit) && exit.ExitCode() == daemon.ExitConfig {
+			return fmt.Errorf("%w: %s does not start: its last log line says why", errConfig, name)
+		}
+		if time.Since(began) > lastWait {
+			wait = firstWait
+		}
+		s.say("posthorn", fmt.Sprintf("died name=%s err=%q again=%s", name, fmt.Sprint(err), wait))
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return nil
+		}
+		wait = min(2*wait, lastWait)
+	}
+}
+
+// once runs a daemon to its end; when ctx is done it is asked to stop.
+func (s *supervisor) once(ctx context.Context, name string) error {
+	cmd := exec.CommandContext(ctx, filepath.Join(s.libexec, name), "-c", s.file)
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = stopTime
+	// A group of its own: Ctrl-C is for the supervisor, who passes it on.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
+	log, err := cmd.StderrPipe()
+	if err != nil {
+		return err
+	}
+	f := fork{cmd, make(chan error)}
+	s.forks <- f
+	if err := <-f.done; err != nil {
+		return err
+	}
+	s.say("posthorn", fmt.Sprintf("start name=%s pid=%d", name, cmd.Process.Pid))
+	s.set(name, cmd.Process)
+	defer s.set(name, nil)
+	s.copyLog(name, log)
+	return cmd.Wait()
+}
+
+func (s *supervisor) set(name string, p *os.Process) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.running, name)
+	if p != nil {
+		s.running[name] = p
+	}
+}
+
+// signal sends sig to every daemon.
+func (s *supervisor) signal(sig os.Signal) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range s.running {
+		p.Signal(sig)
+	}
+}
+
+// copyLog writes a daemon's lines with its name in front, until it ends.
+func (s *supervisor) copyLog(name string, r io.Reader) {
+	in := bufio.NewReaderSize(r, 64<<10)
+	for {
+		line, err := in.ReadSlice('\n') // a longer line is cut into several
+		if len(line) > 0 {
+			if line[len(line)-1] == '\n' {
+				line = line[:len(line)-1]
+			}
+			s.say(name, string(line))
+		}
+		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
+			return
+		}
+	}
+}
+
+func (s *supervisor) say(name, line string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	fmt.Fprintf(s.out, "%s: %s\n", name, line)
+}

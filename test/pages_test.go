@@ -1,0 +1,135 @@
+package test
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"posthorn/internal/conf"
+)
+
+func page(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("../doc/man", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// TestDirectivesArePaged holds posthorn.conf(5) to the table of directives.
+func TestDirectivesArePaged(t *testing.T) {
+	text := page(t, "posthorn.conf.5")
+	for _, d := range conf.Directives() {
+		args := strings.ReplaceAll(d.Args, "…", "...")
+		_, entry, ok := strings.Cut(text, fmt.Sprintf("\n.It Ic %s Ar %s\n", d.Name, args))
+		if !ok {
+			t.Errorf("%s: got no entry `.It Ic %s Ar %s`", d.Name, d.Name, args)
+			continue
+		}
+		entry, _, _ = strings.Cut(entry, "\n.It ")
+		if d.Default != "" && !strings.Contains(entry, "Default: "+d.Default+".\n") {
+			t.Errorf("%s: got no `Default: %s.` in its entry", d.Name, d.Default)
+		}
+		if strings.Contains(entry, "Em repeats") != d.Repeat {
+			t.Errorf("%s: marked as repeating: %v, want %v", d.Name, !d.Repeat, d.Repeat)
+		}
+		if strings.Contains(entry, "restart\n") != d.Restart {
+			t.Errorf("%s: marked as restart: %v, want %v", d.Name, !d.Restart, d.Restart)
+		}
+	}
+	known := 0
+	for line := range strings.Lines(text) {
+		if strings.HasPrefix(line, ".It Ic ") && !strings.HasPrefix(line, ".It Ic include ") {
+			known++
+		}
+	}
+	if known != len(conf.Directives()) {
+		t.Errorf("got %d entries, want one for each of %d directives", known, len(conf.Directives()))
+	}
+}
+
+// event is one line that the log may have.
+type event struct {
+	name string
+	keys []string
+}
+
+// events reads the calls of Log.event out of the sources.
+func events(t *testing.T) []event {
+	t.Helper()
+	files, err := filepath.Glob("../internal/evlog/*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []event
+	for _, file := range files {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(f, func(n ast.Node) bool {
+			call, ok := n.(*ast.CallExpr)
+			if !ok {
+				return true
+			}
+			sel, ok := call.Fun.(*ast.SelectorExpr)
+			if !ok || sel.Sel.Name != "event" || len(call.Args) == 0 {
+				return true
+			}
+			e := event{name: literal(call.Args[0])}
+			for i := 1; i < len(call.Args); i += 2 {
+				e.keys = append(e.keys, literal(call.Args[i]))
+			}
+			all = append(all, e)
+			return true
+		})
+	}
+	if len(all) < 20 {
+		t.Fatalf("got only %d events", len(all))
+	}
+	return all
+}
+
+func literal(e ast.Expr) string {
+	lit, ok := e.(*ast.BasicLit)
+	if !ok {
+		return ""
+	}
+	s, _ := strconv.Unquote(lit.Value)
+	return s
+}
+
+// TestEventsArePaged holds posthorn-log(5) to the events of the code: each has
+// an entry with all its keys, and no entry is left over.
+func TestEventsArePaged(t *testing.T) {
+	text := page(t, "posthorn-log.5")
+	want := map[string]bool{}
+	for _, e := range events(t) {
+		entry := ".It Sy " + e.name
+		for _, k := range e.keys {
+			if k == "" || e.name == "" {
+				t.Errorf("%s: a name or key that is no literal", e.name)
+			}
+			entry += " Ar " + k
+		}
+		want[entry] = true
+		if !strings.Contains(text, "\n"+entry+"\n") {
+			t.Errorf("got no entry `%s`", entry)
+		}
+	}
+	for line := range strings.Lines(text) {
+		if line = strings.TrimSpace(line); strings.HasPrefix(line, ".It Sy ") && !want[line] {
+			t.Errorf("got the entry `%s`, want one that the code has", line)
+		}
+	}
+}
