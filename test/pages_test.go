@@ -34,6 +34,7 @@ func TestDirectivesArePaged(t *testing.T) {
 			continue
 		}
 		entry, _, _ = strings.Cut(entry, "\n.It ")
+		entry += "\n"
 		if d.Default != "" && !strings.Contains(entry, "Default: "+d.Default+".\n") {
 			t.Errorf("%s: got no `Default: %s.` in its entry", d.Name, d.Default)
 		}
