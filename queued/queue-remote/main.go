@@ -1,0 +1,102 @@
+// Queue-remote sends mail to other hosts by SMTP.
+//
+// It answers requests on remote.sock, protocol posthorn-remote/1 (package
+// handover): a message as a descriptor, hosts in the order in which they are to
+// be tried, recipients; and returns a verdict for each recipient. Which hosts
+// those are, when to try again and what to tell the sender is queued's to
+// decide. Queue-remote keeps nothing: it opens no mail by name, reads the
+// message with pread from the descriptor alone, and credentials come with the
+// request.
+//
+// # What it does with a message
+//
+// Every address of every host is tried in turn, IPv4 before IPv6, until one
+// takes part in a transaction. A host that cannot be reached, greets with 4xx or
+// 5xx, leaves with 421 or does not come up to what TLS policy and login ask for
+// is passed over; a 5xx greeting says nothing about a recipient, and so is
+// temporary. A recipient refused with 4xx is offered to one more address
+// (RFC 5321 5.1), one refused with 5xx is done with.
+//
+// Once the whole message has gone out and no reply came back, nobody can know
+// whether the host has it: the verdict is later, no other host is tried now, and
+// the next try may deliver a second copy (RFC 5321 4.5.3.2.6, RFC 1047). This
+// is the one window for duplicates here.
+//
+// # What it does not do
+//
+// 8-bit text for a host without 8BITMIME is refused with 5.6.3 rather than
+// recoded, which would break DKIM signatures; a message or address that needs
+// SMTPUTF8 is refused with 5.6.7 by a host without. Neither is ever sent raw.
+package main
+
+import (
+	"strconv"
+
+	"posthorn/internal/conf"
+	"posthorn/internal/daemon"
+	"posthorn/internal/dnsx"
+	"posthorn/internal/tables"
+)
+
+func main() { daemon.Main("queue-remote", open) }
+
+// open makes the service with the rights that the process was started with.
+func open(d *daemon.Daemon) (daemon.Service, error) {
+	r, err := dnsx.New(dnsx.Options{Servers: d.Conf.Resolvers})
+	if err != nil {
+		return nil, err
+	}
+	d.Rights = daemon.Rights{
+		Identity: "queue-remote",
+		Read:     readable(d.Conf),
+		Connect:  ports(d.Conf, r),
+		AnyTCP:   hasRoutes(d.Conf),
+	}
+	allow, err := d.Conf.PeerUIDs("queued")
+	if err != nil {
+		return nil, daemon.BadConfig(err)
+	}
+	l, err := d.ListenUnix("remote")
+	if err != nil {
+		return nil, err
+	}
+	return newService(d, l, allow, r), nil
+}
+
+// readable are the files that are needed after the start: resolv.conf for a
+// reload, certificates of authorities, and what the Go runtime looks at.
+func readable(c *conf.Config) []string {
+	list := []string{
+		"/etc/resolv.conf", "/run/systemd/resolve", "/etc/hosts",
+		"/etc/ssl", "/etc/pki", "/etc/ca-certificates", "/usr/share/ca-certificates", "/usr/local/share/ca-certificates",
+	}
+	for _, s := range c.Smarthosts {
+		if s.CAFile != "" {
+			list = append(list, s.CAFile)
+		}
+	}
+	return list
+}
+
+// ports are those of the hosts, and of the resolvers for answers that do not
+// fit a datagram.
+func ports(c *conf.Config, r *dnsx.Resolver) []uint16 {
+	list := append(r.Ports(), 25, 465, 587)
+	words := []string{c.RemotePort}
+	for _, s := range c.Smarthosts {
+		words = append(words, s.Port)
+	}
+	for _, w := range words {
+		if n, err := strconv.ParseUint(w, 10, 16); err == nil {
+			list = append(list, uint16(n))
+		}
+	}
+	return list
+}
+
+// hasRoutes says whether the transport table sends mail to places of its own,
+// whose ports may be any. What is wrong with the table is queued's to say.
+func hasRoutes(c *conf.Config) bool {
+	t, err := tables.LoadTransport(c.TransportFile)
+	return err == nil && t.Len() > 0
+}

@@ -1,0 +1,199 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/netip"
+
+	"posthorn/internal/addr"
+	"posthorn/internal/handover"
+	"posthorn/internal/verdict"
+	"posthorn/queued/queue-remote/internal/client"
+)
+
+// Limits of one request.
+const (
+	maxAddresses    = 20  // tried, over all hosts
+	maxTransactions = 2   // conversations that got as far as MAIL
+	maxTogether     = 100 // recipients in one transaction (RFC 5321 4.5.3.1.8)
+)
+
+// host is one address of one host of the list.
+type host struct {
+	name string // of the list
+	addr netip.AddrPort
+}
+
+// String is "name[address]".
+func (h host) String() string {
+	ip := h.addr.Addr().String()
+	if h.name == ip {
+		return "[" + ip + "]"
+	}
+	return h.name + "[" + ip + "]"
+}
+
+// sending is the state of one request. One goroutine owns it.
+type sending struct {
+	s       *service
+	r       handover.RemoteRequest
+	body    *io.SectionReader
+	content client.Content
+	rcpts   []recipient
+	fate    verdict.Verdict // why the last host could not be used
+	at      string          // that host
+	reached bool
+	tried   int // addresses
+	talked  int // transactions
+}
+
+// recipient is what is known about one of the request's.
+type recipient struct {
+	verdict verdict.Verdict // Kind 0: no host has said anything
+	final   bool            // no other host is to be asked
+	host    string
+	tls     string
+}
+
+// send does what r asks for and has a verdict for every recipient.
+func (s *service) send(ctx context.Context, r handover.RemoteRequest, body *io.SectionReader) handover.RemoteResult {
+	n := &sending{s: s, r: r, body: body, rcpts: make([]recipient, len(r.Rcpts))}
+	for i, a := range r.Rcpts {
+		key := r.ID + " " + a.String()
+		if !s.flights.begin(key) {
+			n.rcpts[i] = recipient{verdict: verdict.New(verdict.Later, "4.3.0", "an earlier try is still under way"), final: true}
+			continue
+		}
+		defer s.flights.end(key)
+	}
+	var err error
+	if n.content, err = client.Scan(body, r.Size); err != nil {
+		s.log.SendRefused(r.ID, err)
+		n.fate = verdict.Of(err)
+	} else {
+		n.walk(ctx)
+	}
+	return n.result()
+}
+
+// open are the recipients for whom another host may still do something.
+func (n *sending) open() []int {
+	var list []int
+	for i := range n.rcpts {
+		if !n.rcpts[i].final {
+			list = append(list, i)
+		}
+	}
+	return list
+}
+
+// walk tries the hosts in their order until nobody is left to send to.
+func (n *sending) walk(ctx context.Context) {
+	for _, h := range n.r.Hosts {
+		for _, a := range n.lookup(ctx, h) {
+			if len(n.open()) == 0 || !n.try(ctx, host{h.Name, a}) {
+				return
+			}
+		}
+	}
+}
+
+// try sends to one address. It is false when no other one is to be tried.
+func (n *sending) try(ctx context.Context, h host) (next bool) {
+	if n.tried++; n.tried > maxAddresses {
+		return false
+	}
+	c, err := n.connect(ctx, h)
+	if err != nil {
+		return n.failed(h, err) && ctx.Err() == nil
+	}
+	defer n.part(c)
+	defer c.Watch(ctx)()
+	n.reached = true
+	n.talked++
+	n.transact(c, h)
+	return n.talked < maxTransactions && ctx.Err() == nil
+}
+
+// failed notes why an address could not be used. Our own address ends the walk:
+// hosts behind it in the list are no better than we are (RFC 5321 5.1).
+func (n *sending) failed(h host, err error) (next bool) {
+	own := errors.Is(err, errSelf)
+	if own && n.fate.Kind == verdict.Later {
+		return false // A better host exists and is not there at the moment.
+	}
+	v := verdict.Of(err)
+	n.s.log.HostFailed(n.r.ID, h.String(), v.Text, errors.Unwrap(err))
+	n.note(v, h.String())
+	return !own
+}
+
+// note keeps what is to be said when no host does better.
+func (n *sending) note(v verdict.Verdict, at string) {
+	if v.Kind == verdict.Later || n.fate.Kind == 0 {
+		n.fate, n.at = v, at
+	}
+}
+
+// transact sends to everybody who is open, in as many transactions as it takes.
+func (n *sending) transact(c *client.Conn, h host) {
+	for todo := n.open(); len(todo) > 0 && !c.Broken(); {
+		part := todo[:min(len(todo), maxTogether, c.MaxRcpts())]
+		todo = todo[len(part):]
+		n.take(part, c.Send(n.message(part)), h, c.TLS())
+	}
+}
+
+func (n *sending) message(part []int) client.Message {
+	rcpts := make([]addr.Address, len(part))
+	for i, p := range part {
+		rcpts[i] = n.r.Rcpts[p]
+	}
+	return client.Message{
+		From: n.r.From, Rcpts: rcpts, UTF8: n.r.UTF8, EightBit: n.r.Body == "8bitmime", Content: n.content,
+		Open: func() io.Reader { return io.NewSectionReader(n.body, 0, n.r.Size) },
+	}
+}
+
+// take keeps the verdicts of one transaction. Later is final too when the host
+// may have the message.
+func (n *sending) take(part []int, o client.Outcome, h host, tls string) {
+	for i, p := range part {
+		v := o.Verdicts[i]
+		n.rcpts[p] = recipient{v, o.Unsure || v.Kind != verdict.Later, h.String(), tls}
+	}
+	if o.Err != nil {
+		n.s.log.HostFailed(n.r.ID, h.String(), "the conversation broke", o.Err)
+	}
+}
+
+// result gives those whom no host has heard of what stopped the last host, and
+// logs every outcome.
+func (n *sending) result() handover.RemoteResult {
+	if n.fate.Kind == 0 {
+		n.fate = verdict.New(verdict.Later, "4.4.1", "no host could be tried")
+	}
+	r := handover.RemoteResult{Reached: n.reached}
+	for i, a := range n.r.Rcpts {
+		to := n.rcpts[i]
+		if to.verdict.Kind == 0 {
+			to.verdict, to.host = n.fate, n.at
+		}
+		r.Rcpts = append(r.Rcpts, handover.RcptResult{Rcpt: a.String(), Verdict: to.verdict, Host: to.host})
+		n.log(a.String(), to)
+	}
+	return r
+}
+
+func (n *sending) log(rcpt string, to recipient) {
+	v := to.verdict
+	if v.Kind == verdict.Done {
+		n.s.log.Sent(n.r.ID, rcpt, to.host, v.Status, v.Text, to.tls, n.r.Try)
+		return
+	}
+	n.s.log.Unsent(n.r.ID, rcpt, to.host, v.Kind.String(), v.Status, v.Text, to.tls, n.r.Try)
+}
+
+// part says goodbye without keeping the answer to queued waiting.
+func (n *sending) part(c *client.Conn) { n.s.closing.Go(c.Quit) }
