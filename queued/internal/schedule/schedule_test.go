@@ -1,0 +1,433 @@
+package schedule
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"testing"
+	"time"
+
+	"posthorn/internal/durable"
+	"posthorn/internal/evlog"
+	"posthorn/internal/id"
+	"posthorn/internal/spool"
+	"posthorn/internal/verdict"
+)
+
+var t0 = time.UnixMicro(1_800_000_000_000_000)
+
+func fixed(d time.Duration) func(int) time.Duration {
+	return func(n int) time.Duration { return d * time.Duration(n) }
+}
+
+// messages returns a function that returns another message of a spool each
+// time, n times.
+func messages(t *testing.T, n int) func() spool.Entry {
+	t.Helper()
+	dir := t.TempDir()
+	s, err := spool.Open(dir, &durable.Disk{}, evlog.New(io.Discard))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	bucket := filepath.Join(dir, "queue", "b")
+	if err := os.Mkdir(bucket, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for range n {
+		msg := id.New()
+		text := fmt.Sprintf("proto=%s\nid=%s\ntime=%d\nsize=0000000000000000\norigin=smtp\nfrom=\nauth=\nclient=\nhelo=\nbody=7bit\nutf8=no\nrcpt=a@b.example\n\n",
+			spool.Proto, msg, t0.UnixMicro())
+		if err := os.WriteFile(filepath.Join(bucket, msg), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all := make([]spool.Entry, 0, n)
+	if err := s.Scan(func(e spool.Entry) { all = append(all, e) }); err != nil || len(all) != n {
+		t.Fatalf("got %d messages, %v, want %d", len(all), err, n)
+	}
+	return func() spool.Entry {
+		e := all[0]
+		all = all[1:]
+		return e
+	}
+}
+
+// take takes an item that must be due.
+func take(t *testing.T, s *Schedule, now time.Time) *Item {
+	t.Helper()
+	it, wait := s.Take(now)
+	if it == nil {
+		t.Fatalf("at +%v: nothing due, quiet for %v", now.Sub(t0), wait)
+	}
+	return it
+}
+
+func idle(t *testing.T, s *Schedule, now time.Time) time.Duration {
+	t.Helper()
+	it, wait := s.Take(now)
+	if it != nil {
+		t.Fatalf("at +%v: got %s, want nothing due", now.Sub(t0), it.Ref().ID())
+	}
+	return wait
+}
+
+func TestDueInOrder(t *testing.T) {
+	entry := messages(t, 10)
+	s := New(10)
+	var want []string
+	for range 5 { // of equal time: in the order in which they were added
+		e := entry()
+		s.Find(e)
+		want = append(want, e.Ref.ID())
+	}
+	late := entry()
+	late.Next = t0.Add(time.Minute)
+	s.Find(late)
+	for i, w := range want {
+		if got := take(t, s, t0).Ref().ID(); got != w {
+			t.Errorf("item %d: got %s, want %s", i, got, w)
+		}
+	}
+	if got := idle(t, s, t0); got != time.Minute {
+		t.Errorf("quiet: got %v, want a minute", got)
+	}
+	if got := take(t, s, late.Next).Ref().ID(); got != late.Ref.ID() {
+		t.Errorf("late: got %s", got)
+	}
+}
+
+func TestNoMoreActiveThanAllowed(t *testing.T) {
+	entry := messages(t, 10)
+	s := New(1)
+	s.Find(entry())
+	s.Find(entry())
+	first := take(t, s, t0)
+	idle(t, s, t0)
+	s.Drop(first)
+	take(t, s, t0)
+	it, ok := s.Reserve(id.New())
+	if !ok {
+		t.Fatal("a new id is known")
+	}
+	s.Place(it, entry())
+	if s.Start(it, t0) {
+		t.Error("got a third item active, want it to rest")
+	}
+}
+
+func TestKnownFromTheFirstMoment(t *testing.T) {
+	entry := messages(t, 10)
+	s := New(1)
+	e := entry()
+	it, _ := s.Reserve(e.Ref.ID())
+	if _, ok := s.Reserve(e.Ref.ID()); ok {
+		t.Error("reserved twice")
+	}
+	if ref, ok := s.Known(e.Ref.ID()); !ok || ref.Placed() {
+		t.Errorf("arriving: got %v, %v, want known without a place", ref, ok)
+	}
+	s.Place(it, e)
+	if got, ok := s.Arriving(e.Ref.ID()); !ok || got != it {
+		t.Error("placed: not found as arriving")
+	}
+	if !s.Start(it, t0) {
+		t.Error("not started")
+	}
+	s.Drop(it)
+	if _, ok := s.Known(e.Ref.ID()); ok {
+		t.Error("dropped and still known")
+	}
+	s.Reserve(e.Ref.ID())
+	s.Cancel(e.Ref.ID())
+	if s.Len() != 0 {
+		t.Errorf("cancelled: got %d items", s.Len())
+	}
+}
+
+func TestFullGateAdmitsInOrder(t *testing.T) {
+	entry := messages(t, 10)
+	s := New(100)
+	door := Door{"d", 2, fixed(time.Minute)}
+	var inside []*Item
+	var gate *Gate
+	for i := range 5 {
+		s.Find(entry())
+		it := take(t, s, t0)
+		entered, blocked := s.Enter(it, t0, door)
+		if want := i >= 2; (blocked != nil) != want {
+			t.Fatalf("item %d: got blocked %v, want %v", i, blocked != nil, want)
+		}
+		if blocked != nil {
+			s.Wait(it, blocked, 0, t0.Add(time.Hour))
+			continue
+		}
+		gate = entered[0]
+		inside = append(inside, it)
+	}
+	idle(t, s, t0)
+	for i := range 3 {
+		s.LeaveGood(gate)
+		// Somebody new must not take the place that was promised.
+		if _, blocked := s.Enter(inside[0], t0, door); blocked == nil {
+			t.Fatal("a newcomer took a reserved place")
+		}
+		it := take(t, s, t0)
+		if entered, _ := s.Enter(it, t0, door); entered == nil {
+			t.Fatalf("waiter %d: was told to come and found no place", i)
+		}
+	}
+	s.LeaveGood(gate)
+	s.LeaveGood(gate)
+	if len(s.gates) != 0 {
+		t.Errorf("got %d gates with nobody there, want none", len(s.gates))
+	}
+}
+
+func TestReservedPlaceThatIsNotUsedGoesToTheNext(t *testing.T) {
+	entry := messages(t, 10)
+	s := New(100)
+	door := Door{"d", 1, fixed(time.Minute)}
+	var items []*Item
+	var gate *Gate
+	for range 3 {
+		s.Find(entry())
+		it := take(t, s, t0)
+		items = append(items, it)
+		entered, blocked := s.Enter(it, t0, door)
+		if blocked != nil {
+			s.Wait(it, blocked, 0, t0.Add(time.Hour))
+		} else {
+			gate = entered[0]
+		}
+	}
+	s.LeaveGood(gate)
+	if it := take(t, s, t0); it != items[1] {
+		t.Fatal("the first in line was not told to come")
+	}
+	s.Drop(items[1])
+	if it := take(t, s, t0); it != items[2] {
+		t.Fatal("the place was not passed on")
+	}
+	s.Rest(items[2], 1, t0.Add(time.Hour))
+	if len(s.gates) != 0 {
+		t.Error("the gate is still there")
+	}
+}
+
+func TestDeadGateLetsOneThroughAtATime(t *testing.T) {
+	entry := messages(t, 10)
+	s := New(100)
+	door := Door{"d", 10, fixed(time.Minute)}
+	why := verdict.New(verdict.Later, "4.4.1", "no answer")
+	s.Find(entry())
+	first := take(t, s, t0)
+	entered, _ := s.Enter(first, t0, door)
+	if n, pause := s.LeaveFailed(entered[0], t0, why); n != 1 || pause != time.Minute {
+		t.Fatalf("got %d failures and %v", n, pause)
+	}
+	s.Wait(first, entered[0], 1, t0.Add(time.Hour))
+	for range 4 {
+		s.Find(entry())
+		it := take(t, s, t0)
+		_, blocked := s.Enter(it, t0, door)
+		if blocked == nil {
+			t.Fatal("a dead gate let an item through")
+		}
+		if got, dead := s.Dead(blocked, t0); !dead || got != why {
+			t.Errorf("got %v, %v, want why it is dead", got, dead)
+		}
+		s.Wait(it, blocked, 0, t0.Add(time.Hour))
+	}
+	if got := idle(t, s, t0); got != time.Minute {
+		t.Errorf("quiet: got %v, want until the gate is tried", got)
+	}
+	now := t0.Add(time.Minute)
+	it := take(t, s, now)
+	if it != first {
+		t.Error("the first in line is not the one to try")
+	}
+	idle(t, s, now)
+	entered, _ = s.Enter(it, now, door)
+	if n, pause := s.LeaveFailed(entered[0], now, why); n != 2 || pause != 2*time.Minute {
+		t.Errorf("second failure: got %d failures and %v, want a longer pause", n, pause)
+	}
+	s.Rest(it, 2, now.Add(time.Hour))
+	idle(t, s, now.Add(time.Minute))
+
+	now = now.Add(2 * time.Minute)
+	it = take(t, s, now)
+	entered, _ = s.Enter(it, now, door)
+	if back, waiting := s.LeaveGood(entered[0]); !back || waiting != 3 {
+		t.Errorf("answers again: got %v, %d waiting, want true and 3", back, waiting)
+	}
+	for range 3 {
+		take(t, s, now)
+	}
+}
+
+func TestFailuresSideBySideCountOnce(t *testing.T) {
+	entry := messages(t, 10)
+	s := New(100)
+	door := Door{"d", 5, fixed(time.Minute)}
+	var gate *Gate
+	for range 5 {
+		s.Find(entry())
+		entered, _ := s.Enter(take(t, s, t0), t0, door)
+		gate = entered[0]
+	}
+	for i := range 5 {
+		if n, pause := s.LeaveFailed(gate, t0, verdict.Verdict{}); n != 1 || (pause > 0) != (i == 0) {
+			t.Errorf("failure %d: got %d in a row, pause %v", i, n, pause)
+		}
+	}
+}
+
+func TestWaitingItemIsDueAtItsTimeToo(t *testing.T) {
+	entry := messages(t, 10)
+	s := New(100)
+	s.Find(entry())
+	it := take(t, s, t0)
+	entered, _ := s.Enter(it, t0, Door{"d", 1, fixed(time.Hour)})
+	s.LeaveFailed(entered[0], t0, verdict.Verdict{})
+	s.Wait(it, entered[0], 0, t0.Add(time.Minute))
+	if got := take(t, s, t0.Add(time.Minute)); got != it {
+		t.Fatal("another item")
+	}
+	if entered[0].length != 0 || entered[0].first != nil {
+		t.Error("it is still in the line")
+	}
+}
+
+func TestAllGatesOrNone(t *testing.T) {
+	entry := messages(t, 10)
+	s := New(100)
+	a, b := Door{"a", 5, fixed(time.Minute)}, Door{"b", 1, fixed(time.Minute)}
+	s.Find(entry())
+	s.Find(entry())
+	first, second := take(t, s, t0), take(t, s, t0)
+	if _, blocked := s.Enter(first, t0, a, b); blocked != nil {
+		t.Fatal("blocked")
+	}
+	if _, blocked := s.Enter(second, t0, a, b); blocked == nil || blocked.Name() != "b" {
+		t.Fatal("not blocked by b")
+	}
+	if got := s.gates["a"].inUse; got != 1 {
+		t.Errorf("got %d places taken at a, want 1", got)
+	}
+}
+
+func TestHoldGrabAndFlush(t *testing.T) {
+	entry := messages(t, 10)
+	s := New(100)
+	e := entry()
+	e.Next = t0.Add(time.Hour)
+	s.Find(e)
+	msg := e.Ref.ID()
+	it, grabbed, ok := s.Grab(msg)
+	if !grabbed || !ok {
+		t.Fatal("not grabbed")
+	}
+	if _, grabbed, ok := s.Grab(msg); grabbed || !ok {
+		t.Error("grabbed twice")
+	}
+	s.Hold(it, true)
+	s.Rest(it, 0, s.Next(it))
+	idle(t, s, t0.Add(48*time.Hour))
+	if i, _ := s.Lookup(msg); i.State != "held" {
+		t.Errorf("got %+v, want it held", i)
+	}
+	if s.FlushAll() != 0 {
+		t.Error("a held item was flushed")
+	}
+	it, _, _ = s.Grab(msg)
+	s.Hold(it, false)
+	s.Rest(it, 0, t0.Add(time.Hour))
+	idle(t, s, t0)
+	if !s.Flush(msg) {
+		t.Error("not flushed")
+	}
+	take(t, s, t0)
+}
+
+func TestFlushOpensTheGate(t *testing.T) {
+	entry := messages(t, 10)
+	s := New(100)
+	door := Door{"d", 1, fixed(time.Hour)}
+	s.Find(entry())
+	it := take(t, s, t0)
+	entered, _ := s.Enter(it, t0, door)
+	s.LeaveFailed(entered[0], t0, verdict.Verdict{})
+	s.Wait(it, entered[0], 1, t0.Add(time.Hour))
+	if s.FlushAll() != 1 {
+		t.Fatal("not flushed")
+	}
+	if _, blocked := s.Enter(take(t, s, t0), t0, door); blocked != nil {
+		t.Error("the gate is still shut")
+	}
+}
+
+func TestListPages(t *testing.T) {
+	entry := messages(t, 10)
+	s := New(100)
+	var want []string
+	for range 5 {
+		e := entry()
+		s.Find(e)
+		want = append(want, e.Ref.ID())
+	}
+	var got []string
+	after := ""
+	for more := true; more; {
+		var page []Info
+		page, more = s.List(after, 2)
+		for _, i := range page {
+			got = append(got, i.Ref.ID())
+			after = i.Ref.ID()
+		}
+	}
+	if fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+func TestForgottenGateIsForgotten(t *testing.T) {
+	entry := messages(t, 10)
+	s := New(100)
+	s.Find(entry())
+	it := take(t, s, t0)
+	entered, _ := s.Enter(it, t0, Door{"d", 1, fixed(time.Minute)})
+	s.LeaveFailed(entered[0], t0, verdict.Verdict{})
+	s.Drop(it)
+	idle(t, s, t0.Add(time.Minute))
+	if len(s.gates) != 1 {
+		t.Error("the failures were forgotten at once")
+	}
+	idle(t, s, t0.Add(time.Minute+forgetAfter))
+	if len(s.gates) != 0 || len(s.timers) != 0 {
+		t.Errorf("got %d gates and %d timers, want none", len(s.gates), len(s.timers))
+	}
+}
+
+func TestMemoryOfAMessage(t *testing.T) {
+	const n = 2_000
+	entry := messages(t, n)
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.GC() // what the first one put into pools is gone
+	runtime.ReadMemStats(&before)
+	s := New(1)
+	for range n {
+		s.Find(entry())
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	each := int(after.HeapAlloc-before.HeapAlloc) / n
+	t.Logf("%d bytes a message", each)
+	if each > 260 {
+		t.Errorf("got %d bytes a message, want at most 260", each)
+	}
+	runtime.KeepAlive(s)
+}
