@@ -1,0 +1,214 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"posthorn/internal/conf"
+)
+
+// instance writes a configuration whose daemons are shell scripts, and returns
+// its file and folder.
+func instance(t *testing.T, script string) (file, dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	libexec := filepath.Join(dir, "libexec")
+	os.Mkdir(libexec, 0o755)
+	var text strings.Builder
+	fmt.Fprintf(&text, "hostname mx.test\ndomain test\nlisten smtp 127.0.0.1:0\npostmaster ann@test\nlibexec %s\n", libexec)
+	for _, d := range []string{"spool", "run-dir", "state-dir", "mail-root", "users", "aliases", "transport"} {
+		fmt.Fprintf(&text, "%s %s\n", d, filepath.Join(dir, d))
+	}
+	for i, p := range []string{"smtpd", "queued", "queue-remote", "deliver", "imapd", "pop3d", "authd", "vmail"} {
+		fmt.Fprintf(&text, "process-user %s %d\n", p, 61001+i)
+	}
+	text.WriteString("process-group sockets 61020\nprocess-group incoming 61021\nprocess-group tls 61022\n")
+	file = filepath.Join(dir, "posthorn.conf")
+	os.WriteFile(file, []byte(text.String()), 0o644)
+	os.WriteFile(filepath.Join(dir, "users"), []byte("# ours\nann@test:{PLAIN}x\n"), 0o600)
+	for _, name := range []string{"authd", "deliver", "queue-remote", "queued", "smtpd"} {
+		os.WriteFile(filepath.Join(libexec, name), []byte("#!/bin/sh\n"+script), 0o755)
+	}
+	return file, dir
+}
+
+// output collects what a command prints and lets a test wait for it.
+type output struct {
+	mu   sync.Mutex
+	text strings.Builder
+	more chan struct{}
+}
+
+func newOutput() *output { return &output{more: make(chan struct{}, 1)} }
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	select {
+	case o.more <- struct{}{}:
+	default:
+	}
+	return o.text.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.String()
+}
+
+func (o *output) wait(t *testing.T, enough func(string) bool) {
+	t.Helper()
+	deadline := time.After(20 * time.Second)
+	for !enough(o.String()) {
+		select {
+		case <-o.more:
+		case <-deadline:
+			t.Fatalf("not printed in time; got:\n%s", o)
+		}
+	}
+}
+
+func supervise(t *testing.T, file string) (*output, context.CancelFunc, chan error) {
+	t.Helper()
+	c, err := conf.Load(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := newOutput()
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- newSupervisor(&env{conf: c, stderr: out}).run(ctx, daemons(c)) }()
+	t.Cleanup(cancel)
+	return out, cancel, done
+}
+
+func result(t *testing.T, done chan error) error {
+	t.Helper()
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(20 * time.Second):
+		t.Fatal("run did not return")
+		return nil
+	}
+}
+
+func TestRunStartsAgainWhatDies(t *testing.T) {
+	file, dir := instance(t, "echo hello >&2\nexec sleep 1000\n")
+	os.WriteFile(filepath.Join(dir, "libexec", "queued"), []byte("#!/bin/sh\necho hello >&2\nexit 1\n"), 0o755)
+	out, cancel, done := supervise(t, file)
+	out.wait(t, func(s string) bool {
+		return strings.Count(s, "queued: hello") >= 3 && strings.Contains(s, "smtpd: hello") && strings.Contains(s, "authd: hello")
+	})
+	if strings.Count(out.String(), "smtpd: hello") != 1 {
+		t.Errorf("smtpd was started more than once:\n%s", out)
+	}
+	cancel()
+	if err := result(t, done); err != nil {
+		t.Errorf("got %v, want nil after the end was asked for", err)
+	}
+}
+
+func TestRunEndsWhenADaemonRefusesItsConfiguration(t *testing.T) {
+	file, dir := instance(t, "exec sleep 1000\n")
+	os.WriteFile(filepath.Join(dir, "libexec", "deliver"), []byte("#!/bin/sh\nexit 100\n"), 0o755)
+	_, _, done := supervise(t, file)
+	if err := result(t, done); !errors.Is(err, errConfig) || !strings.Contains(err.Error(), "deliver") {
+		t.Errorf("got %v, want an error about deliver's configuration", err)
+	}
+}
+
+// posthorn runs a command and returns what it printed.
+func posthorn(stdin string, args ...string) (string, error) {
+	var out strings.Builder
+	err := run(args, strings.NewReader(stdin), &out, &out)
+	return out.String(), err
+}
+
+func TestUsersAreEdited(t *testing.T) {
+	file, dir := instance(t, "")
+	if _, err := posthorn("first secret\n", "-c", file, "user", "add", "Bob"); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := posthorn("", "-c", file, "user", "list"); got != "ann@test\nbob@test\n" || err != nil {
+		t.Errorf("list: got %q, %v", got, err)
+	}
+	if _, err := posthorn("second\n", "-c", file, "passwd", "bob@test"); err != nil {
+		t.Errorf("passwd: %v", err)
+	}
+	if _, err := posthorn("x\n", "-c", file, "user", "add", "bob"); err == nil {
+		t.Error("a second bob: got no error")
+	}
+	if _, err := posthorn("x\n", "-c", file, "passwd", "eve@test"); err == nil {
+		t.Error("passwd of nobody: got no error")
+	}
+	if _, err := posthorn("\n", "-c", file, "passwd", "bob@test"); err == nil {
+		t.Error("an empty password: got no error")
+	}
+	if _, err := posthorn("", "-c", file, "user", "remove", "ann@test"); err != nil {
+		t.Errorf("remove: %v", err)
+	}
+	text, _ := os.ReadFile(filepath.Join(dir, "users"))
+	if !strings.HasPrefix(string(text), "# ours\nbob@test:{ARGON2ID}") || strings.Contains(string(text), "ann") {
+		t.Errorf("users: got %q, want the comment and bob", text)
+	}
+}
+
+func TestCheck(t *testing.T) {
+	file, dir := instance(t, "")
+	c, err := conf.Load(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := makeFolders(c); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := posthorn("", "-c", file, "check"); err != nil {
+		t.Fatalf("got %q, %v, want all good", got, err)
+	}
+	good, _ := os.ReadFile(file)
+	for _, tc := range []struct{ name, breaks, want string }{
+		{"a users line", "echo nonsense >> users", "users:3: "},
+		{"an aliases line", "echo 'a b c' > aliases", "aliases:1: "},
+		{"no postmaster", "sed -i /postmaster/d posthorn.conf", "found no postmaster, expected"},
+		{"a missing key", "echo 'tls /nonexistent.pem' >> posthorn.conf", "tls: /nonexistent.pem"},
+		{"a missing secret", "echo 'smarthost default [a]:1 login=@/nonexistent' >> posthorn.conf", "posthorn.conf:"},
+		{"a folder's mode", "chmod 777 spool/queue", "spool/queue: found mode"},
+		{"a missing program", "rm libexec/authd", "expected the program authd"},
+		{"an unknown word", "echo colour red >> posthorn.conf", "unknown word"},
+	} {
+		os.WriteFile(file, good, 0o644)
+		shell(t, dir, tc.breaks)
+		_, err := posthorn("", "-c", file, "check")
+		if !errors.Is(err, errConfig) || !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("%s: got %v, want %q", tc.name, err, tc.want)
+		}
+	}
+}
+
+func TestUsage(t *testing.T) {
+	file, _ := instance(t, "")
+	for _, args := range [][]string{{}, {"dance"}, {"user"}, {"user", "add"}, {"passwd"}, {"check", "x"}, {"reload", "x"}, {"run", "x"}, {"queue"}, {"queue", "dance"}} {
+		if _, err := posthorn("", append([]string{"-c", file}, args...)...); !errors.Is(err, errUsage) {
+			t.Errorf("%q: got %v, want an error about usage", args, err)
+		}
+	}
+}
+
+func TestReloadNamesWhoDoesNotAnswer(t *testing.T) {
+	file, _ := instance(t, "")
+	_, err := posthorn("", "-c", file, "reload")
+	for _, name := range []string{"authd", "smtpd", "queued", "deliver", "queue-remote"} {
+		if err == nil || !strings.Contains(err.Error(), name+" does not answer") {
+			t.Errorf("got %v, want %s named", err, name)
+		}
+	}
+}
