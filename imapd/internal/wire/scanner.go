@@ -253,3 +253,24 @@ func isAString(c byte) bool {
 	}
 	return true
 }
+
+// ID takes the arguments of ID (RFC 2971 section 3.1), which nobody here
+// reads: NIL, or at most 30 names with their values.
+func (s *Scanner) ID() error {
+	if s.Peek() != '(' {
+		if _, ok, err := s.NString(); err != nil || ok {
+			return bad("expected a list or NIL")
+		}
+		return nil
+	}
+	return s.List(30, func() error {
+		if _, err := s.String(); err != nil {
+			return err
+		}
+		if err := s.Space(); err != nil {
+			return err
+		}
+		_, _, err := s.NString()
+		return err
+	})
+}

@@ -124,6 +124,9 @@ func (w *Writer) Flush() error {
 	return w.err
 }
 
+// Err returns the first error since the writer was made.
+func (w *Writer) Err() error { return w.err }
+
 // room returns the free part of the buffer, never empty.
 func (w *Writer) room() []byte {
 	if w.buf == nil {

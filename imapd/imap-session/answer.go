@@ -1,0 +1,84 @@
+package main
+
+import (
+	"errors"
+
+	"posthorn/imapd/internal/wire"
+	"posthorn/internal/mailbox"
+)
+
+// refusal is a NO: the command was understood and is not done.
+type refusal struct{ text string } // with its response code (RFC 5530) in front
+
+func (r *refusal) Error() string { return r.text }
+
+func no(text string) error { return &refusal{text} }
+
+// broken is an error of the connection: the session ends.
+type broken struct{ error }
+
+func (b broken) Unwrap() error { return b.error }
+
+// answer writes the tagged answer of a command: done for nil, else what err
+// deserves. An error that is returned ends the session.
+func (s *Session) answer(c *wire.Command, done string, err error) error {
+	if err == nil {
+		s.errors = 0
+		if done != "" {
+			s.w.Raw(c.Tag, " OK ", done, "\r\n")
+		}
+		return nil
+	}
+	var lost broken
+	var syntax *wire.SyntaxError
+	switch {
+	case errors.As(err, &lost):
+		return err
+	case errors.As(err, &syntax):
+		s.w.Raw(c.Tag, " BAD ", syntax.Text, "\r\n")
+		return s.nonsense()
+	}
+	s.errors = 0
+	text := refusalText(err)
+	if text == "" {
+		s.log.IMAPFailed(s.sid, s.user, c.Name, err)
+		text = "[UNAVAILABLE] local problem, try again later"
+	}
+	s.w.Raw(c.Tag, " NO ", text, "\r\n")
+	return nil
+}
+
+// refusalText returns what a client is told for err, "" for a local problem.
+func refusalText(err error) string {
+	var r *refusal
+	switch {
+	case errors.As(err, &r):
+		return r.text
+	case errors.Is(err, mailbox.ErrNoFolder):
+		return "[NONEXISTENT] no such mailbox"
+	case errors.Is(err, mailbox.ErrExists):
+		return "[ALREADYEXISTS] mailbox exists already"
+	case errors.Is(err, mailbox.ErrBadName):
+		return "[CANNOT] not a possible mailbox name"
+	case errors.Is(err, mailbox.ErrReadOnly):
+		return "mailbox is open read-only"
+	case errors.Is(err, mailbox.ErrExpunged):
+		return "[EXPUNGEISSUED] messages are gone"
+	case errors.Is(err, mailbox.ErrKeywords):
+		return "[LIMIT] no room for another keyword"
+	case errors.Is(err, mailbox.ErrBadKeyword):
+		return "[CANNOT] not a possible keyword"
+	case errors.Is(err, mailbox.ErrTooLarge):
+		return "[TOOBIG] message too large"
+	}
+	return ""
+}
+
+// tryCreate turns a missing destination into the answer of RFC 3501 section
+// 6.3.11.
+func tryCreate(err error) error {
+	if errors.Is(err, mailbox.ErrNoFolder) {
+		return no("[TRYCREATE] no such mailbox")
+	}
+	return err
+}

@@ -1,0 +1,211 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"posthorn/imapd/internal/mimepart"
+	"posthorn/imapd/internal/query"
+	"posthorn/imapd/internal/wire"
+	"posthorn/internal/mailbox"
+)
+
+// fetch answers FETCH and UID FETCH (RFC 3501 section 6.4.5).
+func (s *Session) fetch(c *wire.Command) (string, error) {
+	if err := c.Args.Space(); err != nil {
+		return "", err
+	}
+	seqs, err := s.messages(c)
+	if err != nil {
+		return "", err
+	}
+	if err := c.Args.Space(); err != nil {
+		return "", err
+	}
+	f := fetcher{Session: s, marked: map[int]bool{}}
+	if f.Fetch, err = query.ParseFetch(c.Args); err != nil {
+		return "", err
+	}
+	if err := c.Args.End(); err != nil {
+		return "", err
+	}
+	if isUID(c) {
+		f.Items |= query.UID // RFC 3501 section 6.4.8
+	}
+	if err := f.run(seqs); err != nil {
+		return "", err
+	}
+	return c.Name + " completed", nil
+}
+
+// fetcher is one FETCH at work.
+type fetcher struct {
+	*Session
+	query.Fetch
+	marked map[int]bool // messages that this FETCH made \Seen
+}
+
+// run answers for each message. Messages that are gone are left out and make
+// the answer a NO (RFC 2180 section 4.1.2).
+func (f *fetcher) run(seqs sequence) error {
+	if err := f.mark(seqs); err != nil {
+		return err
+	}
+	var failed error
+	for seq := range seqs.all() {
+		if err := f.w.Err(); err != nil {
+			return broken{err}
+		}
+		if err := f.message(seq); err != nil {
+			if failed == nil || !errors.Is(err, mailbox.ErrExpunged) {
+				failed = err
+			}
+		}
+	}
+	return failed
+}
+
+// mark sets \Seen where the bodies that are asked for imply it.
+func (f *fetcher) mark(seqs sequence) error {
+	if !f.Marks() || f.view.ReadOnly() {
+		return nil
+	}
+	var unseen []int
+	for seq := range seqs.all() {
+		if f.view.At(seq).Flags.System&mailbox.Seen == 0 {
+			unseen = append(unseen, seq)
+		}
+	}
+	if unseen == nil {
+		return nil
+	}
+	changed, err := f.view.Store(unseen, mailbox.Add, mailbox.Flags{System: mailbox.Seen})
+	for _, seq := range changed {
+		f.marked[seq] = true
+	}
+	return err
+}
+
+// message writes the FETCH response of one message. Until it is known that
+// everything can be read nothing is written.
+func (f *fetcher) message(seq int) error {
+	m := f.view.At(seq)
+	if f.Items&(query.Size|query.InternalDate) != 0 {
+		var err error
+		if m, err = f.view.Measure(seq); err != nil {
+			return err
+		}
+	}
+	var p parts
+	if f.needsBody() {
+		var err error
+		if p, err = f.open(seq); err != nil {
+			return err
+		}
+		defer p.close()
+	}
+	answers, err := p.sections(f.Sections)
+	if err != nil {
+		return err
+	}
+	f.writeMessage(seq, m, &p, answers)
+	return nil
+}
+
+func (f *fetcher) needsBody() bool {
+	return len(f.Sections) > 0 || f.Items&(query.Envelope|query.Body|query.BodyStructure) != 0
+}
+
+// open opens a message and takes apart as much of it as the items need.
+func (f *fetcher) open(seq int) (parts, error) {
+	body, err := f.view.Open(seq)
+	if err != nil {
+		return parts{}, err
+	}
+	p := parts{src: body, size: body.Size(), close: func() { body.Close() }}
+	switch {
+	case f.Items&(query.Body|query.BodyStructure) != 0 || needParts(f.Sections):
+		p.root, err = mimepart.Parse(body, p.size)
+	case f.Items&query.Envelope != 0 || needHeader(f.Sections):
+		p.root, err = mimepart.ParseHeader(body, p.size)
+	}
+	if err != nil {
+		p.close()
+		return parts{}, fmt.Errorf("taking message apart: %w", err)
+	}
+	return p, nil
+}
+
+func needParts(sections []query.Section) bool {
+	for _, s := range sections {
+		if len(s.Path) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+func needHeader(sections []query.Section) bool {
+	for _, s := range sections {
+		if s.Kind != query.Whole {
+			return true
+		}
+	}
+	return false
+}
+
+func (f *fetcher) writeMessage(seq int, m mailbox.Message, p *parts, answers []section) {
+	w := f.w
+	w.Raw("* ")
+	w.Num(uint64(seq))
+	w.Raw(" FETCH (")
+	sep := separator{w: w}
+	if f.Items&query.UID != 0 {
+		sep.item("UID ")
+		w.Num(uint64(m.UID))
+	}
+	if f.Items&query.Flags != 0 || f.marked[seq] {
+		sep.item("FLAGS ")
+		f.writeFlags(m)
+	}
+	if f.Items&query.InternalDate != 0 {
+		sep.item("INTERNALDATE ")
+		w.Time(m.Date)
+	}
+	if f.Items&query.Size != 0 {
+		sep.item("RFC822.SIZE ")
+		w.Num(uint64(m.Size))
+	}
+	if f.Items&query.Envelope != 0 {
+		sep.item("ENVELOPE ")
+		p.root.Envelope(w)
+	}
+	if f.Items&query.Body != 0 {
+		sep.item("BODY ")
+		p.root.Structure(w, false)
+	}
+	if f.Items&query.BodyStructure != 0 {
+		sep.item("BODYSTRUCTURE ")
+		p.root.Structure(w, true)
+	}
+	for _, a := range answers {
+		sep.item(a.label)
+		w.Raw(" ")
+		a.write(w, p.src)
+	}
+	w.Raw(")\r\n")
+}
+
+// separator writes a space between items.
+type separator struct {
+	w    *wire.Writer
+	more bool
+}
+
+func (s *separator) item(name string) {
+	if s.more {
+		s.w.Raw(" ")
+	}
+	s.more = true
+	s.w.Raw(name)
+}

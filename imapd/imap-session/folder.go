@@ -1,0 +1,111 @@
+package main
+
+import (
+	"strings"
+
+	"posthorn/imapd/internal/wire"
+	"posthorn/internal/mailbox"
+)
+
+// folderArg takes a space and a mailbox name. A name that cannot be one does
+// not exist.
+func folderArg(c *wire.Command) (string, error) {
+	if err := c.Args.Space(); err != nil {
+		return "", err
+	}
+	name, ok, err := c.Args.Mailbox()
+	if err == nil && !ok {
+		err = no("[CANNOT] mailbox name is not valid modified UTF-7") // RFC 3501 section 5.1.3
+	}
+	return name, err
+}
+
+// folderOnly is folderArg for commands that have no other argument.
+func folderOnly(c *wire.Command) (string, error) {
+	name, err := folderArg(c)
+	if err != nil {
+		return "", err
+	}
+	return name, c.Args.End()
+}
+
+func (s *Session) subscribe(c *wire.Command, on bool) (string, error) {
+	name, err := folderOnly(c)
+	if err != nil {
+		return "", err
+	}
+	return c.Name + " completed", s.box.Subscribe(name, on)
+}
+
+func (s *Session) create(c *wire.Command) (string, error) {
+	name, err := folderOnly(c)
+	if err != nil {
+		return "", err
+	}
+	// A separator at the end says that names below will follow (RFC 3501
+	// section 6.3.3); nothing needs to be done for that.
+	return "CREATE completed", s.box.Create(strings.TrimSuffix(name, "."))
+}
+
+// status answers STATUS (RFC 3501 section 6.3.10).
+func (s *Session) status(c *wire.Command) (string, error) {
+	name, err := folderArg(c)
+	if err != nil {
+		return "", err
+	}
+	if err := c.Args.Space(); err != nil {
+		return "", err
+	}
+	items, err := statusItems(c.Args)
+	if err != nil {
+		return "", err
+	}
+	status, err := s.box.Status(name)
+	if err != nil {
+		return "", err
+	}
+	s.w.Raw("* STATUS ")
+	s.w.AString(wire.EncodeUTF7(name))
+	sep := " ("
+	for _, item := range items {
+		s.w.Raw(sep, item, " ")
+		s.w.Num(statusValue(item, status))
+		sep = " "
+	}
+	s.w.Raw(")\r\n")
+	return "STATUS completed", nil
+}
+
+func statusItems(args *wire.Scanner) ([]string, error) {
+	var items []string
+	err := args.List(16, func() error {
+		item := args.Word()
+		switch item {
+		case "MESSAGES", "RECENT", "UIDNEXT", "UIDVALIDITY", "UNSEEN":
+			items = append(items, item)
+			return nil
+		}
+		return &wire.SyntaxError{Text: "unknown item of STATUS"}
+	})
+	if err == nil && items == nil {
+		err = &wire.SyntaxError{Text: "no items of STATUS"}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return items, args.End()
+}
+
+func statusValue(item string, s mailbox.Status) uint64 {
+	switch item {
+	case "MESSAGES":
+		return uint64(s.Messages)
+	case "RECENT":
+		return uint64(s.Recent)
+	case "UIDNEXT":
+		return uint64(s.UIDNext)
+	case "UIDVALIDITY":
+		return uint64(s.UIDValidity)
+	}
+	return uint64(s.Unseen)
+}

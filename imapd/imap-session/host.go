@@ -1,0 +1,35 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"posthorn/imapd/internal/wire"
+	"posthorn/internal/evlog"
+	"posthorn/internal/mailbox"
+	"posthorn/internal/session"
+)
+
+// host is what all sessions of the process share.
+type host struct {
+	store    *mailbox.Store
+	log      *evlog.Log
+	pool     *wire.Pool
+	idle     time.Duration // silence that ends a session
+	progress time.Duration // silence within a command that ends it
+	maxSize  int64         // octets of an APPEND
+}
+
+// open takes the mailbox for one session.
+func (h host) open(_ context.Context, c *session.Conn) (session.Runner, error) {
+	box, err := h.store.Open(c.Grant.Box.Mail)
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context) {
+		s := newSession(h, c, box)
+		s.sid, s.user = c.SID, c.Grant.User
+		err := s.run(ctx, c.Tag)
+		h.log.IMAPEnded(s.sid, s.user, s.commands, err)
+	}, nil
+}

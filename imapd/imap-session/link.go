@@ -1,0 +1,31 @@
+package main
+
+import (
+	"net"
+	"time"
+)
+
+// link is the client's connection with a deadline for each step of a transfer.
+type link struct {
+	net.Conn
+	progress time.Duration
+	resting  bool // a deadline for the next read is set already
+}
+
+// Read reads with the deadline of a transfer, unless the session rests.
+func (l *link) Read(p []byte) (int, error) {
+	if !l.resting {
+		if err := l.SetReadDeadline(time.Now().Add(l.progress)); err != nil {
+			return 0, err
+		}
+	}
+	return l.Conn.Read(p)
+}
+
+// Write writes with the deadline of a transfer.
+func (l *link) Write(p []byte) (int, error) {
+	if err := l.SetWriteDeadline(time.Now().Add(l.progress)); err != nil {
+		return 0, err
+	}
+	return l.Conn.Write(p)
+}

@@ -1,0 +1,38 @@
+// Command imap-session is IMAP after the login (RFC 3501 sections 6.3 and 6.4):
+// it gets clients from imapd with one-time tickets and shows each its mailbox.
+//
+// It runs as the mailboxes' owner, vmail, and may change what is under
+// mail-root. Its sessions share one picture of each folder, so however many
+// clients look at a mailbox, it is in memory once.
+//
+// A session is a plain struct between two commands: Session.next, the only
+// place that waits for a client, finds everything it needs in there, and
+// Session.step executes one command and returns. Untagged updates are written
+// before the tagged answer of each command; only FETCH, STORE and SEARCH keep
+// the removals for the next one (RFC 3501 section 7.4.1).
+package main
+
+import (
+	"posthorn/imapd/internal/wire"
+	"posthorn/internal/daemon"
+	"posthorn/internal/mailbox"
+	"posthorn/internal/session"
+)
+
+func main() {
+	daemon.Main("imap-session", open)
+}
+
+func open(d *daemon.Daemon) (daemon.Service, error) {
+	d.Rights.Identity = "vmail"
+	d.Rights.Write = []string{d.Conf.MailRoot}
+	h := host{
+		store:    mailbox.New(mailbox.Options{Disk: d.Disk, Node: d.Conf.Node, Shared: d.Conf.MailShared, Log: d.Log}),
+		log:      d.Log,
+		pool:     wire.NewPool(),
+		idle:     d.Conf.IdleTimeout,
+		progress: d.Conf.Timeout,
+		maxSize:  d.Conf.MessageSize,
+	}
+	return session.New(d, "imap", h.open)
+}

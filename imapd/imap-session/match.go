@@ -1,0 +1,191 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"posthorn/imapd/internal/find"
+	"posthorn/imapd/internal/query"
+	"posthorn/internal/mailbox"
+)
+
+// prepare makes a key ready for this folder: "*" in sets gets its value, and
+// keys that cost little come first, so that few messages are opened.
+func (s *Session) prepare(k query.Key) (query.Key, error) {
+	switch n := uint32(s.view.Len()); k.Op {
+	case query.Seq:
+		if n > 0 {
+			if _, err := s.bySeq(k.Set); err != nil {
+				return k, err
+			}
+		}
+		k.Set = k.Set.Resolve(n)
+	case query.UIDs:
+		k.Set = k.Set.Resolve(s.view.At(int(n)).UID)
+	}
+	for i, sub := range k.Sub {
+		var err error
+		if k.Sub[i], err = s.prepare(sub); err != nil {
+			return k, err
+		}
+	}
+	slices.SortStableFunc(k.Sub, func(a, b query.Key) int { return cmp.Compare(cost(a), cost(b)) })
+	return k, nil
+}
+
+// cost orders keys: that of the dearest part, as query.Op is ordered.
+func cost(k query.Key) query.Op {
+	if len(k.Sub) == 0 {
+		return k.Op
+	}
+	most := query.All
+	for _, sub := range k.Sub {
+		most = max(most, cost(sub))
+	}
+	return most
+}
+
+// matches reports whether a message meets a key. A message that is gone meets
+// none.
+func (s *Session) matches(seq int, key query.Key) (bool, error) {
+	c := candidate{Session: s, seq: seq, m: s.view.At(seq)}
+	defer c.close()
+	found, err := c.meets(key)
+	if errors.Is(err, mailbox.ErrExpunged) {
+		return false, nil
+	}
+	return found, err
+}
+
+// candidate is a message that a SEARCH looks at; what is asked of it is looked
+// up once.
+type candidate struct {
+	*Session
+	seq      int
+	m        mailbox.Message
+	measured bool
+	body     *mailbox.Body
+	text     *find.Message
+}
+
+func (c *candidate) close() {
+	if c.body != nil {
+		c.body.Close()
+	}
+}
+
+func (c *candidate) meets(k query.Key) (bool, error) {
+	switch k.Op {
+	case query.All:
+		return true, nil
+	case query.Seq:
+		return k.Set.Has(uint32(c.seq)), nil
+	case query.UIDs:
+		return k.Set.Has(c.m.UID), nil
+	case query.Recent:
+		return c.m.Recent, nil
+	case query.Flag:
+		return c.flagged(k), nil
+	case query.Before, query.On, query.Since, query.Larger, query.Smaller:
+		return c.measures(k)
+	case query.SentBefore, query.SentOn, query.SentSince:
+		return c.sent(k)
+	case query.FieldText, query.BodyText, query.AnyText:
+		return c.contains(k)
+	case query.Not:
+		found, err := c.meets(k.Sub[0])
+		return !found, err
+	}
+	// And ends with the first key that fails, Or with the first that holds.
+	for _, sub := range k.Sub {
+		found, err := c.meets(sub)
+		if err != nil || found == (k.Op == query.Or) {
+			return found, err
+		}
+	}
+	return k.Op == query.And, nil
+}
+
+func (c *candidate) flagged(k query.Key) bool {
+	if k.Keyword == "" {
+		return c.m.Flags.System&k.System != 0
+	}
+	return slices.ContainsFunc(c.m.Flags.Keywords, func(w string) bool { return strings.EqualFold(w, k.Keyword) })
+}
+
+// measures compares size and internal date.
+func (c *candidate) measures(k query.Key) (bool, error) {
+	if !c.measured {
+		m, err := c.view.Measure(c.seq)
+		if err != nil {
+			return false, err
+		}
+		c.m, c.measured = m, true
+	}
+	switch k.Op {
+	case query.Larger:
+		return c.m.Size > int64(k.Num), nil
+	case query.Smaller:
+		return c.m.Size < int64(k.Num), nil
+	case query.Before:
+		return day(c.m.Date).Before(k.Date), nil
+	case query.On:
+		return day(c.m.Date).Equal(k.Date), nil
+	}
+	return !day(c.m.Date).Before(k.Date), nil
+}
+
+// sent compares the day of the Date field; a message without one is not found.
+func (c *candidate) sent(k query.Key) (bool, error) {
+	text, err := c.open()
+	if err != nil {
+		return false, err
+	}
+	date, ok, err := text.Date()
+	if err != nil || !ok {
+		return false, err
+	}
+	switch k.Op {
+	case query.SentBefore:
+		return day(date).Before(k.Date), nil
+	case query.SentOn:
+		return day(date).Equal(k.Date), nil
+	}
+	return !day(date).Before(k.Date), nil
+}
+
+// day returns the day t names in its own zone, as midnight UTC: dates compare
+// without times and zones (RFC 3501 section 6.4.4).
+func day(t time.Time) time.Time {
+	y, m, d := t.Date()
+	return time.Date(y, m, d, 0, 0, 0, 0, time.UTC)
+}
+
+func (c *candidate) contains(k query.Key) (bool, error) {
+	text, err := c.open()
+	if err != nil {
+		return false, err
+	}
+	switch k.Op {
+	case query.FieldText:
+		return text.Field(k.Field, k.Text)
+	case query.BodyText:
+		return text.Body(k.Text)
+	}
+	return text.Any(k.Text)
+}
+
+func (c *candidate) open() (*find.Message, error) {
+	if c.text != nil {
+		return c.text, nil
+	}
+	body, err := c.view.Open(c.seq)
+	if err != nil {
+		return nil, err
+	}
+	c.body, c.text = body, find.New(body, body.Size())
+	return c.text, nil
+}

@@ -1,0 +1,109 @@
+package main
+
+import (
+	"posthorn/imapd/internal/wire"
+	"posthorn/internal/mailbox"
+)
+
+// selectFolder opens a folder. The one that was open is closed first, whatever
+// becomes of the new one (RFC 3501 section 6.3.1).
+func (s *Session) selectFolder(c *wire.Command, readOnly bool) (string, error) {
+	name, err := folderOnly(c)
+	if _, syntax := err.(*wire.SyntaxError); syntax {
+		return "", err
+	}
+	s.unselect()
+	if err != nil {
+		return "", err
+	}
+	view, err := s.box.Select(name, readOnly)
+	if err != nil {
+		return "", err
+	}
+	s.view, s.folder = view, name
+	s.describe()
+	if view.ReadOnly() {
+		return "[READ-ONLY] " + c.Name + " completed", nil
+	}
+	return "[READ-WRITE] " + c.Name + " completed", nil
+}
+
+// describe writes what a client must know of a folder it opened.
+func (s *Session) describe() {
+	s.writeFlagsResponse()
+	s.numbered(s.view.Len(), "EXISTS")
+	s.numbered(s.view.Recent(), "RECENT")
+	if seq := firstUnseen(s.view); seq > 0 {
+		s.code("UNSEEN", uint64(seq), "first unseen message")
+	}
+	s.code("UIDVALIDITY", uint64(s.view.UIDValidity()), "UIDs are valid")
+	s.code("UIDNEXT", uint64(s.view.UIDNext()), "next UID")
+}
+
+// code writes an untagged OK with a number in its response code.
+func (s *Session) code(name string, n uint64, text string) {
+	s.w.Raw("* OK [", name, " ")
+	s.w.Num(n)
+	s.w.Raw("] ", text, "\r\n")
+}
+
+func firstUnseen(v *mailbox.View) int {
+	for seq := 1; seq <= v.Len(); seq++ {
+		if v.At(seq).Flags.System&mailbox.Seen == 0 {
+			return seq
+		}
+	}
+	return 0
+}
+
+// closeFolder removes what is \Deleted, announces nothing, and leaves the
+// folder (RFC 3501 section 6.4.2).
+func (s *Session) closeFolder(c *wire.Command) (string, error) {
+	if err := c.Args.End(); err != nil {
+		return "", err
+	}
+	if !s.view.ReadOnly() {
+		if err := s.view.Expunge(nil); err != nil {
+			return "", err
+		}
+	}
+	s.unselect()
+	return "CLOSE completed", nil
+}
+
+// unselectFolder leaves the folder as it is (RFC 3691).
+func (s *Session) unselectFolder(c *wire.Command) (string, error) {
+	if err := c.Args.End(); err != nil {
+		return "", err
+	}
+	s.unselect()
+	return "UNSELECT completed", nil
+}
+
+func (s *Session) expunge(c *wire.Command) (string, error) {
+	if err := c.Args.End(); err != nil {
+		return "", err
+	}
+	return "EXPUNGE completed", s.view.Expunge(nil)
+}
+
+// uidExpunge removes those of a set that are \Deleted (RFC 4315 section 2.1).
+func (s *Session) uidExpunge(c *wire.Command) (string, error) {
+	if err := c.Args.Space(); err != nil {
+		return "", err
+	}
+	seqs, err := s.messages(c)
+	if err != nil {
+		return "", err
+	}
+	if err := c.Args.End(); err != nil {
+		return "", err
+	}
+	uids := []uint32{}
+	for seq := range seqs.all() {
+		if m := s.view.At(seq); m.Flags.System&mailbox.Deleted != 0 {
+			uids = append(uids, m.UID)
+		}
+	}
+	return "UID EXPUNGE completed", s.view.Expunge(uids)
+}

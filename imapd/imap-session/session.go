@@ -1,0 +1,194 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"time"
+
+	"posthorn/imapd/internal/wire"
+	"posthorn/internal/mailbox"
+)
+
+// capabilities is what is complete here. RFC numbers: LITERAL+ 7888, ID 2971,
+// IDLE 2177, NAMESPACE 2342, CHILDREN 3348, UIDPLUS 4315, UNSELECT 3691.
+const capabilities = "IMAP4rev1 LITERAL+ ID IDLE NAMESPACE CHILDREN UIDPLUS UNSELECT"
+
+// Bounds of a client's input. A line of 64 KiB holds the UID sets of large
+// mailboxes.
+const (
+	maxLine     = 64 << 10
+	maxCommand  = 128 << 10
+	maxLiterals = 256
+	maxErrors   = 20 // commands in a row that make no sense
+)
+
+// Session is one client from its login to its end. Between two commands it has
+// nothing on a stack.
+type Session struct {
+	host
+	link *link
+	in   *wire.Input
+	r    *wire.Reader
+	w    *wire.Writer
+	box  *mailbox.Box
+	sid  string
+	user string
+
+	view   *mailbox.View // nil: nothing is selected
+	folder string        // the name of what is
+	idling string        // the tag of the IDLE under way
+	heard  time.Time     // when the client spoke last
+
+	commands int
+	errors   int  // nonsense in a row
+	over     bool // LOGOUT
+}
+
+// errGone is a client that went away between two commands: no error.
+var errGone = errors.New("client gone")
+
+func newSession(h host, c net.Conn, box *mailbox.Box) *Session {
+	s := &Session{host: h, box: box}
+	s.link = &link{Conn: c, progress: h.progress}
+	s.in = wire.NewInput(s.link, h.pool, maxLine)
+	s.w = wire.NewWriter(s.link, h.pool)
+	s.r = wire.NewReader(s.in, wire.Limits{
+		Command: maxCommand, Literals: maxLiterals, Discard: 2*h.maxSize + 1<<20, Append: true,
+	}, s.invite)
+	return s
+}
+
+// run speaks with the client until the session ends and returns what ended it,
+// nil for a LOGOUT and a client that went. tag is that of the login command.
+func (s *Session) run(ctx context.Context, tag string) error {
+	defer s.close()
+	s.w.Raw(tag, " OK [CAPABILITY ", capabilities, "] Logged in\r\n")
+	for !s.over {
+		if err := s.turn(ctx); err != nil {
+			return s.goodbye(ctx, err)
+		}
+	}
+	return s.w.Flush()
+}
+
+// turn waits for the client and executes one command.
+func (s *Session) turn(ctx context.Context) error {
+	if err := s.rest(ctx); err != nil {
+		return err
+	}
+	s.heard = time.Now()
+	if s.idling != "" {
+		return s.endIdle()
+	}
+	cmd, err := s.next()
+	if cmd == nil || err != nil {
+		return err
+	}
+	s.commands++
+	if err := s.step(cmd); err != nil {
+		return err
+	}
+	return s.r.Finish()
+}
+
+// rest waits until the client has sent something. What was answered goes out
+// before, in one write for all commands that came together.
+func (s *Session) rest(ctx context.Context) error {
+	if s.in.Buffered() > 0 {
+		return nil
+	}
+	if err := s.w.Flush(); err != nil {
+		return err
+	}
+	if s.heard.IsZero() {
+		s.heard = time.Now()
+	}
+	s.link.resting = true
+	defer func() { s.link.resting = false }()
+	for {
+		err := s.wait()
+		if !errors.Is(err, errChanged) || ctx.Err() != nil {
+			return gone(err)
+		}
+		if err := s.announce(true); err != nil {
+			return err
+		}
+		if err := s.w.Flush(); err != nil {
+			return err
+		}
+	}
+}
+
+// gone tells a client that left between two commands from one that was lost.
+func gone(err error) error {
+	if err == io.EOF {
+		return errGone
+	}
+	return err
+}
+
+// next reads the command that has begun to come. It is nil when the client was
+// answered already.
+func (s *Session) next() (*wire.Command, error) {
+	cmd, err := s.r.Command()
+	var refused *wire.Refused
+	if errors.As(err, &refused) {
+		s.w.Raw(refused.Tag, " BAD ", refused.Text, "\r\n")
+		return nil, s.nonsense()
+	}
+	return cmd, err
+}
+
+// nonsense counts commands that make no sense.
+func (s *Session) nonsense() error {
+	if s.errors++; s.errors >= maxErrors {
+		return errNonsense
+	}
+	return nil
+}
+
+var errNonsense = errors.New("too many errors")
+
+// invite asks a client for the literal it wants to send (RFC 3501 section 7.5).
+func (s *Session) invite() error {
+	s.w.Raw("+ OK\r\n")
+	return s.w.Flush()
+}
+
+// goodbye ends the session for err; the client is told why where it can hear.
+func (s *Session) goodbye(ctx context.Context, err error) error {
+	why := ""
+	switch {
+	case ctx.Err() != nil:
+		why, err = "server is going down", nil
+	case errors.Is(err, errGone):
+		return nil
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		why = "autologout"
+	case errors.Is(err, wire.ErrFlood), errors.Is(err, wire.ErrLineTooLong), errors.Is(err, errNonsense):
+		why = err.Error()
+	default:
+		return fmt.Errorf("speaking with client: %w", err)
+	}
+	s.w.Raw("* BYE ", why, "\r\n") // RFC 3501 section 7.1.5
+	if lost := s.w.Flush(); err == nil {
+		err = lost
+	}
+	return err
+}
+
+func (s *Session) close() {
+	s.unselect()
+	s.box.Close()
+}
+
+func (s *Session) unselect() {
+	if s.view != nil {
+		s.view.Close()
+	}
+	s.view, s.folder = nil, ""
+}

@@ -1,0 +1,146 @@
+package main
+
+import (
+	"posthorn/imapd/internal/wire"
+)
+
+// step executes one command and writes what belongs to it. An error ends the
+// session.
+func (s *Session) step(c *wire.Command) error {
+	done, err := s.execute(c)
+	if err := s.announce(mayExpunge(c.Name)); err != nil {
+		return err
+	}
+	return s.answer(c, done, err)
+}
+
+// mayExpunge reports whether messages may lose their numbers in the answer of
+// a command (RFC 3501 section 7.4.1).
+func mayExpunge(command string) bool {
+	return command != "FETCH" && command != "STORE" && command != "SEARCH"
+}
+
+// execute runs a command of any state. done is the text of its OK, "" when
+// there is none yet; errors are those answer knows.
+func (s *Session) execute(c *wire.Command) (done string, err error) {
+	switch c.Name {
+	case "CAPABILITY":
+		return s.capability(c)
+	case "NOOP":
+		return plain(c)
+	case "LOGOUT":
+		return s.logout(c)
+	case "ID":
+		return s.id(c)
+	case "NAMESPACE":
+		return s.namespace(c)
+	case "IDLE":
+		return s.idle(c)
+	case "LIST":
+		return s.list(c)
+	case "LSUB":
+		return s.lsub(c)
+	case "SUBSCRIBE":
+		return s.subscribe(c, true)
+	case "UNSUBSCRIBE":
+		return s.subscribe(c, false)
+	case "CREATE":
+		return s.create(c)
+	case "DELETE", "RENAME":
+		return "", no("[CANNOT] mailboxes can be neither deleted nor renamed here")
+	case "STATUS":
+		return s.status(c)
+	case "SELECT":
+		return s.selectFolder(c, false)
+	case "EXAMINE":
+		return s.selectFolder(c, true)
+	case "APPEND":
+		return s.append(c)
+	case "LOGIN", "AUTHENTICATE", "STARTTLS":
+		return "", &wire.SyntaxError{Text: "already logged in"}
+	}
+	return s.selected(c)
+}
+
+// selected runs a command of the selected state.
+func (s *Session) selected(c *wire.Command) (string, error) {
+	run := s.selectedCommand(c.Name)
+	switch {
+	case run == nil:
+		return "", &wire.SyntaxError{Text: "unknown command"}
+	case s.view == nil:
+		return "", &wire.SyntaxError{Text: "no mailbox is selected"}
+	}
+	return run(c)
+}
+
+func (s *Session) selectedCommand(name string) func(*wire.Command) (string, error) {
+	switch name {
+	case "CHECK":
+		return plain
+	case "CLOSE":
+		return s.closeFolder
+	case "UNSELECT":
+		return s.unselectFolder
+	case "EXPUNGE":
+		return s.expunge
+	case "UID EXPUNGE":
+		return s.uidExpunge
+	case "FETCH", "UID FETCH":
+		return s.fetch
+	case "STORE", "UID STORE":
+		return s.storeFlags
+	case "SEARCH", "UID SEARCH":
+		return s.search
+	case "COPY", "UID COPY":
+		return s.copy
+	}
+	return nil
+}
+
+// plain is a command without arguments that does nothing but let updates
+// through.
+func plain(c *wire.Command) (string, error) {
+	return c.Name + " completed", c.Args.End()
+}
+
+func (s *Session) capability(c *wire.Command) (string, error) {
+	if err := c.Args.End(); err != nil {
+		return "", err
+	}
+	s.w.Raw("* CAPABILITY ", capabilities, "\r\n")
+	return "CAPABILITY completed", nil
+}
+
+func (s *Session) logout(c *wire.Command) (string, error) {
+	if err := c.Args.End(); err != nil {
+		return "", err
+	}
+	s.unselect()
+	s.w.Raw("* BYE logging out\r\n")
+	s.over = true
+	return "LOGOUT completed", nil
+}
+
+func (s *Session) id(c *wire.Command) (string, error) {
+	if err := c.Args.Space(); err != nil {
+		return "", err
+	}
+	if err := c.Args.ID(); err != nil {
+		return "", err
+	}
+	if err := c.Args.End(); err != nil {
+		return "", err
+	}
+	s.w.Raw("* ID (\"name\" \"Posthorn\")\r\n")
+	return "ID completed", nil
+}
+
+// namespace answers with the one namespace there is, the user's own.
+func (s *Session) namespace(c *wire.Command) (string, error) {
+	if err := c.Args.End(); err != nil {
+		return "", err
+	}
+	s.w.Raw("* NAMESPACE ((\"\" \".\")) NIL NIL\r\n")
+	return "NAMESPACE completed", nil
+}

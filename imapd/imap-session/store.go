@@ -1,0 +1,96 @@
+package main
+
+import (
+	"fmt"
+
+	"posthorn/imapd/internal/wire"
+	"posthorn/internal/mailbox"
+)
+
+// storeFlags changes flags (RFC 3501 section 6.4.6).
+func (s *Session) storeFlags(c *wire.Command) (string, error) {
+	if err := c.Args.Space(); err != nil {
+		return "", err
+	}
+	seqs, err := s.messages(c)
+	if err != nil {
+		return "", err
+	}
+	if err := c.Args.Space(); err != nil {
+		return "", err
+	}
+	op, silent, err := storeOp(c.Args)
+	if err != nil {
+		return "", err
+	}
+	flags, err := storeArgs(c.Args)
+	if err != nil {
+		return "", err
+	}
+	changed, err := s.view.Store(seqs.slice(), op, flags)
+	if err != nil {
+		return "", err
+	}
+	if !silent {
+		for _, seq := range changed {
+			s.writeFlagsOf(seq, isUID(c))
+		}
+	}
+	return c.Name + " completed", nil
+}
+
+// storeOp takes the name of the data item.
+func storeOp(args *wire.Scanner) (op mailbox.Op, silent bool, err error) {
+	op = mailbox.Replace
+	switch {
+	case args.Accept('+'):
+		op = mailbox.Add
+	case args.Accept('-'):
+		op = mailbox.Remove
+	}
+	switch args.Word() {
+	case "FLAGS":
+		return op, false, nil
+	case "FLAGS.SILENT":
+		return op, true, nil
+	}
+	return op, false, &wire.SyntaxError{Text: "unknown item of STORE"}
+}
+
+func storeArgs(args *wire.Scanner) (mailbox.Flags, error) {
+	if err := args.Space(); err != nil {
+		return mailbox.Flags{}, err
+	}
+	names, err := args.OpenFlags()
+	if err != nil {
+		return mailbox.Flags{}, err
+	}
+	if err := args.End(); err != nil {
+		return mailbox.Flags{}, err
+	}
+	return parseFlags(names)
+}
+
+// copy copies messages to another folder, all or none (RFC 3501 section 6.4.7).
+func (s *Session) copy(c *wire.Command) (string, error) {
+	if err := c.Args.Space(); err != nil {
+		return "", err
+	}
+	seqs, err := s.messages(c)
+	if err != nil {
+		return "", err
+	}
+	name, err := folderOnly(c)
+	if err != nil {
+		return "", err
+	}
+	if len(seqs) == 0 {
+		return c.Name + " completed, no messages", nil
+	}
+	validity, src, dst, err := s.view.Copy(seqs.slice(), name)
+	if err != nil {
+		return "", tryCreate(err)
+	}
+	from, to := wire.AppendSet(nil, src), wire.AppendSet(nil, dst)
+	return fmt.Sprintf("[COPYUID %d %s %s] %s completed", validity, from, to, c.Name), nil // RFC 4315 section 3
+}

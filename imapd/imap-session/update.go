@@ -1,0 +1,52 @@
+package main
+
+// announce tells the client what changed in the selected folder since the last
+// time; with expunge false, removals wait. The order is that of
+// mailbox.Changes.
+func (s *Session) announce(expunge bool) error {
+	if s.view == nil {
+		return nil
+	}
+	changes, err := s.view.Sync(expunge)
+	if err != nil {
+		// The picture stays as it was; the next command tries again.
+		s.log.IMAPFailed(s.sid, s.user, "sync", err)
+		return nil
+	}
+	for _, seq := range changes.Expunged {
+		s.numbered(seq, "EXPUNGE")
+	}
+	if changes.Exists >= 0 {
+		s.numbered(changes.Exists, "EXISTS")
+		s.numbered(changes.Recent, "RECENT")
+	}
+	if changes.KeywordsChanged {
+		s.writeFlagsResponse()
+	}
+	for _, seq := range changes.Flags {
+		s.writeFlagsOf(seq, false)
+	}
+	return nil
+}
+
+func (s *Session) numbered(n int, what string) {
+	s.w.Raw("* ")
+	s.w.Num(uint64(n))
+	s.w.Raw(" ", what, "\r\n")
+}
+
+// writeFlagsOf writes the FETCH response with a message's flags.
+func (s *Session) writeFlagsOf(seq int, uid bool) {
+	m := s.view.At(seq)
+	s.w.Raw("* ")
+	s.w.Num(uint64(seq))
+	s.w.Raw(" FETCH (")
+	if uid {
+		s.w.Raw("UID ")
+		s.w.Num(uint64(m.UID))
+		s.w.Raw(" ")
+	}
+	s.w.Raw("FLAGS ")
+	s.writeFlags(m)
+	s.w.Raw(")\r\n")
+}

@@ -1,0 +1,120 @@
+package find
+
+import (
+	"bytes"
+	"encoding/base64"
+	"io"
+	"mime"
+	"mime/quotedprintable"
+	"strings"
+	"unicode/utf8"
+
+	"posthorn/imapd/internal/mimepart"
+)
+
+// inText searches a text part for folded text.
+func (m *Message) inText(p *mimepart.Part, text string) (bool, error) {
+	var r io.Reader = io.NewSectionReader(m.src, p.Body.Off, p.Body.Len())
+	encoding, _ := p.Field("content-transfer-encoding")
+	switch encoding = strings.ToLower(strings.TrimSpace(encoding)); encoding {
+	case "base64":
+		r = base64.NewDecoder(base64.StdEncoding, &alphabet{r})
+	case "quoted-printable":
+		r = quotedprintable.NewReader(r)
+	}
+	found, err := contains(r, p.Param("charset"), text)
+	if err != nil && (encoding == "base64" || encoding == "quoted-printable") {
+		err = nil // text that cannot be decoded ends there
+	}
+	return found, err
+}
+
+// alphabet passes on what base64 is made of (RFC 2045 section 6.8: everything
+// else is to be ignored).
+type alphabet struct{ r io.Reader }
+
+// Read reads characters of base64.
+func (a *alphabet) Read(p []byte) (int, error) {
+	for {
+		n, err := a.r.Read(p)
+		kept := 0
+		for _, c := range p[:n] {
+			if c == '+' || c == '/' || c == '=' || '0' <= c && c <= '9' || 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z' {
+				p[kept] = c
+				kept++
+			}
+		}
+		if kept > 0 || err != nil || len(p) == 0 {
+			return kept, err
+		}
+	}
+}
+
+// contains searches a stream for folded text. Pieces overlap by the text's
+// length, and no piece ends within a character.
+func contains(r io.Reader, charset, text string) (bool, error) {
+	const piece = 32 << 10
+	buf := make([]byte, piece)
+	kept := 0     // bytes of a character that began in the last piece
+	overlap := "" // folded
+	for {
+		n, err := io.ReadFull(r, buf[kept:])
+		data := buf[:kept+n]
+		whole := len(data)
+		if err == nil {
+			whole -= partial(data)
+		}
+		window := overlap + fold(decode(data[:whole], charset))
+		if strings.Contains(window, text) {
+			return true, nil
+		}
+		if err == io.EOF || err == io.ErrUnexpectedEOF {
+			return false, nil
+		}
+		if err != nil {
+			return false, err
+		}
+		overlap = window[max(0, len(window)-len(text)):]
+		kept = copy(buf, data[whole:])
+	}
+}
+
+// partial returns how many bytes at the end of b begin a character of UTF-8
+// without ending it.
+func partial(b []byte) int {
+	for i := 1; i <= min(len(b), utf8.UTFMax-1); i++ {
+		if c := b[len(b)-i]; utf8.RuneStart(c) {
+			if utf8.FullRune(b[len(b)-i:]) {
+				return 0
+			}
+			return i
+		}
+	}
+	return 0
+}
+
+// decode returns text in UTF-8.
+func decode(b []byte, charset string) string {
+	switch strings.ToLower(charset) {
+	case "iso-8859-1", "latin1":
+		out := make([]rune, len(b))
+		for i, c := range b {
+			out[i] = rune(c)
+		}
+		return string(out)
+	}
+	return string(b)
+}
+
+// decodeWords undoes the encoding of header fields (RFC 2047).
+func decodeWords(s string) string {
+	d := mime.WordDecoder{CharsetReader: func(_ string, r io.Reader) (io.Reader, error) {
+		b, err := io.ReadAll(r)
+		return bytes.NewReader(b), err
+	}}
+	out, err := d.DecodeHeader(s)
+	if err != nil {
+		return s
+	}
+	return out
+}

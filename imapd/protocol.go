@@ -1,0 +1,154 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"posthorn/imapd/internal/wire"
+	"posthorn/internal/login"
+)
+
+// Bounds of a stranger's input. Lines are bounded by login.Conn.
+const (
+	maxCommand  = 16 << 10 // with literals
+	maxLiterals = 4        // LOGIN has two
+	maxDiscard  = 64 << 10
+	maxMistakes = 20 // commands that fail before the login
+)
+
+// protocol is IMAP's not authenticated state.
+type protocol struct{}
+
+// Service returns the name of the service.
+func (protocol) Service() string { return "imap" }
+
+// Refusal returns what a client is told that is sent away.
+func (protocol) Refusal(text string) string { return "* BYE " + text + "\r\n" }
+
+// Converse speaks until the client logs out or has logged in.
+func (protocol) Converse(ctx context.Context, c *login.Conn) error {
+	s := state{conn: c}
+	s.read = wire.NewReader(c, wire.Limits{
+		Command: maxCommand, Literals: maxLiterals, Discard: maxDiscard,
+	}, s.invite)
+	c.WriteString("* OK [CAPABILITY " + s.capabilities() + "] Posthorn ready\r\n")
+	for s.mistakes < maxMistakes {
+		over, err := s.turn(ctx)
+		if errors.Is(err, wire.ErrFlood) {
+			c.WriteString("* BYE literal too large\r\n")
+			return nil
+		}
+		if over || err != nil {
+			return err
+		}
+	}
+	c.WriteString("* BYE too many mistakes\r\n")
+	return nil
+}
+
+// state is one client before its login.
+type state struct {
+	conn     *login.Conn
+	read     *wire.Reader
+	mistakes int
+}
+
+// invite asks a client for the literal it wants to send (RFC 3501 section 7.5).
+// The next read sends it.
+func (s *state) invite() error {
+	s.conn.WriteString("+ OK\r\n")
+	return nil
+}
+
+// capabilities are those of this moment: a password is not asked for where it
+// would be refused (RFC 3501 section 6.2.3).
+func (s *state) capabilities() string {
+	list := "IMAP4rev1 SASL-IR LITERAL+ ID"
+	if s.conn.CanStartTLS() {
+		list += " STARTTLS"
+	}
+	if s.conn.Secure() {
+		return list + " AUTH=PLAIN"
+	}
+	return list + " LOGINDISABLED"
+}
+
+// turn answers one command. over means that the dialogue is at its end.
+func (s *state) turn(ctx context.Context) (over bool, err error) {
+	cmd, err := s.read.Command()
+	var refused *wire.Refused
+	if errors.As(err, &refused) {
+		s.fail(refused.Tag, "BAD "+refused.Text)
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	over, err = s.command(ctx, cmd)
+	var syntax *wire.SyntaxError
+	if errors.As(err, &syntax) {
+		s.fail(cmd.Tag, "BAD "+syntax.Text)
+		return false, nil
+	}
+	return over, err
+}
+
+// command runs one command. A *wire.SyntaxError is answered by turn.
+func (s *state) command(ctx context.Context, cmd *wire.Command) (over bool, err error) {
+	switch cmd.Name {
+	case "LOGIN":
+		return s.login(ctx, cmd)
+	case "AUTHENTICATE":
+		return s.authenticate(ctx, cmd)
+	case "ID":
+		return false, s.id(cmd)
+	}
+	if err := cmd.Args.End(); err != nil {
+		return false, err
+	}
+	switch cmd.Name {
+	case "CAPABILITY":
+		s.conn.WriteString("* CAPABILITY " + s.capabilities() + "\r\n")
+	case "NOOP":
+	case "LOGOUT":
+		s.conn.WriteString("* BYE logging out\r\n")
+		over = true
+	case "STARTTLS":
+		return false, s.startTLS(ctx, cmd.Tag)
+	default:
+		s.fail(cmd.Tag, "BAD unknown command before login")
+		return false, nil
+	}
+	s.conn.WriteString(cmd.Tag + " OK " + cmd.Name + " completed\r\n")
+	return over, nil
+}
+
+// fail answers a command that was wrong.
+func (s *state) fail(tag, text string) {
+	s.mistakes++
+	s.conn.WriteString(tag + " " + text + "\r\n")
+}
+
+func (s *state) id(cmd *wire.Command) error {
+	if err := cmd.Args.Space(); err != nil {
+		return err
+	}
+	if err := cmd.Args.ID(); err != nil {
+		return err
+	}
+	if err := cmd.Args.End(); err != nil {
+		return err
+	}
+	s.conn.WriteString("* ID (\"name\" \"Posthorn\")\r\n" + cmd.Tag + " OK ID completed\r\n")
+	return nil
+}
+
+// startTLS is STARTTLS (RFC 3501 section 6.2.1).
+func (s *state) startTLS(ctx context.Context, tag string) error {
+	if !s.conn.CanStartTLS() {
+		s.fail(tag, "BAD TLS is not available or active already")
+		return nil
+	}
+	s.conn.WriteString(tag + " OK begin TLS negotiation\r\n")
+	return s.conn.StartTLS(ctx)
+}
