@@ -98,6 +98,19 @@ func (u *Users) All() iter.Seq[User] {
 	}
 }
 
+// CheckUIDs returns an error for each user with a uid below least that is not
+// vmail.
+func (u *Users) CheckUIDs(least, vmail int) error {
+	var f faults
+	for user := range u.All() {
+		if user.UID >= 0 && user.UID < least && user.UID != vmail {
+			f.file = user.Place.File
+			f.add(user.Place.Line, "found the uid %d, expected at least %d (min-uid)", user.UID, least)
+		}
+	}
+	return f.err()
+}
+
 // parseUser reads user:password:uid:gid:(gecos):home:(shell):extra fields.
 func parseUser(line, domain string) (User, error) {
 	fields := strings.SplitN(line, ":", 8)
