@@ -45,6 +45,10 @@ var built = sync.OnceValues(func() (string, error) {
 })
 
 func TestMain(m *testing.M) {
+	if os.Getenv("POSTHORN_TEST_PROBE") != "" {
+		probe()
+		return
+	}
 	code := m.Run()
 	if dir, _ := built(); dir != "" {
 		os.RemoveAll(dir)
