@@ -102,22 +102,26 @@ func (s *state) command(ctx context.Context, cmd *wire.Command) (over bool, err 
 		return s.authenticate(ctx, cmd)
 	case "ID":
 		return false, s.id(cmd)
+	case "CAPABILITY", "NOOP", "LOGOUT", "STARTTLS":
+		if err := cmd.Args.End(); err != nil {
+			return false, err
+		}
+		return s.bare(ctx, cmd)
 	}
-	if err := cmd.Args.End(); err != nil {
-		return false, err
-	}
+	s.fail(cmd.Tag, "BAD unknown command before login")
+	return false, nil
+}
+
+// bare runs a command without arguments.
+func (s *state) bare(ctx context.Context, cmd *wire.Command) (over bool, err error) {
 	switch cmd.Name {
+	case "STARTTLS":
+		return false, s.startTLS(ctx, cmd.Tag)
 	case "CAPABILITY":
 		s.conn.WriteString("* CAPABILITY " + s.capabilities() + "\r\n")
-	case "NOOP":
 	case "LOGOUT":
 		s.conn.WriteString("* BYE logging out\r\n")
 		over = true
-	case "STARTTLS":
-		return false, s.startTLS(ctx, cmd.Tag)
-	default:
-		s.fail(cmd.Tag, "BAD unknown command before login")
-		return false, nil
 	}
 	s.conn.WriteString(cmd.Tag + " OK " + cmd.Name + " completed\r\n")
 	return over, nil
