@@ -14,19 +14,34 @@ import (
 
 // inText searches a text part for folded text.
 func (m *Message) inText(p *mimepart.Part, text string) (bool, error) {
-	var r io.Reader = io.NewSectionReader(m.src, p.Body.Off, p.Body.Len())
+	src := &source{r: io.NewSectionReader(m.src, p.Body.Off, p.Body.Len())}
+	var r io.Reader = src
 	encoding, _ := p.Field("content-transfer-encoding")
-	switch encoding = strings.ToLower(strings.TrimSpace(encoding)); encoding {
+	switch strings.ToLower(strings.TrimSpace(encoding)) {
 	case "base64":
-		r = base64.NewDecoder(base64.StdEncoding, &alphabet{r})
+		r = base64.NewDecoder(base64.StdEncoding, &alphabet{src})
 	case "quoted-printable":
-		r = quotedprintable.NewReader(r)
+		r = quotedprintable.NewReader(src)
 	}
-	found, err := contains(r, p.Param("charset"), text)
-	if err != nil && (encoding == "base64" || encoding == "quoted-printable") {
-		err = nil // text that cannot be decoded ends there
+	// An error that is not the source's is text that cannot be decoded: it ends
+	// there.
+	found, _ := contains(r, p.Param("charset"), text)
+	return found, src.err
+}
+
+// source remembers how reading a message failed.
+type source struct {
+	r   io.Reader
+	err error
+}
+
+// Read reads from the message.
+func (s *source) Read(p []byte) (int, error) {
+	n, err := s.r.Read(p)
+	if err != nil && err != io.EOF {
+		s.err = err
 	}
-	return found, err
+	return n, err
 }
 
 // alphabet passes on what base64 is made of (RFC 2045 section 6.8: everything
