@@ -38,8 +38,8 @@ func (l *Log) SessionOpened(sid, service, ip, user string, tls bool) {
 
 // SessionRefused: a hand-over did not become a session; the login side answers
 // the client.
-func (l *Log) SessionRefused(sid, service, ip, user, text string, err error) {
-	l.event("session-refused", "sid", sid, "ip", ip, "user", user, "service", service, "text", text, "err", cause(err))
+func (l *Log) SessionRefused(sid, service, ip, text string, err error) {
+	l.event("session-refused", "sid", sid, "ip", ip, "service", service, "text", text, "err", cause(err))
 }
 
 // SessionClosed: a session is over.

@@ -56,10 +56,15 @@ func (c *Conn) SetReadDeadline(t time.Time) error {
 	return c.Conn.SetReadDeadline(t)
 }
 
-// stop makes the read that waits, and those that would wait later, end.
+// goodbye is how long a session may take to end after a stop.
+const goodbye = 10 * time.Second
+
+// stop makes the read that waits, and those that would wait later, end, and
+// after the time for a goodbye the connection.
 func (c *Conn) stop() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.interrupt = true
 	c.Conn.SetReadDeadline(time.Unix(1, 0))
+	time.AfterFunc(goodbye, func() { c.Conn.Close() })
 }

@@ -9,8 +9,8 @@
 // program's Opener. The whole of a program is
 //
 //	func main() {
-//		daemon.Main("pop3-session", func(d *daemon.Daemon) (daemon.Service, error) {
-//			d.Rights = …
+//		session.Main("pop3-session", func(d *daemon.Daemon) (daemon.Service, error) {
+//			d.Rights = … // identity vmail, writing mail-root
 //			p := program{store: mailbox.New(…)}
 //			return session.New(d, "pop3", p.open)
 //		})
@@ -33,6 +33,17 @@
 // which answers the client when the Opener fails: an Opener reads and writes
 // nothing. From then on it is the Runner's alone, whose first words are the
 // answer to the login command. It is closed when the Runner returns.
+//
+// # Whose rights
+//
+// Without system users the daemon is vmail and runs all sessions itself. As
+// root with system-users it runs none: it redeems the ticket and forwards the
+// connection, with what was granted, to a child that has the uid of the
+// mailbox's owner (package starter). The child runs the same program, holds the
+// same Opener, and confines itself to the folder of its first mailbox; a
+// mailbox elsewhere goes to a new child. It ends after a minute without
+// sessions. The daemon writes no mail then, and parses nothing that clients
+// send.
 //
 // # Stopping
 //

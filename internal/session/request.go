@@ -10,6 +10,7 @@ import (
 	"os"
 
 	"posthorn/internal/attr"
+	"posthorn/internal/directory"
 	"posthorn/internal/verdict"
 )
 
@@ -69,14 +70,18 @@ func malformed(what string) error {
 	return verdict.Fail(verdict.Later, "4.3.5", "local problem, try again later", errors.New("hand-over: "+what))
 }
 
-// redeem exchanges the ticket for what it grants and holds that against what
-// the login side said and what this process may do.
+// redeem exchanges the ticket for what it grants.
 func (s *Server) redeem(ctx context.Context, c *Conn, ticket string) error {
 	grant, err := s.dir.Redeem(ctx, ticket, c.Service)
 	if err != nil {
 		return err
 	}
-	c.Grant = grant
+	return c.bind(grant)
+}
+
+// bind holds grant against what the login side said and what this process may
+// do, and gives it to c.
+func (c *Conn) bind(grant directory.Grant) error {
 	switch {
 	case grant.Client.Unmap() != c.Client.Unmap():
 		return malformed(fmt.Sprintf("ticket is for %s, client is %s", grant.Client, c.Client))
@@ -84,5 +89,6 @@ func (s *Server) redeem(ctx context.Context, c *Conn, ticket string) error {
 		return verdict.Fail(verdict.Later, "4.3.5", "local problem, try again later",
 			fmt.Errorf("mailbox %q belongs to uid %d, this process has %d", grant.Box.Name, grant.Box.UID, os.Geteuid()))
 	}
+	c.Grant = grant
 	return nil
 }

@@ -9,7 +9,6 @@ import (
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"posthorn/internal/attr"
 	"posthorn/internal/conf"
@@ -17,6 +16,7 @@ import (
 	"posthorn/internal/directory"
 	"posthorn/internal/evlog"
 	"posthorn/internal/sock"
+	"posthorn/internal/starter"
 	"posthorn/internal/verdict"
 )
 
@@ -51,39 +51,52 @@ type Server struct {
 	open     Opener
 	log      *evlog.Log
 	dir      Redeemer
-	listener *net.UnixListener
-	peers    []int // uids of the login daemon
+	listener *net.UnixListener       // nil in a child
+	peers    []int                   // uids of the login daemon
+	starter  *starter.Starter        // of the children that run the sessions, or nil: they run here
+	hold     func() (release func()) // keeps the process while a session runs
 	settings atomic.Pointer[settings]
 	running  sync.WaitGroup
 
-	mu       sync.Mutex
-	sessions map[*Conn]struct{}
-	users    map[string]int
-	stopping bool
+	mu    sync.Mutex
+	total int
+	users map[string]int // sessions by mailbox
 }
-
-// goodbye is how long sessions may take to end after a stop.
-const goodbye = 10 * time.Second
 
 // New makes <service>-session.sock and returns a server whose sessions open
 // prepares. Sessions are bounded by conf's Connections in total and
 // ConnectionsPerClient for one mailbox. It is called before rights are dropped.
+//
+// As root with system-users it starts the starter of the children that run the
+// sessions, and takes d's right to write away.
 func New(d *daemon.Daemon, service string, open Opener) (*Server, error) {
 	peers, err := d.Conf.PeerUIDs(service + "d")
 	if err != nil {
-		return nil, err
+		return nil, daemon.BadConfig(err)
 	}
 	s := newServer(service, open, d.Log, directory.New(d.Conf.Socket("auth")), peers)
 	s.apply(d.Conf)
-	s.listener, err = d.ListenUnix(service + "-session")
-	return s, err
+	if isChild(d) {
+		return s, nil
+	}
+	if s.listener, err = d.ListenUnix(service + "-session"); err != nil {
+		return nil, err
+	}
+	if d.Root && d.Conf.SystemUsers {
+		if s.starter, err = startStarter(d.Conf); err != nil {
+			s.listener.Close()
+			return nil, err
+		}
+		d.Rights.Write = nil
+	}
+	return s, nil
 }
 
 // newServer returns a server without a listener and settings.
 func newServer(service string, open Opener, log *evlog.Log, dir Redeemer, peers []int) *Server {
 	return &Server{
-		service: service, open: open, log: log, dir: dir, peers: peers,
-		sessions: map[*Conn]struct{}{}, users: map[string]int{},
+		service: service, open: open, log: log, dir: dir, peers: peers, users: map[string]int{},
+		hold: func() func() { return func() {} },
 	}
 }
 
@@ -99,54 +112,62 @@ func (s *Server) Reload(c *conf.Config) error {
 }
 
 // Serve answers hand-overs until ctx is done, and returns when the last session
-// has ended.
+// of this process has ended.
 func (s *Server) Serve(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	handle := s.handle
+	if s.starter != nil {
+		defer s.starter.Close()
+		go func() {
+			<-s.starter.Done()
+			cancel(errors.New("starter has ended"))
+		}()
+		handle = s.forward
+	}
 	server := &sock.Server{
 		Name: s.service + "-session", Proto: "posthorn-session/1", Allow: s.peers, Log: s.log,
 		Handle: func(_ context.Context, _ sock.Peer, req attr.List, f *os.File) (attr.List, *os.File) {
-			return s.handle(ctx, req, f), nil
+			return handle(ctx, req, f), nil
 		},
 	}
 	err := server.Serve(ctx, s.listener)
-	s.end()
-	return err
-}
-
-// end ends the sessions, in peace while there is time.
-func (s *Server) end() {
-	s.mu.Lock()
-	s.stopping = true
-	for c := range s.sessions {
-		c.stop()
-	}
-	s.mu.Unlock()
-	t := time.AfterFunc(goodbye, func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		for c := range s.sessions {
-			c.Close()
-		}
-	})
-	defer t.Stop()
 	s.running.Wait()
+	if cause := context.Cause(ctx); err == nil && !errors.Is(cause, context.Canceled) {
+		err = cause
+	}
+	return err
 }
 
 // handle answers one hand-over; a done answer means that a session runs.
 func (s *Server) handle(ctx context.Context, req attr.List, file *os.File) attr.List {
 	c, err := s.parse(req, file)
+	if err == nil {
+		if err = s.redeem(ctx, c, req.Get("ticket")); err == nil {
+			err = s.start(ctx, c)
+		}
+		if err != nil {
+			c.Close()
+		}
+	}
 	if err != nil {
-		s.log.SessionRefused(req.Get("sid"), s.service, req.Get("client"), "", "", err)
-		return sock.Reply(verdict.Of(err))
+		return s.refuse(req, err)
 	}
-	if err := s.start(ctx, c, req.Get("ticket")); err != nil {
-		c.Close()
-		v := verdict.Of(err)
-		s.log.SessionRefused(c.SID, s.service, c.Client.String(), c.Grant.User, v.Text, err)
-		return refusal(v, err)
-	}
+	return accepted(c.Grant.User)
+}
+
+// accepted is the answer for a session that runs.
+func accepted(user string) attr.List {
 	reply := sock.Reply(verdict.Of(nil))
-	reply.Add("user", c.Grant.User)
+	reply.Add("user", user)
 	return reply
+}
+
+// refuse logs why a hand-over did not become a session and returns the answer.
+func (s *Server) refuse(req attr.List, err error) attr.List {
+	v := verdict.Of(err)
+	s.log.SessionRefused(req.Get("sid"), s.service, req.Get("client"), v.Text, err)
+	return refusal(v, err)
 }
 
 // refusal is the answer for an error.
@@ -159,12 +180,9 @@ func refusal(v verdict.Verdict, err error) attr.List {
 	return reply
 }
 
-// start opens a session for c and sets it going.
-func (s *Server) start(ctx context.Context, c *Conn, ticket string) error {
-	if err := s.redeem(ctx, c, ticket); err != nil {
-		return err
-	}
-	if err := s.enter(c); err != nil {
+// start opens a session for c, whose grant is known, and sets it going.
+func (s *Server) start(ctx context.Context, c *Conn) error {
+	if err := s.enter(ctx, c); err != nil {
 		return err
 	}
 	run, err := s.prepare(ctx, c)
@@ -173,7 +191,11 @@ func (s *Server) start(ctx context.Context, c *Conn, ticket string) error {
 		return err
 	}
 	s.log.SessionOpened(c.SID, s.service, c.Client.String(), c.Grant.User, c.TLS)
-	go s.run(ctx, c, run)
+	release := s.hold()
+	go func() {
+		defer release()
+		s.run(ctx, c, run)
+	}()
 	return nil
 }
 
@@ -192,6 +214,8 @@ func (s *Server) prepare(ctx context.Context, c *Conn) (run Runner, err error) {
 func (s *Server) run(ctx context.Context, c *Conn, run Runner) {
 	defer s.leave(c)
 	defer c.Close()
+	stopped := context.AfterFunc(ctx, c.stop)
+	defer stopped()
 	defer func() {
 		if p := recover(); p != nil {
 			s.log.Crashed(s.service+"-session", fmt.Sprint(p), string(debug.Stack()))
@@ -202,20 +226,20 @@ func (s *Server) run(ctx context.Context, c *Conn, run Runner) {
 }
 
 // enter counts c's session, unless that would be one too many.
-func (s *Server) enter(c *Conn) error {
+func (s *Server) enter(ctx context.Context, c *Conn) error {
 	set := s.settings.Load()
 	box := c.Grant.Box.Name
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
-	case s.stopping:
+	case ctx.Err() != nil:
 		return verdict.Fail(verdict.Later, "4.3.2", "server is stopping, try again later", nil)
-	case set.total > 0 && len(s.sessions) >= set.total:
+	case set.total > 0 && s.total >= set.total:
 		return verdict.Fail(verdict.Later, "4.3.2", "too many sessions, try again later", nil)
 	case set.perUser > 0 && s.users[box] >= set.perUser:
 		return verdict.Fail(verdict.Later, "4.3.2", "too many sessions of this mailbox, try again later", nil)
 	}
-	s.sessions[c] = struct{}{}
+	s.total++
 	s.users[box]++
 	s.running.Add(1)
 	return nil
@@ -226,7 +250,7 @@ func (s *Server) leave(c *Conn) {
 	box := c.Grant.Box.Name
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.sessions, c)
+	s.total--
 	if s.users[box]--; s.users[box] == 0 {
 		delete(s.users, box)
 	}

@@ -2,8 +2,9 @@
 // clients from pop3d with one-time tickets and shows each its INBOX.
 //
 // It runs as the mailboxes' owner, vmail, and may change what is under
-// mail-root. Its sessions share one view of a mailbox; a second POP3 session of
-// a box is refused, for as long as the first one's process and connection live.
+// mail-root; with system users each owner's sessions are a child process with
+// the owner's rights. A second POP3 session of a box is refused, for as long as
+// the first one's process and connection live.
 package main
 
 import (
@@ -13,7 +14,7 @@ import (
 )
 
 func main() {
-	daemon.Main("pop3-session", open)
+	session.Main("pop3-session", open)
 }
 
 func open(d *daemon.Daemon) (daemon.Service, error) {

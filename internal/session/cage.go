@@ -1,0 +1,137 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"posthorn/internal/attr"
+	"posthorn/internal/conf"
+	"posthorn/internal/directory"
+	"posthorn/internal/durable"
+	"posthorn/internal/priv"
+	"posthorn/internal/starter"
+	"posthorn/internal/verdict"
+)
+
+// owner is a child at work.
+type owner struct {
+	server *Server
+	child  *starter.Child
+	cage   cage
+}
+
+// handle answers one hand-over that the daemon has forwarded.
+func (o *owner) handle(ctx context.Context, req attr.List, file *os.File) attr.List {
+	c, err := o.server.parse(req, file)
+	if err != nil {
+		return o.server.refuse(req, err)
+	}
+	err = o.take(ctx, c, req)
+	if err == nil {
+		return accepted(c.Grant.User)
+	}
+	c.Close()
+	var classified *verdict.Error
+	switch {
+	case errors.Is(err, errOutside):
+		return o.child.Again()
+	case !errors.As(err, &classified) && !errors.Is(err, ErrInUse):
+		// Perhaps the folder was made anew, which the cage shuts out.
+		o.child.Retire()
+	}
+	return o.server.refuse(req, err)
+}
+
+// take starts c's session.
+func (o *owner) take(ctx context.Context, c *Conn, req attr.List) error {
+	grant, err := grantOf(req)
+	if err != nil {
+		return malformed(err.Error())
+	}
+	if err := c.bind(grant); err != nil {
+		return err
+	}
+	if err := o.cage.enter(grant.Box); err != nil {
+		return err
+	}
+	return o.server.start(ctx, c)
+}
+
+// errOutside means that a mailbox is out of reach for this child.
+var errOutside = errors.New("mailbox is outside of what this process may reach")
+
+// cage confines a child to the folder of its first mailbox. It is safe for
+// concurrent use.
+type cage struct {
+	disk *durable.Disk
+	conf *conf.Config
+
+	mu     sync.Mutex
+	folder string // "" before the first mailbox
+}
+
+// enter confines the process when box is its first, and otherwise tells by
+// errOutside that box needs another process.
+func (g *cage) enter(box directory.Box) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	folder := folderOf(g.conf.MailRoot, box)
+	switch g.folder {
+	case folder:
+		return nil
+	case "":
+	default:
+		return errOutside
+	}
+	// A missing folder would get no rule.
+	if err := g.disk.Mkdir(folder, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("make mailbox: %w", err)
+	}
+	if err := g.confine(folder); err != nil {
+		return fmt.Errorf("confine to mailbox: %w", err)
+	}
+	g.folder = folder
+	return nil
+}
+
+// folderOf returns what a child may write that opens box: all of mail-root for
+// the boxes in there, which share a uid, else the owner's home, or a Maildir
+// outside of it alone.
+func folderOf(mailRoot string, box directory.Box) string {
+	switch {
+	case within(box.Mail, mailRoot):
+		return mailRoot
+	case within(box.Mail, box.Home) && box.Home != "/":
+		return box.Home
+	}
+	return box.Mail
+}
+
+// within tells whether path is folder or below it.
+func within(path, folder string) bool {
+	path, folder = filepath.Clean(path), filepath.Clean(folder)
+	return path == folder || strings.HasPrefix(path, strings.TrimSuffix(folder, "/")+"/")
+}
+
+// confine gives up everything but folder and the configuration.
+func (g *cage) confine(folder string) error {
+	if err := priv.NoNewPrivs(); err != nil {
+		return err
+	}
+	if g.conf.Landlock != "no" {
+		abi, err := priv.Confine(priv.Rules{Read: []string{filepath.Dir(g.conf.File)}, Write: []string{folder}})
+		if err != nil {
+			return err
+		}
+		if abi == 0 && g.conf.Landlock == "require" {
+			return errors.New("the kernel has no Landlock")
+		}
+	}
+	return priv.Hide()
+}
