@@ -108,15 +108,16 @@ func sub(dirfd int, name string) (int, error) {
 	})
 }
 
-// Make makes the Maildir at p where it is missing: each folder below p.Root on
-// the way to it, and cur, new and tmp in it, all 0700. When Make returns nil
-// their names are durable. Several may make the same Maildir at a time.
+// Make makes the Maildir at p where it is missing: p.Root in its parent, each
+// folder on the way from there, and cur, new and tmp, all 0700. When Make
+// returns nil their names are durable. Several may make the same Maildir at a
+// time.
 func Make(d *durable.Disk, p Place) error {
 	root, rel, err := p.split()
 	if err != nil {
 		return err
 	}
-	at, err := openRoot(root)
+	at, err := makeRoot(d, root)
 	if err != nil {
 		return err
 	}
@@ -137,6 +138,22 @@ func Make(d *durable.Disk, p Place) error {
 		}
 	}
 	return d.SyncDirAt(at, p.Path)
+}
+
+// makeRoot opens the root and makes it first where it is missing, if its parent
+// is there and lets this uid do so.
+func makeRoot(d *durable.Disk, root string) (int, error) {
+	at, err := openRoot(root)
+	if !errors.Is(err, unix.ENOENT) {
+		return at, err
+	}
+	if err := d.Mkdir(root, 0o700); err != nil && !errors.Is(err, unix.EEXIST) {
+		return -1, err
+	}
+	if err := d.SyncDir(filepath.Dir(filepath.Clean(root))); err != nil {
+		return -1, err
+	}
+	return openRoot(root)
 }
 
 // makeSub opens the folder name in dirfd and makes it first where it is

@@ -66,6 +66,22 @@ func TestMake(t *testing.T) {
 	}
 }
 
+func TestMakeMakesTheRoot(t *testing.T) {
+	top := t.TempDir()
+	p := Place{top + "/home", top + "/home/Maildir"}
+	d, steps := hooked(0, nil)
+	if err := Make(d, p); err != nil {
+		t.Fatal(err)
+	}
+	want := strings.Fields("mkdir syncdir mkdir syncdir mkdir mkdir mkdir syncdir")
+	if got := steps(); !slices.Equal(got, want) {
+		t.Errorf("steps: got %v, want %v", got, want)
+	}
+	if err := Make(d, Place{top + "/none/home", top + "/none/home/Maildir"}); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("root in a missing folder: got %v, want an error", err)
+	}
+}
+
 func TestMakeFailsWithEachStep(t *testing.T) {
 	for n := 1; n <= 10; n++ {
 		broken := errors.New("broken")

@@ -1,0 +1,113 @@
+// Command deliver puts messages into boxes. It answers queued on deliver.sock,
+// asks authd for each request who owns the boxes, and checks nothing else of
+// what it is told than that the descriptor holds a message.
+//
+// Without system-users all boxes belong to vmail: deliver runs as vmail and
+// writes them itself. With system-users it runs under a uid of its own that can
+// write no box; deliver-box does the writing, a process for each uid with mail,
+// which a root starter starts (internal/starter).
+//
+// Of Landlock: without system-users it may write in mail-root, and in the homes
+// and Maildirs that the users table names elsewhere, as the table was when
+// deliver started; a user added later with a home elsewhere gets mail after a
+// restart. With system-users it may write nothing.
+package main
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+
+	"posthorn/deliver/internal/box"
+	"posthorn/internal/conf"
+	"posthorn/internal/daemon"
+	"posthorn/internal/directory"
+	"posthorn/internal/starter"
+	"posthorn/internal/tables"
+)
+
+func main() {
+	if len(os.Args) > 1 && os.Args[1] == starter.Word {
+		os.Exit(starter.Main())
+	}
+	daemon.Main("deliver", open)
+}
+
+// open makes the service with the rights that deliver was started with.
+func open(d *daemon.Daemon) (daemon.Service, error) {
+	peers, err := d.Conf.PeerUIDs("queued")
+	if err != nil {
+		return nil, daemon.BadConfig(err)
+	}
+	s := &service{
+		dir: directory.New(d.Conf.Socket("auth")), log: d.Log, peers: peers,
+		mailRoot: d.Conf.MailRoot, slots: make(chan struct{}, d.Conf.DeliverConcurrency),
+	}
+	if d.Root && d.Conf.SystemUsers {
+		s.writer, err = openStarter(d)
+	} else {
+		s.writer, err = openOwn(d)
+	}
+	if err != nil {
+		return nil, err
+	}
+	s.listener, err = d.ListenUnix("deliver")
+	return s, err
+}
+
+// openOwn is the way without other uids: as vmail, or as the ordinary user
+// whose instance this is.
+func openOwn(d *daemon.Daemon) (writer, error) {
+	d.Rights.Identity = "vmail"
+	d.Rights.Write = append([]string{d.Conf.MailRoot}, elsewhere(d.Conf)...)
+	id, err := d.Conf.Identity("vmail")
+	if err != nil {
+		return nil, daemon.BadConfig(err)
+	}
+	return &own{uid: id.UID, deliverer: box.New(d.Disk, d.Conf.Node)}, nil
+}
+
+// openStarter starts the root starter; deliver itself gives root away.
+func openStarter(d *daemon.Daemon) (writer, error) {
+	d.Rights.Identity = "deliver"
+	vmail, err := d.Conf.Identity("vmail")
+	if err != nil {
+		return nil, daemon.BadConfig(err)
+	}
+	s, err := starter.Start(starter.Config{
+		Program: filepath.Join(d.Conf.Libexec, "deliver-box"),
+		Args:    []string{"-node", d.Conf.Node, "-mail-root", d.Conf.MailRoot, "-landlock", d.Conf.Landlock},
+		MinUID:  d.Conf.MinUID,
+		Vmail:   starter.Identity{UID: vmail.UID, GID: vmail.GID},
+		Homes:   d.Conf.CreateHomes,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &others{starter: s}, nil
+}
+
+// elsewhere returns the folders outside mail-root that virtual users have their
+// mail in. Without the right to read the table there are none.
+func elsewhere(c *conf.Config) []string {
+	if len(c.Domains) == 0 {
+		return nil
+	}
+	users, err := tables.LoadUsers(c.UsersFile, c.Domains[0], nil)
+	if err != nil {
+		return nil // authd, whose table it is, tells what is wrong with it
+	}
+	var folders []string
+	for u := range users.All() {
+		home, mail := u.Paths(c.MailRoot)
+		p := box.Place(c.MailRoot, home, mail)
+		if p.Root == c.MailRoot {
+			continue
+		}
+		if _, err := os.Stat(p.Root); errors.Is(err, os.ErrNotExist) {
+			p.Root = filepath.Dir(p.Root) // it is made by the first delivery
+		}
+		folders = append(folders, p.Root)
+	}
+	return folders
+}
