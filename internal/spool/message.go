@@ -132,16 +132,16 @@ func (m *Message) SetTargets(targets []Target) error {
 	return nil
 }
 
-// SetVerdict records what became of targets, given in rising order, at a try.
-// A target that has a final verdict keeps it.
-func (m *Message) SetVerdict(targets []int, try int, v verdict.Verdict) {
+// SetVerdict records what became of targets, given in rising order, at a try,
+// and who said so. A target that has a final verdict keeps it.
+func (m *Message) SetVerdict(targets []int, try int, v verdict.Verdict, via string) {
 	for _, n := range targets {
 		if t := &m.Targets[n]; !t.Final() {
-			t.Verdict, t.Try = v, try
+			t.Verdict, t.Via, t.Try = v, via, try
 		}
 	}
 	for _, r := range formatRanges(targets) {
-		m.add(verdictRecord(r, try, v))
+		m.add(verdictRecord(r, try, v, via))
 	}
 }
 

@@ -132,7 +132,7 @@ func TestMessageThroughTheQueue(t *testing.T) {
 	if !reflect.DeepEqual(m.Envelope, env) {
 		t.Errorf("envelope: got %+v, want %+v", m.Envelope, env)
 	}
-	m.SetVerdict([]int{0}, 1, verdict.New(verdict.Later, "4.2.2", "box \"full\"\nreally ü"))
+	m.SetVerdict([]int{0}, 1, verdict.New(verdict.Later, "4.2.2", "box \"full\"\nreally ü"), "mx[192.0.2.1]")
 	m.SetNext(1, time.UnixMicro(1_800_000_100_000_000))
 	m.Owe(Notice{ID: id.New(), Kind: "delay", Targets: []int{0}})
 	m.SetHeld(true)
@@ -512,8 +512,8 @@ func TestManyTargetsInFewLines(t *testing.T) {
 	if err := m.SetTargets(targets); err != nil {
 		t.Fatal(err)
 	}
-	m.SetVerdict(even, 1, verdict.New(verdict.Done, "2.0.0", strings.Repeat("ü", 5000)))
-	m.SetVerdict(all, 2, verdict.New(verdict.Never, "5.0.0", "no"))
+	m.SetVerdict(even, 1, verdict.New(verdict.Done, "2.0.0", strings.Repeat("ü", 5000)), "")
+	m.SetVerdict(all, 2, verdict.New(verdict.Never, "5.0.0", "no"), "")
 	m.Owe(Notice{ID: id.New(), Kind: "failure", Targets: even})
 	if err := s.Commit(m); err != nil {
 		t.Fatal(err)
@@ -619,7 +619,7 @@ func FuzzRead(f *testing.F) {
 	f.Add(whole)
 	whole = appendRecord(whole, targetRecord(0, Target{Kind: "box", Value: "b", Rcpt: "c", Origin: "users:1"}))
 	whole = appendRecord(whole, attr.List{{Name: "expanded", Value: "1"}})
-	whole = appendRecord(whole, verdictRecord("0", 1, verdict.New(verdict.Later, "4.0.0", "x y")))
+	whole = appendRecord(whole, verdictRecord("0", 1, verdict.New(verdict.Later, "4.0.0", "x y"), "h"))
 	whole = appendRecord(whole, nextRecord(1, time.UnixMicro(7)))
 	f.Add(whole)
 	f.Fuzz(func(t *testing.T, b []byte) {

@@ -25,6 +25,7 @@ type Target struct {
 	Orig    int             // the recipient of the envelope that named it
 	Origin  string          // file and line, or table, that named it
 	Verdict verdict.Verdict // of the last try; the zero Verdict before the first
+	Via     string          // who said so: a host, or a file in the box
 	Try     int             // the try that Verdict came from
 	Failed  bool            // a failure notice is recorded
 	Delayed bool            // a delay notice is recorded
@@ -151,7 +152,7 @@ func (s *State) applyVerdict(l attr.List) error {
 	for _, n := range numbers {
 		if t := &s.Targets[n]; !t.Final() {
 			t.Verdict = verdict.New(kind, l.Get("status"), l.Get("text"))
-			t.Try = try
+			t.Via, t.Try = l.Get("via"), try
 		}
 	}
 	return nil
@@ -228,12 +229,13 @@ func targetRecord(n int, t Target) attr.List {
 	}
 }
 
-func verdictRecord(ranges string, try int, v verdict.Verdict) attr.List {
+func verdictRecord(ranges string, try int, v verdict.Verdict, via string) attr.List {
 	return attr.List{
 		{Name: "verdict", Value: v.Kind.String()},
 		{Name: "targets", Value: ranges},
 		{Name: "try", Value: strconv.Itoa(try)},
 		{Name: "status", Value: v.Status},
+		{Name: "via", Value: via[:min(len(via), maxText)]},
 		{Name: "text", Value: v.Text[:min(len(v.Text), maxText)]},
 	}
 }

@@ -1,0 +1,205 @@
+package bounce
+
+import (
+	"bufio"
+	"bytes"
+	"io"
+	"mime"
+	"mime/multipart"
+	"mime/quotedprintable"
+	"net/mail"
+	"net/textproto"
+	"strings"
+	"testing"
+	"time"
+
+	"posthorn/internal/addr"
+	"posthorn/internal/verdict"
+)
+
+var arrived = time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
+
+func report() *Report {
+	return &Report{
+		Kind: Failure, ID: "06hnotice000000000000000000", Hostname: "mx.test",
+		To: addr.Address{Local: "ann", Domain: "test"}, Date: arrived.Add(time.Hour),
+		About: "06habout00000000000000000000", Sender: addr.Address{Local: "ann", Domain: "test"},
+		Arrived: arrived, Until: arrived.Add(5 * 24 * time.Hour),
+		Rcpts: []Rcpt{
+			{addr.Address{Local: "bob", Domain: "b.example"}, "bob@b.example", verdict.New(verdict.Never, "5.1.1", "550 5.1.1 no such user"), "mx.b.example[192.0.2.1]"},
+			{addr.Address{Local: "list", Domain: "test"}, "carl@c.example", verdict.New(verdict.Never, "5.4.7", "too old"), ""},
+		},
+	}
+}
+
+const original = "Subject: hi\r\nFrom: ann@test\r\n\r\nsecret body\r\n"
+
+// parts writes the report and takes it apart as a mail reader does.
+func parts(t *testing.T, r *Report, content string) (mail.Header, []string, []string) {
+	t.Helper()
+	var b bytes.Buffer
+	if err := r.Write(&b, strings.NewReader(content)); err != nil {
+		t.Fatal(err)
+	}
+	text := b.String()
+	if strings.Contains(strings.ReplaceAll(text, "\r\n", ""), "\n") || strings.Contains(strings.ReplaceAll(text, "\r\n", ""), "\r") {
+		t.Error("a line does not end with CRLF")
+	}
+	for line := range strings.SplitSeq(text, "\r\n") {
+		if len(line) > 998 {
+			t.Errorf("a line of %d bytes", len(line))
+		}
+	}
+	if !r.UTF8 && !ascii(text) {
+		t.Error("not ASCII")
+	}
+	m, err := mail.ReadMessage(&b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kind, params, err := mime.ParseMediaType(m.Header.Get("Content-Type"))
+	if err != nil || kind != "multipart/report" || params["report-type"] != "delivery-status" {
+		t.Fatalf("got %s %v, %v", kind, params, err)
+	}
+	var types, bodies []string
+	for mr := multipart.NewReader(m.Body, params["boundary"]); ; {
+		p, err := mr.NextRawPart()
+		if err == io.EOF {
+			return m.Header, types, bodies
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p.Header.Get("Content-Transfer-Encoding") == "quoted-printable" {
+			body, _ = io.ReadAll(quotedprintable.NewReader(bytes.NewReader(body)))
+		}
+		types, bodies = append(types, p.Header.Get("Content-Type")), append(bodies, string(body))
+	}
+}
+
+// groups reads the fields of a delivery-status part.
+func groups(t *testing.T, body string) []textproto.MIMEHeader {
+	t.Helper()
+	var all []textproto.MIMEHeader
+	for block := range strings.SplitSeq(strings.TrimSpace(body), "\r\n\r\n") {
+		h, err := textproto.NewReader(bufio.NewReader(strings.NewReader(block + "\r\n\r\n"))).ReadMIMEHeader()
+		if err != nil {
+			t.Fatalf("%q: %v", block, err)
+		}
+		all = append(all, h)
+	}
+	return all
+}
+
+func TestFailure(t *testing.T) {
+	h, types, bodies := parts(t, report(), original)
+	if h.Get("Auto-Submitted") == "" || h.Get("To") != "<ann@test>" {
+		t.Errorf("header: got %v", h)
+	}
+	if len(types) != 3 || types[1] != "message/delivery-status" || types[2] != "text/rfc822-headers" {
+		t.Fatalf("got parts %q", types)
+	}
+	g := groups(t, bodies[1])
+	if len(g) != 3 || g[0].Get("Reporting-MTA") != "dns; mx.test" || g[0].Get("Arrival-Date") == "" {
+		t.Fatalf("got %v", g)
+	}
+	for _, c := range []struct {
+		n           int
+		name, value string
+	}{
+		{1, "Final-Recipient", "rfc822; bob@b.example"}, {1, "Original-Recipient", ""}, {1, "Action", "failed"},
+		{1, "Status", "5.1.1"}, {1, "Remote-MTA", "dns; mx.b.example"}, {1, "Diagnostic-Code", "smtp; 550 5.1.1 no such user"},
+		{2, "Final-Recipient", "rfc822; carl@c.example"}, {2, "Original-Recipient", "rfc822; list@test"},
+		{2, "Diagnostic-Code", "x-posthorn; too old"}, {2, "Remote-MTA", ""},
+	} {
+		if got := g[c.n].Get(c.name); got != c.value {
+			t.Errorf("recipient %d: %s: got %q, want %q", c.n, c.name, got, c.value)
+		}
+	}
+	if want := "Subject: hi\r\nFrom: ann@test\r\n"; !strings.HasPrefix(bodies[2]+"\r\n", want) || strings.Contains(bodies[2], "secret") {
+		t.Errorf("returned: got %q, want the header alone", bodies[2])
+	}
+	for _, want := range []string{"<bob@b.example>", "<list@test> (by way of <carl@c.example>)", report().About} {
+		if !strings.Contains(bodies[0], want) {
+			t.Errorf("text: %q is missing in %s", want, bodies[0])
+		}
+	}
+}
+
+func TestDelay(t *testing.T) {
+	r := report()
+	r.Kind = Delay
+	r.Rcpts = r.Rcpts[:1]
+	r.Rcpts[0].Verdict = verdict.New(verdict.Later, "4.4.1", "no answer")
+	_, _, bodies := parts(t, r, original)
+	g := groups(t, bodies[1])[1]
+	if g.Get("Action") != "delayed" || g.Get("Status") != "4.4.1" || g.Get("Will-Retry-Until") == "" {
+		t.Errorf("got %v", g)
+	}
+}
+
+func TestUTF8(t *testing.T) {
+	r := report()
+	r.UTF8 = true
+	r.Rcpts[0].Original = addr.Address{Local: "jürgen", Domain: "b.example"}
+	r.Rcpts[0].Final = "jürgen@b.example"
+	_, types, bodies := parts(t, r, "Subject: grün\r\n\r\n")
+	if types[1] != "message/global-delivery-status" || types[2] != "message/global-headers" {
+		t.Errorf("got parts %q", types)
+	}
+	if got := groups(t, bodies[1])[1].Get("Final-Recipient"); got != "utf-8; jürgen@b.example" {
+		t.Errorf("got %q", got)
+	}
+	if !strings.Contains(bodies[2], "grün") {
+		t.Errorf("got %q", bodies[2])
+	}
+
+	r.UTF8 = false // an alias led to an address that the message's own way did not need
+	_, _, bodies = parts(t, r, "Subject: gr\xfcn\r\n\r\n")
+	if got := groups(t, bodies[1])[1].Get("Final-Recipient"); got != `utf-8; j\x{FC}rgen@b.example` {
+		t.Errorf("in ASCII: got %q", got)
+	}
+	if !strings.Contains(bodies[2], "gr\xfcn") {
+		t.Errorf("in ASCII: got header %q", bodies[2])
+	}
+}
+
+func TestForeignTextCannotForgeFields(t *testing.T) {
+	r := report()
+	r.Rcpts[0].Verdict.Text = "550 no\r\nAction: delivered\r\n\r\n--" + r.boundary() + "\x00ü " + strings.Repeat("x", 5000)
+	r.Rcpts[0].Via = "mx\r\nX: y[1]"
+	_, types, bodies := parts(t, r, original)
+	g := groups(t, bodies[1])
+	if len(types) != 3 || len(g) != 3 || g[1].Get("Action") != "failed" || g[1].Get("X") != "" {
+		t.Errorf("got %q and %v", types, g)
+	}
+}
+
+func TestOddOriginals(t *testing.T) {
+	for name, c := range map[string]struct{ content, want string }{
+		"empty":         {"", ""},
+		"no header":     {"\r\nbody\r\n", ""},
+		"no body":       {"A: b\r\n", "A: b"},
+		"no line end":   {"A: b", ""},
+		"a long header": {strings.Repeat("A: "+strings.Repeat("b", 900)+"\r\n", 200), "A: bbb"},
+	} {
+		_, _, bodies := parts(t, report(), c.content)
+		if !strings.HasPrefix(bodies[2], c.want) || len(bodies[2]) > maxHeader {
+			t.Errorf("%s: got %d bytes, %.40q, want %q", name, len(bodies[2]), bodies[2], c.want)
+		}
+	}
+}
+
+func TestStatusOfTheRightClass(t *testing.T) {
+	for _, c := range []struct{ code, class, want string }{
+		{"5.1.1", "5", "5.1.1"}, {"4.4.1", "5", "5.0.0"}, {"", "4", "4.0.0"}, {"5.1", "5", "5.0.0"}, {"5.x.1", "5", "5.0.0"}, {"5.1.1\r\n", "5", "5.0.0"},
+	} {
+		if got := status(c.code, c.class); got != c.want {
+			t.Errorf("%q: got %s, want %s", c.code, got, c.want)
+		}
+	}
+}
