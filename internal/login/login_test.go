@@ -614,3 +614,81 @@ func TestStopDismissesAndLetsSessionsGoOn(t *testing.T) {
 	c.conn.Close()
 	<-done
 }
+
+// TestCutAtEveryByte ends the connection after each byte of a dialogue; nothing
+// of it stays behind, and only the whole login command is one.
+func TestCutAtEveryByte(t *testing.T) {
+	const whole = "hi\r\nCOUNT 3\r\nabcLOGIN ann pw a1\r\nSTAT\r\n"
+	login := strings.Index(whole, "STAT")
+	in := start(t, nil)
+	for cut := 0; cut <= len(whole); cut++ {
+		c := dial(t, in.addr)
+		c.send(whole[:cut])
+		c.conn.(*net.TCPConn).CloseWrite()
+		if cut >= login {
+			_, s := in.session(t)
+			s.conn.Close()
+		}
+		io.Copy(io.Discard, c.r)
+		c.conn.Close()
+	}
+	in.waitFor(t, 0)
+	if len(in.sessions) > 0 {
+		t.Error("half a command was obeyed")
+	}
+}
+
+// TestIdleRelayHoldsNoBuffer: with nothing to move, a step of the relay returns,
+// and the buffer with it.
+func TestIdleRelayHoldsNoBuffer(t *testing.T) {
+	config, roots := testKeys(t)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	c := dial(t, l.Addr().String())
+	nc, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	sk, err := newSocket(nc.(*net.TCPConn))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ours, theirs, err := socketPair()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ours.Close()
+	defer theirs.Close()
+	server := tls.Server(sk, config)
+	shaken := make(chan error, 1)
+	go func() { shaken <- server.Handshake() }()
+	c.startTLS(roots)
+	if err := <-shaken; err != nil {
+		t.Fatal(err)
+	}
+	sk.eager, ours.eager = true, true
+	r := &relay{client: server, socket: sk, session: ours, buffers: &chunks{}}
+	for range 2 {
+		if err := r.moveUp(); err != nil {
+			t.Errorf("up: %v", err)
+		}
+		if err := r.moveDown(); err != nil {
+			t.Errorf("down: %v", err)
+		}
+	}
+	c.send("x")
+	if err := sk.wait(); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.moveUp(); err != nil {
+		t.Errorf("up: %v", err)
+	}
+	var got [2]byte
+	if n, err := theirs.Read(got[:]); n != 1 || got[0] != 'x' {
+		t.Errorf("got %q, %v, want x", got[:n], err)
+	}
+}
