@@ -154,6 +154,6 @@ func boxFiles(i *instance.Instance, user, folder string) []string {
 
 // sinkFiles returns what the foreign host took.
 func sinkFiles(i *instance.Instance) []string {
-	names, _ := filepath.Glob(filepath.Join(i.SinkDir, "*"))
+	names, _ := filepath.Glob(filepath.Join(i.SinkDir, "*.msg"))
 	return names
 }

@@ -141,7 +141,7 @@ func fetchPOP3(_ context.Context, i *instance.Instance) (string, error) {
 
 // fetchSink returns what the foreign host took, or "".
 func fetchSink(_ context.Context, i *instance.Instance) (string, error) {
-	names, err := filepath.Glob(filepath.Join(i.SinkDir, "*"))
+	names, err := filepath.Glob(filepath.Join(i.SinkDir, "*.msg"))
 	if err != nil || len(names) == 0 {
 		return "", err
 	}
