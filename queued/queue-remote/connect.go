@@ -13,7 +13,6 @@ import (
 	"syscall"
 
 	"posthorn/internal/conf"
-	"posthorn/internal/dnsx"
 	"posthorn/internal/handover"
 	"posthorn/internal/verdict"
 	"posthorn/queued/queue-remote/internal/client"
@@ -32,15 +31,16 @@ func (n *sending) lookup(ctx context.Context, h handover.Host) []netip.AddrPort 
 	}
 	ips, ok := literal(h.Name)
 	if !ok {
-		var meta dnsx.Meta
-		ips, meta, err = n.s.resolver.LookupHost(ctx, h.Name)
-		n.noAddress(h.Name, meta, err)
+		ips, _, err = n.s.resolver.LookupHost(ctx, h.Name)
 	}
 	var list []netip.AddrPort
 	for _, ip := range ips {
 		if !ip.IsUnspecified() && !ip.IsMulticast() {
 			list = append(list, netip.AddrPortFrom(ip, uint16(port)))
 		}
+	}
+	if len(list) == 0 {
+		n.noAddress(h.Name, err)
 	}
 	return list
 }
@@ -54,13 +54,11 @@ func literal(name string) ([]netip.Addr, bool) {
 	return []netip.Addr{ip.Unmap()}, err == nil
 }
 
-// noAddress notes a host without addresses. That is the end for a name which the
+// noAddress notes a host without addresses that can be used. That is the end for a name which the
 // DNS gave us; one which the administrator wrote is a mistake that can be cured.
-func (n *sending) noAddress(name string, meta dnsx.Meta, err error) {
+func (n *sending) noAddress(name string, err error) {
 	var v verdict.Verdict
 	switch {
-	case meta.Status == dnsx.Found:
-		return
 	case err != nil:
 		v = verdict.New(verdict.Later, "4.4.3", "the address of "+name+" cannot be looked up now")
 	case n.configured(name):

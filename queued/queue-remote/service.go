@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -27,12 +28,18 @@ import (
 // waits, so that queued hears the verdicts there are.
 const requestTime = 100 * time.Minute
 
+// resolver is what is needed of package dnsx.
+type resolver interface {
+	LookupHost(ctx context.Context, host string) ([]netip.Addr, dnsx.Meta, error)
+	Reload(dnsx.Options) error
+}
+
 // service answers queued.
 type service struct {
 	log      *evlog.Log
 	listener *net.UnixListener
 	allow    []int
-	resolver *dnsx.Resolver
+	resolver resolver
 	conf     atomic.Pointer[conf.Config]
 	slots    chan struct{}
 	flights  *flights
@@ -40,7 +47,7 @@ type service struct {
 	closing  sync.WaitGroup // farewells to hosts
 }
 
-func newService(d *daemon.Daemon, l *net.UnixListener, allow []int, r *dnsx.Resolver) *service {
+func newService(d *daemon.Daemon, l *net.UnixListener, allow []int, r resolver) *service {
 	s := &service{
 		log: d.Log, listener: l, allow: allow, resolver: r,
 		slots:   make(chan struct{}, d.Conf.RemoteConcurrency),

@@ -1,20 +1,18 @@
 package client
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
-	"math/big"
 	"net"
 	"os"
 	"strings"
 	"testing"
 	"time"
+
+	"posthorn/queued/queue-remote/internal/script"
 )
 
 func TestGreet(t *testing.T) {
@@ -133,59 +131,16 @@ func TestAuth(t *testing.T) {
 	}
 }
 
-// certificate makes a self-signed one for mx.example.
-func certificate(t *testing.T) tls.Certificate {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), DNSNames: []string{"mx.example"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IsCA: true, BasicConstraintsValid: true,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	leaf, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}
-}
-
 // startTLS serves one STARTTLS: clear is what is written after the command,
-// script goes on over TLS.
-func startTLS(t *testing.T, cert tls.Certificate, clear, script string) (address string, wait func() error) {
+// then goes on over TLS.
+func startTLS(t *testing.T, cert tls.Certificate, clear, then string) (address string, wait func()) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan error, 1)
-	go func() {
-		defer l.Close()
-		nc, err := l.Accept()
-		if err != nil {
-			ended <- err
-			return
-		}
-		defer nc.Close()
-		nc.SetDeadline(time.Now().Add(10 * time.Second))
-		if _, err = perform(nc, hello("starttls", "AUTH PLAIN")+"C: STARTTLS\nR: "+clear, nil); err == nil {
-			s := tls.Server(nc, &tls.Config{Certificates: []tls.Certificate{cert}})
-			_, err = perform(s, script, nil)
-		}
-		ended <- err
-	}()
-	t.Cleanup(func() { l.Close() })
-	return l.Addr().String(), func() error { return <-ended }
+	s := script.Serve(t, "127.0.0.1:0", cert, hello("starttls", "AUTH PLAIN")+"C: STARTTLS\nR: "+clear+"\nT\n"+then)
+	return s.Addr, func() { t.Helper(); s.Wait(t) }
 }
 
 func TestStartTLS(t *testing.T) {
-	cert := certificate(t)
+	cert := script.Certificate(t, "mx.example")
 	pool := x509.NewCertPool()
 	pool.AddCert(cert.Leaf)
 	tests := []struct {
@@ -219,9 +174,7 @@ func TestStartTLS(t *testing.T) {
 			if size, _ := c.Ext("SIZE"); size != "7" {
 				t.Errorf("SIZE: got %q, want that of the second EHLO", size)
 			}
-			if err := wait(); err != nil {
-				t.Error(err)
-			}
+			wait()
 		})
 	}
 }
@@ -229,7 +182,7 @@ func TestStartTLS(t *testing.T) {
 // Whoever injects replies behind the clear 220 must not have them taken for the
 // server's after the handshake.
 func TestInjectedPlaintext(t *testing.T) {
-	at, wait := startTLS(t, certificate(t), `220 go\r\n250-evil.example\r\n250 AUTH PLAIN\r\n`, "C: EHLO us.example\nS: 250 mx.example")
+	at, wait := startTLS(t, script.Certificate(t, "mx.example"), `220 go\r\n250-evil.example\r\n250 AUTH PLAIN\r\n`, "C: EHLO us.example\nS: 250 mx.example")
 	c := greeted(t, at)
 	if err := c.StartTLS(&tls.Config{InsecureSkipVerify: true}); err != nil {
 		t.Fatal(err)
@@ -240,9 +193,7 @@ func TestInjectedPlaintext(t *testing.T) {
 	if _, ok := c.Ext("AUTH"); ok {
 		t.Error("got AUTH from clear text")
 	}
-	if err := wait(); err != nil {
-		t.Error(err)
-	}
+	wait()
 }
 
 func TestStartTLSRefused(t *testing.T) {
