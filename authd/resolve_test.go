@@ -9,7 +9,9 @@ import (
 	"testing"
 
 	"posthorn/internal/addr"
+	"posthorn/internal/conf"
 	"posthorn/internal/directory"
+	"posthorn/internal/tables"
 	"posthorn/internal/verdict"
 )
 
@@ -262,4 +264,37 @@ func TestMaySend(t *testing.T) {
 			t.Errorf("%s as <%s>: got %v, want %q", tc.user, tc.address, err, tc.status)
 		}
 	}
+}
+
+// FuzzResolve: whatever the tables and the address, the answer is bounded and
+// holds boxes that there are and addresses of others.
+func FuzzResolve(f *testing.F) {
+	f.Add("a: b\nb: a, \\c\n@example.net: @example.org\n", "a+x@example.net")
+	f.Add(resolveAliases, "chain0@example.org")
+	c := &conf.Config{Domains: []string{"example.org", "example.net"}, Delimiter: "+", Postmaster: "ann@example.org"}
+	users, err := parseAccounts("users", []byte("ann:!\nc:!\n"), "example.org", 1000, 1)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, text, address string) {
+		aliases, err := tables.ParseAliases("aliases", []byte(text), "example.org")
+		if err != nil {
+			return
+		}
+		a, err := addr.ParseOrNull(address)
+		if err != nil || a.IsNull() {
+			return
+		}
+		r := &resolution{ctx: t.Context(), set: &settings{conf: c}, users: users, aliases: aliases, seen: map[string]bool{}}
+		err = r.expand(r.complete(a), "", false)
+		if err == nil && len(r.targets) == 0 || len(r.targets) > maxTargets || len(r.path) != 0 {
+			t.Errorf("got %v, %d targets and the path %q", err, len(r.targets), r.path)
+		}
+		for _, target := range r.targets {
+			_, isUser := users.Lookup(target.Value)
+			if isUser != (target.Kind == directory.KindBox) {
+				t.Errorf("got the target %+v", target)
+			}
+		}
+	})
 }
