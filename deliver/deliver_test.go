@@ -84,7 +84,7 @@ func TestOneBadBox(t *testing.T) {
 	if entries, _ := os.ReadDir(in.dir + "/home"); len(entries) != 0 {
 		t.Errorf("behind the link: got %v, want nothing", entries)
 	}
-	in.logged(t, "deferred id=")
+	in.logged(t, "undelivered id=")
 }
 
 func TestDescriptorIsChecked(t *testing.T) {

@@ -133,7 +133,7 @@ func (s *service) tell(r handover.DeliverRequest, results []box.Result) []handov
 			s.log.Delivered(r.ID, b.Box, b.Rcpt, results[i].File, r.Try)
 			continue
 		}
-		s.log.DeliveryFailed(r.ID, b.Box, b.Rcpt, v.Kind.String(), v.Status, v.Text, r.Try, box.Cause(results[i].Err))
+		s.log.Undelivered(r.ID, b.Box, b.Rcpt, v.Kind.String(), v.Status, v.Text, r.Try, box.Cause(results[i].Err))
 	}
 	return answer
 }

@@ -9,10 +9,10 @@ func (l *Log) Delivered(id, box, to, file string, try int) {
 	l.event("delivered", "id", id, "box", box, "to", to, "verdict", "done", "status", "2.0.0", "file", file, "try", strconv.Itoa(try))
 }
 
-// DeliveryFailed: the message is not in box; err is the cause where text, which
+// Undelivered: the message is not in box; err is the cause where text, which
 // the sender may see, does not say it.
-func (l *Log) DeliveryFailed(id, box, to, kind, status, text string, try int, err string) {
-	l.event("deferred", "id", id, "box", box, "to", to, "verdict", kind, "status", status, "text", text, "try", strconv.Itoa(try), "err", err)
+func (l *Log) Undelivered(id, box, to, kind, status, text string, try int, err string) {
+	l.event("undelivered", "id", id, "box", box, "to", to, "verdict", kind, "status", status, "text", text, "try", strconv.Itoa(try), "err", err)
 }
 
 // DeliverRefused: a request to deliver was no good as a whole.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -255,18 +254,14 @@ func find(dirfd int, id string) (string, error) {
 
 // sync makes all new names durable, together.
 func (b *batch) sync() {
-	var wait sync.WaitGroup
-	for _, t := range b.targets {
+	together(b.targets, func(t *target) {
 		if !t.done {
-			continue
+			return
 		}
-		wait.Go(func() {
-			if err := b.syncTarget(t); err != nil {
-				t.err = fmt.Errorf("sync %s: %w", t.place.Path, err)
-			}
-		})
-	}
-	wait.Wait()
+		if err := b.syncTarget(t); err != nil {
+			t.err = fmt.Errorf("sync %s: %w", t.place.Path, err)
+		}
+	})
 }
 
 func (b *batch) syncTarget(t *target) error {

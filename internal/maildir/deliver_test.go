@@ -568,3 +568,25 @@ func FuzzToLF(f *testing.F) {
 		}
 	})
 }
+
+func BenchmarkDeliver(b *testing.B) {
+	for _, n := range []int{1, 100} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			root := b.TempDir()
+			var places []Place
+			for i := range n {
+				places = append(places, Place{root, filepath.Join(root, fmt.Sprint(i), "Maildir")})
+			}
+			d := NewDelivery(new(durable.Disk), "mx")
+			text := strings.Repeat("0123456789\n", 400)
+			b.ReportAllocs()
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					if err := failed(d.Deliver(places, message(text))); err != nil {
+						b.Error(err)
+					}
+				}
+			})
+		})
+	}
+}

@@ -109,3 +109,17 @@ func (f *flight) wait(path string) error {
 	<-m.done
 	return m.err
 }
+
+// together calls do for all at the same time and returns when all have
+// returned.
+func together[T any](all []T, do func(T)) {
+	if len(all) == 1 {
+		do(all[0])
+		return
+	}
+	var wait sync.WaitGroup
+	for _, one := range all {
+		wait.Go(func() { do(one) })
+	}
+	wait.Wait()
+}

@@ -3,7 +3,6 @@ package maildir
 import (
 	"errors"
 	"fmt"
-	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -80,15 +79,11 @@ func (b *batch) fill(d *draft) {
 // syncDrafts syncs the files together and hands on what failed: a draft that
 // is not durable fails for all who would have linked it.
 func (b *batch) syncDrafts(drafts []*draft) {
-	var wait sync.WaitGroup
-	for _, d := range drafts {
-		wait.Go(func() {
-			if d.err == nil {
-				d.err = b.disk.Sync(d.file)
-			}
-		})
-	}
-	wait.Wait()
+	together(drafts, func(d *draft) {
+		if d.err == nil {
+			d.err = b.disk.Sync(d.file)
+		}
+	})
 	for _, d := range drafts {
 		if d.err == nil {
 			continue

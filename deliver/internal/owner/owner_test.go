@@ -1,0 +1,155 @@
+package owner
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"posthorn/deliver/internal/box"
+	"posthorn/internal/attr"
+	"posthorn/internal/id"
+	"posthorn/internal/maildir"
+	"posthorn/internal/priv"
+	"posthorn/internal/verdict"
+)
+
+// TestMain lets the test binary be deliver-box, which confines itself.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == "-node" {
+		if err := Run(os.Args[1:], os.Stdout, os.Stderr); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// begin starts deliver-box under the tests' uid and returns deliver's end.
+func begin(t *testing.T, mailRoot string) *attr.Conn {
+	t.Helper()
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ours, theirs := os.NewFile(uintptr(fds[0]), "ours"), os.NewFile(uintptr(fds[1]), "theirs")
+	defer ours.Close()
+	cmd := exec.Command(os.Args[0], "-node", "node1", "-mail-root", mailRoot)
+	var log bytes.Buffer
+	cmd.Stderr = &log
+	cmd.ExtraFiles = []*os.File{theirs}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	theirs.Close()
+	c, err := net.FileConn(ours)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn := attr.NewConn(c.(*net.UnixConn))
+	conn.SetDeadline(time.Now().Add(30 * time.Second))
+	t.Cleanup(func() {
+		conn.Close()
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("got %v, want exit code 0; its log: %s", err, &log)
+		}
+	})
+	return conn
+}
+
+// ask delivers a short message to the Maildirs at paths below root.
+func ask(t *testing.T, conn *attr.Conn, root string, paths ...string) (attr.List, []box.Result) {
+	t.Helper()
+	spool := filepath.Join(t.TempDir(), "spool")
+	if err := os.WriteFile(spool, []byte("mail\r\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Open(spool)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	j := box.Job{ID: id.New(), Try: 1, Time: time.Unix(1792411200, 0), Size: 6}
+	for _, p := range paths {
+		j.Boxes = append(j.Boxes, box.Box{Name: p, Rcpt: p + "@example.org", Place: maildir.Place{Root: root, Path: filepath.Join(root, p)}})
+	}
+	if err := conn.Write(append(attr.List{{Name: "tag", Value: "7"}}, j.Encode()...), f); err != nil {
+		t.Fatal(err)
+	}
+	answer, _, err := conn.Read()
+	if err != nil || answer.Get("tag") != "7" {
+		t.Fatalf("got %v, %v, want an answer with the tag", answer, err)
+	}
+	return answer, box.DecodeResults(j.Boxes, answer)
+}
+
+func TestCage(t *testing.T) {
+	if abi := priv.LandlockABI(); abi == 0 {
+		if os.Getenv("POSTHORN_TEST_ALL") != "" {
+			t.Fatal("the kernel has no Landlock")
+		}
+		t.Skip("needs Landlock: the kernel has none")
+	}
+	home := t.TempDir()
+	conn := begin(t, "")
+	for range 2 {
+		if _, r := ask(t, conn, home, "Maildir"); r[0].Err != nil {
+			t.Fatalf("own Maildir: %v", r[0].Err)
+		}
+	}
+	answer, _ := ask(t, conn, home, "Maildir", ".ssh")
+	if answer.Get("again") != "yes" || len(answer) != 2 {
+		t.Errorf("another folder: got %v, want again=yes alone", answer)
+	}
+	if _, err := os.Lstat(home + "/.ssh"); err == nil {
+		t.Error("another folder was made")
+	}
+	if _, _, err := conn.Read(); err == nil {
+		t.Error("the process goes on, want it to end for a new one")
+	}
+}
+
+func TestMailRootIsOneFolder(t *testing.T) {
+	root := t.TempDir()
+	conn := begin(t, root)
+	for _, paths := range [][]string{{"ann/Maildir"}, {"ann/Maildir", "bob/Maildir"}, {"eve/Maildir"}} {
+		_, results := ask(t, conn, root, paths...)
+		for i, r := range results {
+			if r.Err != nil || !strings.HasPrefix(r.File, "1792411200.") {
+				t.Errorf("%s: got %+v, want it delivered", paths[i], r)
+			}
+		}
+	}
+}
+
+func TestGarbage(t *testing.T) {
+	conn := begin(t, "")
+	for name, l := range map[string]attr.List{
+		"nothing": {}, "no request": {{Name: "a", Value: "b"}},
+		"outside": {{Name: "request", Value: "deliver"}, {Name: "id", Value: id.New()}, {Name: "try", Value: "1"}, {Name: "time", Value: "1"},
+			{Name: "offset", Value: "0"}, {Name: "size", Value: "0"}, {Name: "box", Value: "b"}, {Name: "root", Value: "/a"}, {Name: "mail", Value: "/b"}},
+	} {
+		if err := conn.Write(append(attr.List{{Name: "tag", Value: "1"}}, l...), nil); err != nil {
+			t.Fatal(err)
+		}
+		answer, _, err := conn.Read()
+		if err != nil || answer.Get("verdict") != verdict.Later.String() {
+			t.Errorf("%s: got %v, %v, want later", name, answer, err)
+		}
+	}
+}
+
+func TestVersion(t *testing.T) {
+	var out strings.Builder
+	if err := Run([]string{"-V"}, &out, os.Stderr); err != nil || !strings.HasPrefix(out.String(), "deliver-box ") {
+		t.Errorf("got %q, %v, want the version", &out, err)
+	}
+}
