@@ -1,0 +1,229 @@
+package guard
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"posthorn/internal/addr"
+)
+
+// Session is what the server decides about one connection. Its methods are
+// called one at a time. Errors become replies by their verdict (package
+// verdict); an unclassified one is a 451 without its text.
+type Session interface {
+	// Login checks a password that came over TLS. An error of kind never is
+	// answered 535, later 454.
+	Login(ctx context.Context, user, password string) error
+	// Mail begins a transaction; from may be the null sender.
+	Mail(ctx context.Context, from addr.Address, p MailParams) error
+	// Rcpt adds a recipient; <Postmaster> has no domain.
+	Rcpt(ctx context.Context, to addr.Address) error
+	// Data takes the message, dot-stuffing removed and line ends as they came.
+	// With a nil error the message is durable, and text goes into the 250 reply.
+	// Errors of body may be returned as they are.
+	Data(ctx context.Context, body io.Reader) (text string, err error)
+	// Reset ends the transaction, if there is one.
+	Reset()
+	// Close is called once, when the connection has ended and why.
+	Close(reason string)
+}
+
+// MailParams are the ESMTP parameters of MAIL.
+type MailParams struct {
+	Size     int64 // RFC 1870; 0 when not given
+	EightBit bool  // BODY=8BITMIME (RFC 6152)
+	UTF8     bool  // SMTPUTF8 (RFC 6531)
+}
+
+// Limits bound what clients may use. They are asked for at each connection.
+type Limits struct {
+	Connections int           // of the service at a time
+	PerClient   int           // of one IPv4 address or IPv6 /64 at a time
+	MessageSize int64         // bytes
+	Recipients  int           // of one message
+	Timeout     time.Duration // of one read or write (RFC 5321 4.5.3.2.7 wants 5 minutes)
+	Session     time.Duration // of a connection as a whole
+	BareLF      bool          // command lines may end in LF alone
+}
+
+// Events is told what the log should know.
+type Events interface {
+	// Refused: a connection was turned away, over a limit.
+	Refused(client netip.Addr, reason string)
+	// Crashed: a connection ended in a bug; stack is for the log.
+	Crashed(where, what, stack string)
+}
+
+// Options say what a service is.
+type Options struct {
+	Hostname    string
+	TLS         *tls.Config   // nil: no TLS
+	Implicit    bool          // TLS from the first byte (RFC 8314)
+	Auth        bool          // offer AUTH, over TLS only
+	RequireAuth bool          // no MAIL without it (RFC 6409 4.3)
+	Grace       time.Duration // how long a stop waits for messages under way
+	Limits      func() Limits
+	Trusted     func(netip.Addr) bool // clients that PerClient and the tight error limit spare
+	Open        func(*Conn) Session
+	Events      Events
+	Sleep       func(context.Context, time.Duration) // nil: until the time is over or the context done
+}
+
+// Guard serves one service.
+type Guard struct {
+	o             Options
+	clear, secure *engine
+	slots         *slots
+
+	mu       sync.Mutex
+	conns    map[*Conn]struct{}
+	stopping bool
+	running  sync.WaitGroup // connections
+}
+
+// New returns a guard; Serve runs it.
+func New(o Options) *Guard {
+	if o.Sleep == nil {
+		o.Sleep = sleep
+	}
+	g := &Guard{o: o, slots: newSlots(), conns: map[*Conn]struct{}{}}
+	g.clear, g.secure = newEngine(g, false), newEngine(g, true)
+	return g
+}
+
+func sleep(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
+
+// Serve takes connections from listeners, which it closes, until ctx is done.
+// Then idle connections are told to go at once, messages under way have Grace to
+// end. It returns when no connection is left.
+func (g *Guard) Serve(ctx context.Context, listeners ...net.Listener) error {
+	life, kill := context.WithCancel(context.WithoutCancel(ctx))
+	defer kill()
+	var accepting, engines sync.WaitGroup
+	engines.Go(g.clear.serve)
+	engines.Go(g.secure.serve)
+	for _, l := range listeners {
+		accepting.Go(func() { g.accept(ctx, life, l) })
+	}
+	<-ctx.Done()
+	for _, l := range listeners {
+		l.Close()
+	}
+	accepting.Wait()
+	g.stop(kill)
+	g.clear.close()
+	g.secure.close()
+	engines.Wait()
+	return nil
+}
+
+// stop ends all connections: gently, and after Grace not so.
+func (g *Guard) stop(kill func()) {
+	g.mu.Lock()
+	g.stopping = true
+	for c := range g.conns {
+		c.stop()
+	}
+	g.mu.Unlock()
+	ended := make(chan struct{})
+	go func() {
+		g.running.Wait()
+		close(ended)
+	}()
+	t := time.NewTimer(g.o.Grace)
+	defer t.Stop()
+	select {
+	case <-ended:
+		return
+	case <-t.C:
+	}
+	kill()
+	g.mu.Lock()
+	for c := range g.conns {
+		c.raw.Close()
+	}
+	g.mu.Unlock()
+	<-ended
+}
+
+// accept takes the connections of one listener until it is closed.
+func (g *Guard) accept(ctx, life context.Context, l net.Listener) {
+	for {
+		raw, err := l.Accept()
+		switch {
+		case err == nil:
+			g.take(life, raw)
+		case ctx.Err() != nil || errors.Is(err, net.ErrClosed):
+			return
+		default: // out of descriptors or memory: others must end first
+			sleep(ctx, 100*time.Millisecond)
+		}
+	}
+}
+
+// take begins a connection, or turns it away.
+func (g *Guard) take(life context.Context, raw net.Conn) {
+	lim := g.o.Limits()
+	client := addrOf(raw.RemoteAddr())
+	each := lim.PerClient
+	if g.o.Trusted(client) {
+		each = 0
+	}
+	if reason := g.slots.enter(client, lim.Connections, each); reason != "" {
+		g.o.Events.Refused(client, reason)
+		g.turnAway(raw, reason)
+		return
+	}
+	c := newConn(g, raw, client, lim, life)
+	g.running.Add(1)
+	g.mu.Lock()
+	g.conns[c] = struct{}{}
+	stopping := g.stopping
+	g.mu.Unlock()
+	if stopping {
+		c.stop()
+	}
+	if g.o.Implicit {
+		go c.startImplicit()
+		return
+	}
+	c.wire = &wire{c: c}
+	g.clear.give(c.wire)
+}
+
+// turnAway says 421 without waiting: a new connection has room for a line.
+func (g *Guard) turnAway(raw net.Conn, reason string) {
+	if !g.o.Implicit {
+		raw.SetWriteDeadline(time.Now().Add(time.Second))
+		io.WriteString(raw, "421 4.7.0 "+g.o.Hostname+" "+reason+", try again later\r\n")
+	}
+	raw.Close()
+}
+
+// gone forgets a connection that has ended.
+func (g *Guard) gone(c *Conn) {
+	g.mu.Lock()
+	delete(g.conns, c)
+	g.mu.Unlock()
+	g.slots.leave(c.client)
+	g.running.Done()
+}
+
+// crashed reports a panic; it is called with what recover returned.
+func (g *Guard) crashed(c *Conn, what any) {
+	g.o.Events.Crashed("smtp "+c.client.String(), text(what), string(debug.Stack()))
+}
