@@ -61,7 +61,7 @@ func (n *sending) noAddress(name string, err error) {
 	switch {
 	case err != nil:
 		v = verdict.New(verdict.Later, "4.4.3", "the address of "+name+" cannot be looked up now")
-	case n.configured(name):
+	case n.written(name):
 		v = verdict.New(verdict.Later, "4.4.4", name+" has no address")
 	default:
 		v = verdict.New(verdict.Never, "5.4.4", name+" has no address")
@@ -70,17 +70,11 @@ func (n *sending) noAddress(name string, err error) {
 	n.note(v, name)
 }
 
-// configured says whether a host is a smarthost of the configuration.
-func (n *sending) configured(name string) bool {
-	if n.r.Login != "" {
-		return true
-	}
-	for _, s := range n.s.conf.Load().Smarthosts {
-		if strings.EqualFold(s.Host, name) {
-			return true
-		}
-	}
-	return false
+// written says whether the host was written by the administrator, in a smarthost
+// or the transport table, rather than found as an exchanger of the recipients'
+// domain.
+func (n *sending) written(name string) bool {
+	return n.r.Destination != n.r.Rcpts[0].Domain || n.r.Destination == name
 }
 
 // connect has a conversation ready for MAIL: connected, greeted, encrypted and

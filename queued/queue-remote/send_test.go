@@ -179,19 +179,20 @@ func TestAddressesAreBounded(t *testing.T) {
 }
 
 func TestNoAddress(t *testing.T) {
-	tests := []struct{ name, hosts, login, want string }{
-		{"no such host", "no.example", "", "never 5.4.4 no.example has no address @no.example"},
-		{"none of the hosts", "no.example nope.example", "", "never 5.4.4 no.example has no address @no.example"},
-		{"unspecified address", "zero.example", "", "never 5.4.4 zero.example has no address @zero.example"},
-		{"one cannot be looked up", "no.example broken.example", "", "later 4.4.3 the address of broken.example cannot be looked up now @broken.example"},
-		{"the other way round", "broken.example no.example", "", "later 4.4.3 the address of broken.example cannot be looked up now @broken.example"},
-		{"a smarthost", "smart.example", "", "later 4.4.4 smart.example has no address @smart.example"},
-		{"with a login", "no.example", "u:p", "later 4.4.4 no.example has no address @no.example"},
-		{"an odd port", "192.0.2.1:x", "", "later 4.3.5 the port of the host is not a number @192.0.2.1"},
+	tests := []struct{ name, hosts, destination, want string }{
+		{"no such host", "no.example", "y.example", "never 5.4.4 no.example has no address @no.example"},
+		{"none of the hosts", "no.example nope.example", "y.example", "never 5.4.4 no.example has no address @no.example"},
+		{"unspecified address", "zero.example", "y.example", "never 5.4.4 zero.example has no address @zero.example"},
+		{"one cannot be looked up", "no.example broken.example", "y.example", "later 4.4.3 the address of broken.example cannot be looked up now @broken.example"},
+		{"the other way round", "broken.example no.example", "y.example", "later 4.4.3 the address of broken.example cannot be looked up now @broken.example"},
+		{"a smarthost", "smart.example", "smart.example:587", "later 4.4.4 smart.example has no address @smart.example"},
+		{"an exchanger of a smarthost", "mx.smart.example", "smart.example:587", "later 4.4.4 mx.smart.example has no address @mx.smart.example"},
+		{"the domain itself", "y.example", "y.example", "later 4.4.4 y.example has no address @y.example"},
+		{"an odd port", "192.0.2.1:x", "y.example", "later 4.3.5 the port of the host is not a number @192.0.2.1"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s, _ := testService(t, names{"zero.example": "0.0.0.0 ::"}, "smarthost default [smart.example]:587")
+			s, _ := testService(t, names{"zero.example": "0.0.0.0 ::"})
 			var hosts []handover.Host
 			for h := range strings.FieldsSeq(tt.hosts) {
 				name, port, ok := strings.Cut(h, ":")
@@ -201,7 +202,7 @@ func TestNoAddress(t *testing.T) {
 				hosts = append(hosts, handover.Host{Name: name, Port: port})
 			}
 			r := request(t, hosts, "b@y.example")
-			r.Login = tt.login
+			r.Destination = tt.destination
 			if got := told(s.send(t.Context(), r, section(text))); got != tt.want {
 				t.Errorf("got %s, want %s", got, tt.want)
 			}
