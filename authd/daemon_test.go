@@ -225,9 +225,16 @@ func TestBrokenStart(t *testing.T) {
 
 // TestTranscript replays the transcript of doc/protocol/auth.md.
 func TestTranscript(t *testing.T) {
-	b, err := os.ReadFile("testdata/auth.transcript")
+	b, err := os.ReadFile("testdata/transcript")
 	if err != nil {
 		t.Fatal(err)
+	}
+	page, err := os.ReadFile("../doc/protocol/auth.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasSuffix(string(page), "\n\n    "+strings.ReplaceAll(strings.TrimSpace(string(b)), "\n", "\n    ")+"\n") {
+		t.Error("doc/protocol/auth.md does not end with the transcript")
 	}
 	s := newSite(t, "auth-delay 0s\n", "ann:"+md5Secret+"\n", "info: ann, friend@remote.example\nbroken: nobody\n")
 	s.serve(t, s.service(t))
