@@ -8,7 +8,7 @@
 // which a root starter starts (internal/starter).
 //
 // Of Landlock: without system-users it may write in mail-root, and in the homes
-// and Maildirs that the users table names elsewhere, as the table was when
+// that the users table gives to virtual users elsewhere, as the table was when
 // deliver started; a user added later with a home elsewhere gets mail after a
 // restart. With system-users it may write nothing.
 package main
@@ -17,6 +17,8 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 
 	"posthorn/deliver/internal/box"
 	"posthorn/internal/conf"
@@ -59,11 +61,11 @@ func open(d *daemon.Daemon) (daemon.Service, error) {
 // whose instance this is.
 func openOwn(d *daemon.Daemon) (writer, error) {
 	d.Rights.Identity = "vmail"
-	d.Rights.Write = append([]string{d.Conf.MailRoot}, elsewhere(d.Conf)...)
 	id, err := d.Conf.Identity("vmail")
 	if err != nil {
 		return nil, daemon.BadConfig(err)
 	}
+	d.Rights.Write = append([]string{d.Conf.MailRoot}, elsewhere(d.Conf, id.UID)...)
 	return &own{uid: id.UID, deliverer: box.New(d.Disk, d.Conf.Node)}, nil
 }
 
@@ -74,9 +76,13 @@ func openStarter(d *daemon.Daemon) (writer, error) {
 	if err != nil {
 		return nil, daemon.BadConfig(err)
 	}
+	args := []string{"-node", d.Conf.Node, "-landlock", d.Conf.Landlock, "-vmail", strconv.Itoa(vmail.UID)}
+	for _, root := range append([]string{d.Conf.MailRoot}, elsewhere(d.Conf, vmail.UID)...) {
+		args = append(args, "-mail-root", root)
+	}
 	s, err := starter.Start(starter.Config{
 		Program: filepath.Join(d.Conf.Libexec, "deliver-box"),
-		Args:    []string{"-node", d.Conf.Node, "-mail-root", d.Conf.MailRoot, "-landlock", d.Conf.Landlock},
+		Args:    args,
 		MinUID:  d.Conf.MinUID,
 		Vmail:   starter.Identity{UID: vmail.UID, GID: vmail.GID},
 		Homes:   d.Conf.CreateHomes,
@@ -89,7 +95,7 @@ func openStarter(d *daemon.Daemon) (writer, error) {
 
 // elsewhere returns the folders outside mail-root that virtual users have their
 // mail in. Without the right to read the table there are none.
-func elsewhere(c *conf.Config) []string {
+func elsewhere(c *conf.Config, vmail int) []string {
 	if len(c.Domains) == 0 {
 		return nil
 	}
@@ -99,6 +105,9 @@ func elsewhere(c *conf.Config) []string {
 	}
 	var folders []string
 	for u := range users.All() {
+		if u.UID >= 0 && u.UID != vmail {
+			continue
+		}
 		home, mail := u.Paths(c.MailRoot)
 		p := box.Place(c.MailRoot, home, mail)
 		if p.Root == c.MailRoot {
@@ -109,5 +118,21 @@ func elsewhere(c *conf.Config) []string {
 		}
 		folders = append(folders, p.Root)
 	}
-	return folders
+	return collapse(folders)
+}
+
+// maxFolders bounds the folders outside mail-root that are told apart.
+const maxFolders = 200
+
+// collapse returns each folder once; many are covered by their parents.
+func collapse(folders []string) []string {
+	slices.Sort(folders)
+	folders = slices.Compact(folders)
+	if len(folders) <= maxFolders {
+		return folders
+	}
+	for i, f := range folders {
+		folders[i] = filepath.Dir(f)
+	}
+	return collapse(folders)
 }

@@ -45,14 +45,15 @@ type Result struct {
 // way to it: mail-root, else the home, else what the administrator wrote.
 func Place(mailRoot, home, mail string) maildir.Place {
 	for _, root := range []string{mailRoot, home} {
-		if within(root, mail) {
+		if Within(root, mail) {
 			return maildir.Place{Root: root, Path: mail}
 		}
 	}
 	return maildir.Place{Root: filepath.Dir(mail), Path: mail}
 }
 
-func within(root, path string) bool {
+// Within reports whether path lies in the folder root or is it, by its name.
+func Within(root, path string) bool {
 	rel, err := filepath.Rel(root, path)
 	return root != "" && err == nil && rel != ".." && !strings.HasPrefix(rel, "../")
 }

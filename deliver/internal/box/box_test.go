@@ -215,7 +215,7 @@ func FuzzDecode(f *testing.F) {
 			return
 		}
 		for _, b := range j.Boxes {
-			if !within(b.Place.Root, b.Place.Path) {
+			if !Within(b.Place.Root, b.Place.Path) {
 				t.Errorf("took %v", b.Place)
 			}
 		}

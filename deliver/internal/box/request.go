@@ -34,7 +34,7 @@ func Decode(l attr.List) (Job, error) {
 	j := Job{ID: r.ID, Try: r.Try, Time: r.Time, From: r.From, Offset: r.Offset, Size: r.Size}
 	for _, g := range sock.Groups(l, "box") {
 		p := maildir.Place{Root: g.Get("root"), Path: g.Get("mail")}
-		if p.Root == "" || !within(p.Root, p.Path) {
+		if p.Root == "" || !Within(p.Root, p.Path) {
 			return Job{}, fmt.Errorf("found mail %.200q in root %.200q, expected a folder in another", p.Path, p.Root)
 		}
 		j.Boxes = append(j.Boxes, Box{Name: g.Get("box"), Rcpt: g.Get("rcpt"), Place: p})

@@ -20,7 +20,7 @@ var errOutside = errors.New("outside the folders of the first request")
 
 // cage is what the process may still write.
 type cage struct {
-	mailRoot string
+	roots    []string // folders of virtual users, for vmail only
 	landlock string
 
 	mu      sync.Mutex
@@ -42,11 +42,15 @@ func (c *cage) enter(boxes []box.Box) error {
 	}
 	folders := map[string]bool{}
 	for _, b := range boxes {
-		folders[c.folder(b.Place)] = true
-		if c.folder(b.Place) != c.mailRoot {
-			// Its failure shows again in the delivery, for this box alone.
-			_ = makeMissing(b.Place)
+		folder := c.folder(b.Place)
+		folders[folder] = true
+		if folder == b.Place.Path {
+			// A failure shows again in the delivery, for this box alone.
+			_ = maildir.Make(new(durable.Disk), b.Place)
 		}
+	}
+	for _, r := range c.roots {
+		folders[r] = true
 	}
 	if err := c.confine(folders); err != nil {
 		return fmt.Errorf("confine: %w", err)
@@ -57,13 +61,13 @@ func (c *cage) enter(boxes []box.Box) error {
 
 // folder returns the folder that a delivery to p needs.
 func (c *cage) folder(p maildir.Place) string {
-	if p.Root == c.mailRoot {
-		return c.mailRoot
+	for _, r := range c.roots {
+		if box.Within(r, p.Path) {
+			return r
+		}
 	}
 	return p.Path
 }
-
-func makeMissing(p maildir.Place) error { return maildir.Make(new(durable.Disk), p) }
 
 func (c *cage) confine(folders map[string]bool) error {
 	if err := priv.NoNewPrivs(); err != nil {

@@ -1,8 +1,8 @@
 // Package owner is all of deliver-box: it serves deliver's requests for one uid.
 //
-// It confines itself with Landlock to the Maildirs of its first request, or to
-// mail-root for boxes in there. A request for another Maildir goes to a new
-// process.
+// It confines itself with Landlock to the Maildirs of its first request, as
+// vmail to the folders of virtual users as well. A request for another Maildir
+// goes to a new process.
 package owner
 
 import (
@@ -38,7 +38,12 @@ func Run(args []string, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet("deliver-box", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	node := flags.String("node", "localhost", "`name` of this host in file names")
-	mailRoot := flags.String("mail-root", "", "`folder` of the virtual users' boxes")
+	vmail := flags.Int("vmail", -1, "`uid` of virtual users")
+	var roots []string
+	flags.Func("mail-root", "`folder` of virtual users' boxes, for vmail's uid; repeats", func(path string) error {
+		roots = append(roots, path)
+		return nil
+	})
 	landlock := flags.String("landlock", "try", "try, require or no")
 	idle := flags.Duration("idle", time.Minute, "end after so `long` without work")
 	version := flags.Bool("V", false, "print the version and exit")
@@ -50,10 +55,10 @@ func Run(args []string, stdout, stderr io.Writer) error {
 		return nil
 	}
 	syscall.Umask(0o077)
-	o := &owner{
-		deliverer: box.New(new(durable.Disk), *node),
-		cage:      cage{mailRoot: *mailRoot, landlock: *landlock},
+	if os.Getuid() != *vmail {
+		roots = nil
 	}
+	o := &owner{deliverer: box.New(new(durable.Disk), *node), cage: cage{roots: roots, landlock: *landlock}}
 	o.child = &starter.Child{Name: "deliver-box", Idle: *idle, Log: evlog.New(stderr), Handle: o.handle}
 	return o.child.Serve()
 }

@@ -34,7 +34,7 @@ func TestMain(m *testing.M) {
 }
 
 // begin starts deliver-box under the tests' uid and returns deliver's end.
-func begin(t *testing.T, mailRoot string) *attr.Conn {
+func begin(t *testing.T, args ...string) *attr.Conn {
 	t.Helper()
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -42,7 +42,7 @@ func begin(t *testing.T, mailRoot string) *attr.Conn {
 	}
 	ours, theirs := os.NewFile(uintptr(fds[0]), "ours"), os.NewFile(uintptr(fds[1]), "theirs")
 	defer ours.Close()
-	cmd := exec.Command(os.Args[0], "-node", "node1", "-mail-root", mailRoot)
+	cmd := exec.Command(os.Args[0], append([]string{"-node", "node1"}, args...)...)
 	var log bytes.Buffer
 	cmd.Stderr = &log
 	cmd.ExtraFiles = []*os.File{theirs}
@@ -99,7 +99,7 @@ func TestCage(t *testing.T) {
 		t.Skip("needs Landlock: the kernel has none")
 	}
 	home := t.TempDir()
-	conn := begin(t, "")
+	conn := begin(t)
 	for range 2 {
 		if _, r := ask(t, conn, home, "Maildir"); r[0].Err != nil {
 			t.Fatalf("own Maildir: %v", r[0].Err)
@@ -117,21 +117,37 @@ func TestCage(t *testing.T) {
 	}
 }
 
-func TestMailRootIsOneFolder(t *testing.T) {
-	root := t.TempDir()
-	conn := begin(t, root)
-	for _, paths := range [][]string{{"ann/Maildir"}, {"ann/Maildir", "bob/Maildir"}, {"eve/Maildir"}} {
-		_, results := ask(t, conn, root, paths...)
+func TestVirtualUsersFoldersStayOpen(t *testing.T) {
+	root, other := t.TempDir(), t.TempDir()
+	conn := begin(t, "-vmail", fmt.Sprint(os.Getuid()), "-mail-root", root, "-mail-root", other)
+	for _, c := range []struct {
+		root  string
+		paths []string
+	}{
+		{root, []string{"ann/Maildir"}}, {root, []string{"ann/Maildir", "bob/Maildir"}}, {root, []string{"eve/Maildir"}}, {other, []string{"Maildir"}},
+	} {
+		_, results := ask(t, conn, c.root, c.paths...)
 		for i, r := range results {
 			if r.Err != nil || !strings.HasPrefix(r.File, "1792411200.") {
-				t.Errorf("%s: got %+v, want it delivered", paths[i], r)
+				t.Errorf("%s: got %+v, want it delivered", c.paths[i], r)
 			}
 		}
 	}
 }
 
+func TestOtherUidsHaveNoMailRoot(t *testing.T) {
+	root := t.TempDir()
+	conn := begin(t, "-vmail", fmt.Sprint(os.Getuid()+1), "-mail-root", root)
+	if _, r := ask(t, conn, root, "ann/Maildir"); r[0].Err != nil {
+		t.Fatal(r[0].Err)
+	}
+	if answer, _ := ask(t, conn, root, "bob/Maildir"); answer.Get("again") != "yes" {
+		t.Errorf("got %v, want again=yes", answer)
+	}
+}
+
 func TestGarbage(t *testing.T) {
-	conn := begin(t, "")
+	conn := begin(t)
 	for name, l := range map[string]attr.List{
 		"nothing": {}, "no request": {{Name: "a", Value: "b"}},
 		"outside": {{Name: "request", Value: "deliver"}, {Name: "id", Value: id.New()}, {Name: "try", Value: "1"}, {Name: "time", Value: "1"},
