@@ -19,7 +19,7 @@ func (s *Session) idle(c *wire.Command) (string, error) {
 	}
 	s.idling = c.Tag
 	s.w.Raw("+ idling\r\n")
-	return "", s.announce(true)
+	return "", nil
 }
 
 // endIdle takes the line that ends an IDLE.

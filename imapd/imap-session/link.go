@@ -3,17 +3,25 @@ package main
 import (
 	"net"
 	"time"
+
+	"posthorn/imapd/internal/wire"
 )
 
 // link is the client's connection with a deadline for each step of a transfer.
+// Before it waits for the client it sends what was answered: all commands that
+// came together are answered in one write.
 type link struct {
 	net.Conn
+	out      *wire.Writer
 	progress time.Duration
 	resting  bool // a deadline for the next read is set already
 }
 
 // Read reads with the deadline of a transfer, unless the session rests.
 func (l *link) Read(p []byte) (int, error) {
+	if err := l.out.Flush(); err != nil {
+		return 0, err
+	}
 	if !l.resting {
 		if err := l.SetReadDeadline(time.Now().Add(l.progress)); err != nil {
 			return 0, err

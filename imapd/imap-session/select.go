@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+
 	"posthorn/imapd/internal/wire"
 	"posthorn/internal/mailbox"
 )
@@ -9,7 +11,8 @@ import (
 // becomes of the new one (RFC 3501 section 6.3.1).
 func (s *Session) selectFolder(c *wire.Command, readOnly bool) (string, error) {
 	name, err := folderOnly(c)
-	if _, syntax := err.(*wire.SyntaxError); syntax {
+	var syntax *wire.SyntaxError
+	if errors.As(err, &syntax) {
 		return "", err
 	}
 	s.unselect()

@@ -14,8 +14,9 @@ import (
 )
 
 // capabilities is what is complete here. RFC numbers: LITERAL+ 7888, ID 2971,
-// IDLE 2177, NAMESPACE 2342, CHILDREN 3348, UIDPLUS 4315, UNSELECT 3691.
-const capabilities = "IMAP4rev1 LITERAL+ ID IDLE NAMESPACE CHILDREN UIDPLUS UNSELECT"
+// IDLE 2177, NAMESPACE 2342, CHILDREN 3348, UIDPLUS 4315, UNSELECT 3691,
+// MOVE 6851.
+const capabilities = "IMAP4rev1 LITERAL+ ID IDLE NAMESPACE CHILDREN UIDPLUS UNSELECT MOVE"
 
 // Bounds of a client's input. A line of 64 KiB holds the UID sets of large
 // mailboxes.
@@ -56,6 +57,7 @@ func newSession(h host, c net.Conn, box *mailbox.Box) *Session {
 	s.link = &link{Conn: c, progress: h.progress}
 	s.in = wire.NewInput(s.link, h.pool, maxLine)
 	s.w = wire.NewWriter(s.link, h.pool)
+	s.link.out = s.w
 	s.r = wire.NewReader(s.in, wire.Limits{
 		Command: maxCommand, Literals: maxLiterals, Discard: 2*h.maxSize + 1<<20, Append: true,
 	}, s.invite)
@@ -95,14 +97,11 @@ func (s *Session) turn(ctx context.Context) error {
 	return s.r.Finish()
 }
 
-// rest waits until the client has sent something. What was answered goes out
-// before, in one write for all commands that came together.
+// rest waits until the client has sent something, and announces changes during
+// an IDLE.
 func (s *Session) rest(ctx context.Context) error {
 	if s.in.Buffered() > 0 {
 		return nil
-	}
-	if err := s.w.Flush(); err != nil {
-		return err
 	}
 	if s.heard.IsZero() {
 		s.heard = time.Now()
@@ -115,9 +114,6 @@ func (s *Session) rest(ctx context.Context) error {
 			return gone(err)
 		}
 		if err := s.announce(true); err != nil {
-			return err
-		}
-		if err := s.w.Flush(); err != nil {
 			return err
 		}
 	}
@@ -153,10 +149,11 @@ func (s *Session) nonsense() error {
 
 var errNonsense = errors.New("too many errors")
 
-// invite asks a client for the literal it wants to send (RFC 3501 section 7.5).
+// invite asks a client for the literal it wants to send (RFC 3501 section 7.5);
+// the next read sends it.
 func (s *Session) invite() error {
 	s.w.Raw("+ OK\r\n")
-	return s.w.Flush()
+	return nil
 }
 
 // goodbye ends the session for err; the client is told why where it can hear.

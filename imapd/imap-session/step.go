@@ -94,6 +94,8 @@ func (s *Session) selectedCommand(name string) func(*wire.Command) (string, erro
 		return s.search
 	case "COPY", "UID COPY":
 		return s.copy
+	case "MOVE", "UID MOVE":
+		return s.move
 	}
 	return nil
 }

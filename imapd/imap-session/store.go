@@ -1,8 +1,6 @@
 package main
 
 import (
-	"fmt"
-
 	"posthorn/imapd/internal/wire"
 	"posthorn/internal/mailbox"
 )
@@ -69,28 +67,4 @@ func storeArgs(args *wire.Scanner) (mailbox.Flags, error) {
 		return mailbox.Flags{}, err
 	}
 	return parseFlags(names)
-}
-
-// copy copies messages to another folder, all or none (RFC 3501 section 6.4.7).
-func (s *Session) copy(c *wire.Command) (string, error) {
-	if err := c.Args.Space(); err != nil {
-		return "", err
-	}
-	seqs, err := s.messages(c)
-	if err != nil {
-		return "", err
-	}
-	name, err := folderOnly(c)
-	if err != nil {
-		return "", err
-	}
-	if len(seqs) == 0 {
-		return c.Name + " completed, no messages", nil
-	}
-	validity, src, dst, err := s.view.Copy(seqs.slice(), name)
-	if err != nil {
-		return "", tryCreate(err)
-	}
-	from, to := wire.AppendSet(nil, src), wire.AppendSet(nil, dst)
-	return fmt.Sprintf("[COPYUID %d %s %s] %s completed", validity, from, to, c.Name), nil // RFC 4315 section 3
 }

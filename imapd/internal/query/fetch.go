@@ -1,6 +1,7 @@
 package query
 
 import (
+	"strconv"
 	"strings"
 
 	"posthorn/imapd/internal/wire"
@@ -174,8 +175,8 @@ func (sec *Section) spec(word string) error {
 		var number string
 		var dot bool
 		number, rest, dot = strings.Cut(rest, ".")
-		n, err := wire.NewScanner([]byte(number)).Number()
-		if err != nil || n == 0 || n > 1<<20 || len(sec.Path) == maxPath || dot && rest == "" {
+		n, err := strconv.ParseUint(number, 10, 20)
+		if err != nil || n == 0 || len(sec.Path) == maxPath || dot && rest == "" {
 			return bad("invalid part number in a section")
 		}
 		sec.Path = append(sec.Path, int(n))

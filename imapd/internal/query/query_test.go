@@ -32,6 +32,8 @@ func TestParseFetch(t *testing.T) {
 		{"BODY[.1]", "error"},
 		{"BODY[1..2]", "error"},
 		{"BODY[1.x]", "error"},
+		{"BODY[9x]", "error"},
+		{"BODY[1-2]", "error"},
 		{"BODY[99999999999]", "error"},
 		{"BODY[" + strings.Repeat("1.", 100) + "1]", "error"},
 		{"BODY[HEADER.FIELDS]", "error"},

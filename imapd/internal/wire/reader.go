@@ -55,8 +55,8 @@ type Reader struct {
 }
 
 // NewReader returns a reader on src. invite is called when the client waits
-// for a continuation before it sends a literal (RFC 3501 section 7.5); it
-// writes one and flushes.
+// for a continuation before it sends a literal (RFC 3501 section 7.5); what it
+// writes must reach the client before the source waits.
 func NewReader(src Source, lim Limits, invite func() error) *Reader {
 	return &Reader{src: src, lim: lim, invite: invite}
 }

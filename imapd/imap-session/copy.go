@@ -1,0 +1,63 @@
+package main
+
+import (
+	"fmt"
+
+	"posthorn/imapd/internal/wire"
+	"posthorn/internal/mailbox"
+)
+
+// copy copies messages to another folder, all or none (RFC 3501 section 6.4.7).
+func (s *Session) copy(c *wire.Command) (string, error) {
+	seqs, name, err := s.copyArgs(c)
+	if err != nil {
+		return "", err
+	}
+	if len(seqs) == 0 {
+		return c.Name + " completed, no messages", nil
+	}
+	code, _, err := s.copyTo(seqs, name)
+	return code + " " + c.Name + " completed", err
+}
+
+// move copies messages and removes them here (RFC 6851). A failure between the
+// two leaves them in both folders.
+func (s *Session) move(c *wire.Command) (string, error) {
+	seqs, name, err := s.copyArgs(c)
+	switch {
+	case err != nil:
+		return "", err
+	case s.view.ReadOnly():
+		return "", mailbox.ErrReadOnly
+	case len(seqs) == 0:
+		return c.Name + " completed, no messages", nil
+	}
+	code, moved, err := s.copyTo(seqs, name)
+	if err != nil {
+		return "", err
+	}
+	s.w.Raw("* OK ", code, " copied\r\n") // before the removals (RFC 6851 section 4.3)
+	return c.Name + " completed", s.view.Expunge(moved)
+}
+
+func (s *Session) copyArgs(c *wire.Command) (sequence, string, error) {
+	if err := c.Args.Space(); err != nil {
+		return nil, "", err
+	}
+	seqs, err := s.messages(c)
+	if err != nil {
+		return nil, "", err
+	}
+	name, err := folderOnly(c)
+	return seqs, name, err
+}
+
+// copyTo copies and returns the response code of RFC 4315 section 3, and the
+// UIDs that were copied.
+func (s *Session) copyTo(seqs sequence, name string) (code string, src []uint32, err error) {
+	validity, src, dst, err := s.view.Copy(seqs.slice(), name)
+	if err != nil {
+		return "", nil, tryCreate(err)
+	}
+	return fmt.Sprintf("[COPYUID %d %s %s]", validity, wire.AppendSet(nil, src), wire.AppendSet(nil, dst)), src, nil
+}

@@ -1,0 +1,168 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"posthorn/imapd/internal/wire"
+	"posthorn/internal/durable"
+	"posthorn/internal/evlog"
+	"posthorn/internal/mailbox"
+)
+
+const limit = 20 * time.Second // for what a test waits for
+
+// fixture is one user's mailbox and the sessions on it.
+type fixture struct {
+	t    *testing.T
+	dir  string
+	host host
+	ctx  context.Context
+	stop context.CancelFunc
+	wg   sync.WaitGroup
+}
+
+func newFixture(t *testing.T) *fixture {
+	t.Helper()
+	f := &fixture{t: t, dir: filepath.Join(t.TempDir(), "Maildir")}
+	f.ctx, f.stop = context.WithCancel(context.Background())
+	log := evlog.New(io.Discard)
+	store := mailbox.New(mailbox.Options{Disk: &durable.Disk{}, Node: "test", Log: log})
+	f.host = host{store: store, log: log, pool: wire.NewPool(), idle: limit, progress: limit, maxSize: 1 << 20}
+	t.Cleanup(func() {
+		f.stop()
+		f.wg.Wait()
+		store.Close()
+	})
+	return f
+}
+
+// connect starts a session and returns the client's end of it. ended gets what
+// run returned.
+func (f *fixture) connect() (conn net.Conn, ended chan error) {
+	f.t.Helper()
+	box, err := f.host.store.Open(f.dir)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	server, client := pair(f.t)
+	ended = make(chan error, 1)
+	s := newSession(f.host, server, box)
+	f.wg.Go(func() {
+		ended <- s.run(f.ctx, "*")
+		server.Close()
+	})
+	f.t.Cleanup(func() { client.Close() })
+	client.SetDeadline(time.Now().Add(limit))
+	return client, ended
+}
+
+// pair returns both ends of a connection over loopback.
+func pair(t *testing.T) (server, client net.Conn) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if client, err = net.Dial("tcp", l.Addr().String()); err != nil {
+		t.Fatal(err)
+	}
+	if server, err = l.Accept(); err != nil {
+		t.Fatal(err)
+	}
+	return server, client
+}
+
+// dialogue is a client that speaks a command at a time.
+type dialogue struct {
+	t    *testing.T
+	conn net.Conn
+	r    *bufio.Reader
+	n    int
+}
+
+func (f *fixture) dialogue() *dialogue {
+	conn, _ := f.connect()
+	d := &dialogue{t: f.t, conn: conn, r: bufio.NewReader(conn)}
+	if got, want := d.line(), "* OK [CAPABILITY "+capabilities+"] Logged in"; got != want {
+		f.t.Fatalf("got %s, want %s", got, want)
+	}
+	return d
+}
+
+// line reads one response, literals included.
+func (d *dialogue) line() string {
+	d.t.Helper()
+	var out strings.Builder
+	for {
+		line, err := d.r.ReadString('\n')
+		if err != nil {
+			d.t.Fatalf("after %q: %v", out.String()+line, err)
+		}
+		line = strings.TrimSuffix(line, "\r\n")
+		out.WriteString(line)
+		open := strings.LastIndexByte(line, '{')
+		if open < 0 || !strings.HasSuffix(line, "}") {
+			return out.String()
+		}
+		n, err := strconv.Atoi(line[open+1 : len(line)-1])
+		if err != nil {
+			return out.String()
+		}
+		body := make([]byte, n)
+		if _, err := io.ReadFull(d.r, body); err != nil {
+			d.t.Fatalf("literal of %q: %v", line, err)
+		}
+		out.Write(body)
+	}
+}
+
+var numbers = regexp.MustCompile(`(UIDVALIDITY|APPENDUID|COPYUID) \d+`)
+
+// do runs a command and returns its responses, the tagged one last and without
+// its tag, UIDVALIDITY as V.
+func (d *dialogue) do(command string) []string {
+	d.t.Helper()
+	d.n++
+	tag := fmt.Sprintf("t%d ", d.n)
+	io.WriteString(d.conn, tag+command+"\r\n")
+	var out []string
+	for {
+		line := numbers.ReplaceAllString(d.line(), "$1 V")
+		if tagged, ok := strings.CutPrefix(line, tag); ok {
+			return append(out, tagged)
+		}
+		out = append(out, line)
+	}
+}
+
+// want runs a command and compares its responses.
+func (d *dialogue) want(command string, want ...string) {
+	d.t.Helper()
+	got := strings.Join(d.do(command), "\n")
+	if w := strings.Join(want, "\n"); got != w {
+		d.t.Errorf("%.80s:\ngot  %s\nwant %s", command, got, w)
+	}
+}
+
+// file appends a message to a folder.
+func (d *dialogue) file(folder, flags, msg string) {
+	d.t.Helper()
+	got := d.do(fmt.Sprintf("APPEND %s %s {%d+}\r\n%s", folder, flags, len(msg), msg))
+	if last := got[len(got)-1]; !strings.HasPrefix(last, "OK [APPENDUID V ") {
+		d.t.Fatalf("APPEND: got %q", got)
+	}
+}
+
+const simple = "From: ann@example.org\r\nSubject: one\r\n\r\nbody of one\r\n"

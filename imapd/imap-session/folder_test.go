@@ -1,0 +1,45 @@
+package main
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestFolders(t *testing.T) {
+	d := newFixture(t).dialogue()
+	d.want(`LIST "" ""`, `* LIST (\Noselect) "." ""`, "OK LIST completed")
+	d.want(`LIST "" *`, `* LIST (\HasNoChildren) "." "INBOX"`, "OK LIST completed")
+	d.want("CREATE Work.2024.Q1", "OK CREATE completed")
+	d.want("CREATE Entw&APw-rfe.", "OK CREATE completed")
+	d.want("CREATE inbox", "NO [ALREADYEXISTS] mailbox exists already")
+	d.want("CREATE Work.2024.Q1", "NO [ALREADYEXISTS] mailbox exists already")
+	d.want("CREATE x&y", "NO [CANNOT] mailbox name is not valid modified UTF-7")
+	d.want("CREATE a..b", "NO [CANNOT] not a possible mailbox name")
+	d.want("CREATE a/../b", "NO [CANNOT] not a possible mailbox name")
+	d.want("CREATE a%", "BAD unexpected argument")
+	d.want("CREATE", "BAD missing argument")
+	d.want(`LIST "" %`, `* LIST (\HasNoChildren) "." "INBOX"`, `* LIST (\HasNoChildren) "." "Entw&APw-rfe"`,
+		`* LIST (\Noselect \HasChildren) "." "Work"`, "OK LIST completed")
+	d.want(`LIST Work. %`, `* LIST (\Noselect \HasChildren) "." "Work.2024"`, "OK LIST completed")
+	d.want(`LIST "" w*`, "OK LIST completed")
+	d.want(`LIST "" Wo*Q1`, `* LIST (\HasNoChildren) "." "Work.2024.Q1"`, "OK LIST completed")
+	d.want(`LIST "" "inbo%"`, `* LIST (\HasNoChildren) "." "INBOX"`, "OK LIST completed")
+	d.want(`LIST "" (`, "BAD expected a mailbox pattern")
+	d.want(`LIST "" `+strings.Repeat("*", 2000), "BAD mailbox pattern too long")
+
+	d.want("SUBSCRIBE Work.2024.Q1", "OK SUBSCRIBE completed")
+	d.want("SUBSCRIBE INBOX", "OK SUBSCRIBE completed")
+	d.want(`LSUB "" *`, `* LSUB () "." "INBOX"`, `* LSUB () "." "Work.2024.Q1"`, "OK LSUB completed")
+	d.want(`LSUB "" %`, `* LSUB () "." "INBOX"`, `* LSUB (\Noselect) "." "Work"`, "OK LSUB completed")
+	d.want("UNSUBSCRIBE Work.2024.Q1", "OK UNSUBSCRIBE completed")
+	d.want(`LSUB "" *`, `* LSUB () "." "INBOX"`, "OK LSUB completed")
+
+	d.want("STATUS INBOX (MESSAGES RECENT UIDNEXT UNSEEN UIDVALIDITY)", `* STATUS "INBOX" (MESSAGES 0 RECENT 0 UIDNEXT 1 UNSEEN 0 UIDVALIDITY V)`, "OK STATUS completed")
+	d.want("STATUS Work (MESSAGES)", "NO [NONEXISTENT] no such mailbox")
+	d.want("STATUS INBOX ()", "BAD no items of STATUS")
+	d.want("STATUS INBOX (FOO)", "BAD unknown item of STATUS")
+	d.want("SELECT Work", "NO [NONEXISTENT] no such mailbox")
+	d.want(`SELECT "a*b%"`, "NO [NONEXISTENT] no such mailbox")
+	d.want(`SELECT &&&`, "NO [CANNOT] mailbox name is not valid modified UTF-7")
+	d.want(`SELECT ../../etc`, "NO [CANNOT] not a possible mailbox name")
+}

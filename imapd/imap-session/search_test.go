@@ -1,0 +1,48 @@
+package main
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestSearch(t *testing.T) {
+	d := newFixture(t).dialogue()
+	d.file("INBOX", `(\Seen) "17-Jul-1996 02:44:25 +0000"`, simple)
+	d.file("INBOX", `(\Flagged) "18-Jul-1996 12:00:00 +0000"`, "Date: Mon, 7 Feb 1994 21:52:25 -0800\r\nSubject: =?utf-8?q?gr=C3=BCn?=\r\n\r\nsecond "+strings.Repeat("x", 1000)+"\r\n")
+	d.file("INBOX", `(\Deleted $k)`, "To: bob@example.org\r\n\r\nthird\r\n")
+	d.do("EXAMINE INBOX")
+	for _, tt := range []struct{ keys, want string }{
+		{"ALL", " 1 2 3"},
+		{"SEEN", " 1"},
+		{"UNSEEN", " 2 3"},
+		{"NOT DELETED", " 1 2"},
+		{"OR SEEN FLAGGED", " 1 2"},
+		{"SEEN FLAGGED", ""},
+		{"2:*", " 2 3"},
+		{"UID 1,3 UNSEEN", " 3"},
+		{"UID 77", ""},
+		{"(SEEN) (UNFLAGGED)", " 1"},
+		{"LARGER 1000", " 2"},
+		{"SMALLER 60", " 1 3"},
+		{"BEFORE 18-Jul-1996", " 1"},
+		{"ON 18-Jul-1996", " 2"},
+		{"SINCE 18-Jul-1996", " 2 3"},
+		{"SENTON 7-Feb-1994", " 2"},
+		{"SENTSINCE 8-Feb-1994", ""},
+		{"KEYWORD $K", " 3"},
+		{"FROM ann", " 1"},
+		{"TO BOB", " 3"},
+		{`HEADER Subject ""`, " 1 2"},
+		{"CHARSET UTF-8 SUBJECT {5+}\r\nGRÜN", " 2"},
+		{"BODY second", " 2"},
+		{"TEXT example.org", " 1 3"},
+		{"NOT BODY third", " 1 2"},
+	} {
+		d.want("SEARCH "+tt.keys, "* SEARCH"+tt.want, "OK SEARCH completed")
+	}
+	d.want("UID SEARCH 3 DELETED", "* SEARCH 3", "OK UID SEARCH completed")
+	d.want("SEARCH CHARSET KOI8-R FROM x", "NO [BADCHARSET (US-ASCII UTF-8)] charset not supported")
+	d.want("SEARCH 4", "BAD no such message")
+	d.want("SEARCH", "BAD missing argument")
+	d.want("SEARCH RETURN (ALL) ALL", "BAD unknown search key")
+}
