@@ -112,15 +112,7 @@ func TestDaemon(t *testing.T) {
 	stop := startDaemon(t, c)
 	client := handover.NewRemoteClient(c.Socket("remote"), nil)
 	defer client.Close()
-	path := filepath.Join(t.TempDir(), "message")
-	if err := os.WriteFile(path, []byte("id=x\n\n"+text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
+	f := spooled(t, "id=x\n\n"+text)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 
