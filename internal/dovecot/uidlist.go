@@ -33,6 +33,7 @@ type Uidlist struct {
 
 	damaged int  // lines that could not be read
 	torn    bool // bytes behind end without a line end
+	rewound bool
 }
 
 // stamp tells whether a file changed.
@@ -108,15 +109,20 @@ func (l *Uidlist) Load(reset func(), each func(Record)) error {
 		return err
 	}
 	replaced := l.file == nil || now.ino != l.seen.ino || now.size < l.end
+	all := replaced || l.rewound
 	l.Close()
 	l.file = f
-	if err := l.read(replaced, now.size, reset, each); err != nil {
+	if err := l.read(all, replaced, now.size, reset, each); err != nil {
 		l.forget()
 		return err
 	}
-	l.seen = now
+	l.seen, l.rewound = now, false
 	return nil
 }
+
+// Rewind makes the next Load give all records anew. Which UID is next stays
+// known.
+func (l *Uidlist) Rewind() { l.rewound = true }
 
 // forget drops what is known of the file, but not which UIDs were given.
 func (l *Uidlist) forget() {
@@ -124,8 +130,8 @@ func (l *Uidlist) forget() {
 	l.seen, l.end, l.last, l.count, l.damaged, l.torn = stamp{}, 0, 0, 0, 0, false
 }
 
-// read takes in the open file up to size.
-func (l *Uidlist) read(replaced bool, size int64, reset func(), each func(Record)) error {
+// read takes in the open file up to size: all of it, or what is behind l.end.
+func (l *Uidlist) read(all, replaced bool, size int64, reset func(), each func(Record)) error {
 	head, headEnd, err := l.readHeader()
 	if err != nil {
 		return err
@@ -134,11 +140,11 @@ func (l *Uidlist) read(replaced bool, size int64, reset func(), each func(Record
 	if fresh {
 		l.next = 1
 	}
-	if replaced || fresh {
+	count := l.count
+	if all || fresh {
 		l.end, l.last, l.count, l.damaged = headEnd, 0, 0, 0
 		reset()
 	}
-	count := l.count
 	r := bufio.NewReaderSize(io.NewSectionReader(l.file, l.end, size-l.end), 64<<10)
 	if err := l.lines(r, head.version, each); err != nil {
 		return err

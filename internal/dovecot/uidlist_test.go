@@ -149,7 +149,7 @@ func TestCreateReserveAppend(t *testing.T) {
 	file := path + "/dovecot-uidlist"
 	l := NewUidlist(d, 1000)
 	defer l.Close()
-	if err := l.Create(77, 1); err != nil {
+	if err := l.Create(77, 1, nil); err != nil {
 		t.Fatal(err)
 	}
 	recs := names("a", "b")
@@ -286,7 +286,7 @@ func reserveFault(t *testing.T, start string, step int) (reached bool) {
 	defer l.Close()
 	err := l.Load(func() {}, func(Record) {})
 	if errors.Is(err, ErrNoList) {
-		err = l.Create(5, 3)
+		err = l.Create(5, 3, nil)
 	}
 	recs := names("new")
 	if err == nil {

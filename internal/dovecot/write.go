@@ -22,15 +22,23 @@ const damageGap = 1000
 var ErrExhausted = errors.New("no UID is left in this folder")
 
 // Create makes the folder's list, or replaces an unreadable one, with the
-// UIDVALIDITY and the lowest UID to give. The caller holds the lock.
-func (l *Uidlist) Create(uidvalidity, next uint32) error {
+// UIDVALIDITY, the lowest UID to give, and the records that are known from
+// elsewhere, in the order of their UIDs. The caller holds the lock.
+func (l *Uidlist) Create(uidvalidity, next uint32, known []Record) error {
 	l.forget()
 	l.head = Header{UIDValidity: uidvalidity, GUID: newGUID(), version: 3}
 	l.next = max(l.next, next)
 	if err := l.keepBroken(); err != nil {
 		return err
 	}
-	return l.write(func(*bufio.Writer) error { return nil })
+	return l.write(func(w *bufio.Writer) (err error) {
+		var b []byte
+		for _, r := range known {
+			b = r.append(b[:0])
+			_, err = w.Write(b) // bufio keeps the first error
+		}
+		return err
+	})
 }
 
 // Reserve makes sure that n UIDs from Next on can be announced without ever

@@ -1,48 +1,192 @@
 package mailbox
 
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"posthorn/internal/dovecot"
+)
+
 // Box is one user's mailbox: a Maildir++ whose root is INBOX and whose folders
 // are `.Name` folders beside new/ and cur/. Folder names are given and taken
 // in UTF-8 with '.' between levels; INBOX is not case-sensitive. A Box is safe
 // for concurrent use.
-type Box struct{}
+type Box struct {
+	store *Store
+	root  dovecot.Dir
+}
 
 // Close gives back what the box holds. Its Views are closed before.
-func (b *Box) Close() error { return nil }
+func (b *Box) Close() error { return unix.Close(b.root.FD) }
 
 // Folders returns the names of all folders, INBOX first, then sorted. Parents
 // that do not exist themselves are not in it (`Work` for `Work.2024`).
-func (b *Box) Folders() ([]string, error) { return nil, errUnspecified }
+func (b *Box) Folders() ([]string, error) {
+	entries, err := os.ReadDir("/proc/self/fd/" + strconv.Itoa(b.root.FD))
+	if err != nil {
+		return nil, fmt.Errorf("listing folders of %s: %w", b.root.Path, err)
+	}
+	names := []string{inbox}
+	for _, e := range entries {
+		name, ok := folderName(e.Name())
+		if ok && e.IsDir() && b.isMaildir(e.Name()) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names[1:])
+	return names, nil
+}
+
+// isMaildir reports whether the folder disk has a cur/: others keep their own
+// directories there too.
+func (b *Box) isMaildir(disk string) bool {
+	var st unix.Stat_t
+	err := retry(func() error {
+		return unix.Fstatat(b.root.FD, disk+"/cur", &st, unix.AT_SYMLINK_NOFOLLOW)
+	})
+	return err == nil && st.Mode&unix.S_IFMT == unix.S_IFDIR
+}
 
 // Exists reports whether the folder name can be selected.
-func (b *Box) Exists(name string) (bool, error) { return false, errUnspecified }
+func (b *Box) Exists(name string) (bool, error) {
+	disk, err := diskName(name)
+	if err != nil {
+		return false, nil
+	}
+	return disk == "." || b.isMaildir(disk), nil
+}
 
 // Create makes the folder name; no parent needs to exist, and none is made.
 // Errors: ErrExists, ErrBadName.
-func (b *Box) Create(name string) error { return errUnspecified }
+func (b *Box) Create(name string) error {
+	disk, err := diskName(name)
+	if err != nil || strings.ContainsAny(name, "*%") { // LIST could not name it (RFC 3501 6.3.8)
+		return ErrBadName
+	}
+	if disk == "." || b.isMaildir(disk) {
+		return ErrExists
+	}
+	if err := makeMaildir(b.root, disk); err != nil {
+		return fmt.Errorf("making folder: %w", err)
+	}
+	fd, err := beneath(b.root.FD, disk)
+	if err != nil {
+		return fmt.Errorf("making folder: %w", err)
+	}
+	defer unix.Close(fd)
+	// By this file delivery programs know that they are in a folder of a
+	// Maildir++ whose quota is kept one level up.
+	f, err := b.root.Disk.CreateAt(fd, "maildirfolder", 0o600)
+	if err != nil && !errors.Is(err, os.ErrExist) {
+		return fmt.Errorf("making folder: %w", err)
+	}
+	if err == nil {
+		f.Close()
+	}
+	return b.root.Disk.SyncDirAt(fd, b.root.Path+"/"+disk)
+}
 
 // Subscribe adds name to the subscriptions or takes it away. The folder need
-// not exist (RFC 3501 6.3.6).
-func (b *Box) Subscribe(name string, on bool) error { return errUnspecified }
+// not exist (RFC 3501 6.3.6). Errors: ErrBadName.
+func (b *Box) Subscribe(name string, on bool) error {
+	if strings.EqualFold(name, inbox) {
+		name = inbox
+	} else if !validFolder(name) {
+		return ErrBadName
+	}
+	return b.store.locker.Subscribe(b.root, EncodeUTF7(name), on)
+}
 
 // Subscriptions returns the names subscribed to, sorted.
-func (b *Box) Subscriptions() ([]string, error) { return nil, errUnspecified }
+func (b *Box) Subscriptions() ([]string, error) {
+	s, err := dovecot.LoadSubscriptions(b.root)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, encoded := range s.Names {
+		if name, err := DecodeUTF7(encoded); err == nil && validFolder(name) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names), nil
+}
+
+// enter opens the folder name. The caller leaves it.
+func (b *Box) enter(name string) (f *folder, disk string, err error) {
+	disk, err = diskName(name)
+	if err != nil {
+		return nil, "", err
+	}
+	if disk != "." && !b.isMaildir(disk) {
+		return nil, "", ErrNoFolder
+	}
+	f, err = b.store.enter(b.root, disk)
+	return f, disk, err
+}
 
 // Status counts a folder's messages without selecting it: nothing loses its
 // \Recent. Errors: ErrNoFolder, ErrBadName.
-func (b *Box) Status(name string) (Status, error) { return Status{}, errUnspecified }
+func (b *Box) Status(name string) (Status, error) {
+	f, _, err := b.enter(name)
+	if err != nil {
+		return Status{}, err
+	}
+	defer b.store.leave(f)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.refreshFor(nil); err != nil {
+		return Status{}, err
+	}
+	st := Status{Messages: len(f.records), UIDNext: f.list.Next(), UIDValidity: f.list.UIDValidity()}
+	for i := range f.records {
+		st.count(&f.records[i])
+	}
+	return st, nil
+}
 
-// Select opens a session's own view of a folder. A view that is not read-only
-// takes \Recent and moves what is in new/ to cur/. The caller closes it.
-// Errors: ErrNoFolder, ErrBadName.
-func (b *Box) Select(name string, readOnly bool) (*View, error) { return nil, errUnspecified }
-
-// Append files a message and returns its UIDVALIDITY and UID. When it returns
-// nil the message is durable; after an error it is not there. Errors:
-// ErrNoFolder, ErrBadName, ErrShort, ErrKeywords, ErrBadKeyword.
-func (b *Box) Append(name string, m Incoming) (uidvalidity, uid uint32, err error) {
-	return 0, 0, errUnspecified
+// count adds one message to the status.
+func (st *Status) count(r *record) {
+	if r.state&unclaimed != 0 {
+		st.Recent++
+	}
+	if r.flags&bitSeen == 0 {
+		st.Unseen++
+	}
+	switch {
+	case r.vsize == unknown:
+		st.Size = -1
+	case st.Size >= 0:
+		st.Size += int64(r.vsize)
+	}
 }
 
 // LockPOP3 takes the mailbox for one POP3 session (RFC 1939 8). The lock ends
 // with release or with the process. Errors: ErrLocked.
-func (b *Box) LockPOP3() (release func(), err error) { return nil, errUnspecified }
+func (b *Box) LockPOP3() (release func(), err error) {
+	const name, flags = "posthorn-pop3.lock", unix.O_RDWR | unix.O_CREAT | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_CLOEXEC
+	var fd int
+	err = retry(func() (err error) {
+		fd, err = unix.Openat(b.root.FD, name, flags, 0o600)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("locking mailbox: %w", err)
+	}
+	err = retry(func() error { return unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB) })
+	if err != nil {
+		unix.Close(fd)
+		if err == unix.EWOULDBLOCK {
+			return nil, ErrLocked
+		}
+		return nil, fmt.Errorf("locking mailbox: %w", err)
+	}
+	return func() { unix.Close(fd) }, nil
+}

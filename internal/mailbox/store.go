@@ -1,30 +1,256 @@
 package mailbox
 
 import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"posthorn/internal/dovecot"
 	"posthorn/internal/durable"
 	"posthorn/internal/evlog"
+	"posthorn/internal/id"
+	"posthorn/internal/maildir"
 )
 
 // Options are what a Store is made with.
 type Options struct {
-	Disk   *durable.Disk
-	Node   string     // in the names of new files; unique among machines that share Maildirs
-	Shared bool       // others than this host's Posthorn touch these Maildirs (mail-shared)
-	Log    *evlog.Log // nil: nothing is logged
+	Disk   *durable.Disk // nil: one of its own
+	Node   string        // in the names of new files; unique among machines that share Maildirs
+	Shared bool          // others than this host's Posthorn touch these Maildirs (mail-shared)
+	Log    *evlog.Log    // nil: nothing is logged
 }
+
+// A folder that nobody uses stays open for a while, since its next user is
+// often the same; so many of them at most.
+const (
+	lingerFor = 10 * time.Second
+	maxLinger = 256
+)
 
 // Store is a process's access to mailboxes: it shares the pictures of folders
 // between sessions. It is safe for concurrent use.
 type Store struct {
-	opt Options
+	opt    Options
+	log    *evlog.Log
+	node   string
+	fine   bool // the kernel gives fine times
+	locker *dovecot.Locker
+	lerr   error // why there is no locker
+
+	mu      sync.Mutex
+	folders map[fileID]*folder
+	idle    int // folders without users
+	closed  bool
+
+	watchOnce sync.Once
+	newWatch  *watcher // nil when the kernel gave none
+	curWatch  *watcher
+	watchErr  error
+	poller    poller
 }
 
 // New returns a Store. Close it when no session is left.
-func New(o Options) *Store { return &Store{opt: o} }
+func New(o Options) *Store {
+	s := &Store{opt: o, log: o.Log, node: maildir.EscapeNode(o.Node), fine: fineKernel(), folders: make(map[fileID]*folder)}
+	if s.opt.Disk == nil {
+		s.opt.Disk = new(durable.Disk)
+	}
+	if s.log == nil {
+		s.log = evlog.New(io.Discard)
+	}
+	s.locker, s.lerr = dovecot.NewLocker()
+	return s
+}
 
 // Close ends the watching of folders. No Box may be in use any more.
-func (s *Store) Close() error { return nil }
+func (s *Store) Close() error {
+	s.mu.Lock()
+	s.closed = true
+	for _, f := range s.folders {
+		if f.users == 0 {
+			s.drop(f)
+		}
+	}
+	s.mu.Unlock()
+	s.watchOnce.Do(func() { s.watchErr = ErrClosed })
+	for _, w := range []*watcher{s.newWatch, s.curWatch} {
+		if w != nil {
+			w.close()
+		}
+	}
+	s.poller.close()
+	return nil
+}
 
 // Open opens the user's mailbox whose Maildir is path, and makes it (0700)
-// when it is missing. The caller closes it.
-func (s *Store) Open(path string) (*Box, error) { return nil, errUnspecified }
+// when it is missing, with the folders on the way to it. The caller closes it.
+func (s *Store) Open(path string) (*Box, error) {
+	if s.lerr != nil {
+		return nil, s.lerr
+	}
+	path = filepath.Clean(path)
+	fd, err := maildir.Open(maildir.Place{Path: path})
+	if errors.Is(err, os.ErrNotExist) {
+		if err = maildir.Make(s.opt.Disk, maildir.Place{Root: existing(path), Path: path}); err == nil {
+			fd, err = maildir.Open(maildir.Place{Path: path})
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("opening mailbox: %w", err)
+	}
+	return &Box{store: s, root: dovecot.Dir{Disk: s.opt.Disk, FD: fd, Path: path}}, nil
+}
+
+// existing returns the nearest folder above path that is there.
+func existing(path string) string {
+	for {
+		path = filepath.Dir(path)
+		if st, err := os.Stat(path); err == nil && st.IsDir() || path == "/" {
+			return path
+		}
+	}
+}
+
+// enter returns the folder disk below root, shared with all who use it. Errors:
+// ErrNoFolder.
+func (s *Store) enter(root dovecot.Dir, disk string) (*folder, error) {
+	dir := root
+	if disk != "." {
+		dir.Path += "/" + disk
+	}
+	var err error
+	dir.FD, err = beneath(root.FD, disk)
+	if err == unix.ENOENT || err == unix.ENOTDIR || err == unix.ELOOP {
+		return nil, ErrNoFolder
+	}
+	if err != nil {
+		return nil, fmt.Errorf("opening folder %s: %w", dir.Path, err)
+	}
+	id, err := identify(dir.FD)
+	if err != nil {
+		unix.Close(dir.FD)
+		return nil, fmt.Errorf("opening folder %s: %w", dir.Path, err)
+	}
+	if f := s.known(id); f != nil {
+		unix.Close(dir.FD)
+		return f, nil
+	}
+	f, err := s.openFolder(root, dir, disk, id)
+	if err != nil {
+		return nil, err
+	}
+	if have := s.known(id); have != nil { // another session was faster
+		f.close()
+		return have, nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.folders[id] = f
+	f.users++
+	return f, nil
+}
+
+// known enters the folder id if it is open.
+func (s *Store) known(id fileID) *folder {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f := s.folders[id]
+	if f == nil {
+		return nil
+	}
+	if f.users == 0 {
+		s.idle--
+		f.idle.Stop()
+	}
+	f.users++
+	return f
+}
+
+// leave is called once for each enter.
+func (s *Store) leave(f *folder) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if f.users--; f.users > 0 {
+		return
+	}
+	s.idle++
+	if s.closed || s.idle > maxLinger {
+		s.drop(f)
+		return
+	}
+	f.idle = time.AfterFunc(lingerFor, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if f.users == 0 && s.folders[f.id] == f {
+			s.drop(f)
+		}
+	})
+}
+
+// drop closes a folder that nobody uses; s.mu is held.
+func (s *Store) drop(f *folder) {
+	if f.idle != nil {
+		f.idle.Stop()
+	}
+	s.idle--
+	delete(s.folders, f.id)
+	f.close()
+}
+
+// watch starts watching f for its first session.
+func (s *Store) watch(f *folder) {
+	s.watchOnce.Do(func() {
+		if s.newWatch, s.watchErr = newWatcher(0, toldNew); s.watchErr == nil {
+			s.curWatch, s.watchErr = newWatcher(curPause, toldCur)
+		}
+	})
+	err := s.watchErr
+	if err == nil {
+		f.ledger.set(true)
+		if err = s.curWatch.add(f, f.cur, curEvents); err == nil {
+			err = s.newWatch.add(f, f.new, newEvents)
+		}
+	}
+	if err != nil {
+		s.unwatch(f)
+		s.log.FolderUnwatched(f.dir.Path, err)
+		s.poller.add(f)
+	}
+}
+
+// unwatch ends the watching of f.
+func (s *Store) unwatch(f *folder) {
+	f.ledger.set(false)
+	if s.watchErr == nil {
+		s.curWatch.remove(f)
+		s.newWatch.remove(f)
+	}
+	s.poller.remove(f)
+}
+
+// uniqueName returns the base name of a new message file; a size of -1 is left
+// out.
+func (s *Store) uniqueName(size, virtual int64) string {
+	unique := strconv.FormatInt(time.Now().Unix(), 10) + "." + id.New() + "." + s.node
+	return maildir.Name{Unique: unique, Size: size, Virtual: virtual}.Base()
+}
+
+// openMessage opens a message file for reading, never through a symbolic link.
+func openMessage(dirfd int, name string) (*os.File, error) {
+	var fd int
+	err := retry(func() (err error) {
+		fd, err = unix.Openat(dirfd, name, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+		return err
+	})
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: name, Err: err}
+	}
+	return os.NewFile(uintptr(fd), name), nil
+}

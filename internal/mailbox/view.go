@@ -1,83 +1,285 @@
 package mailbox
 
-import "context"
+import (
+	"context"
+	"slices"
+)
 
 // View is one session's sight of a folder. Messages keep their sequence
 // numbers (from 1) until Sync says otherwise, whatever others do. It is used
 // by one goroutine at a time; Changed may be waited on by another.
-type View struct{}
+type View struct {
+	box      *Box
+	folder   *folder
+	readOnly bool
+	changed  chan struct{}
+
+	uids     []uint32 // by sequence number
+	recent   []uint32 // the UIDs that are recent in this session, rising
+	next     uint32   // no message from this UID on is in uids
+	shape    uint64   // the folder's, when uids was last compared
+	mod      uint32   // the folder's, when flags were last told
+	keywords int      // how many were told
+	behind   bool     // some of uids are gone and were not announced
+}
+
+// Select opens a session's own view of a folder. A view that is not read-only
+// takes \Recent and moves what is in new/ to cur/. The caller closes it.
+// Errors: ErrNoFolder, ErrBadName.
+func (b *Box) Select(name string, readOnly bool) (*View, error) {
+	f, _, err := b.enter(name)
+	if err != nil {
+		return nil, err
+	}
+	v := &View{box: b, folder: f, readOnly: readOnly, changed: make(chan struct{}, 1), next: 1}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.join(v)
+	if err := f.refreshFor(v); err != nil {
+		f.part(v)
+		b.store.leave(f)
+		return nil, err
+	}
+	v.take(&Changes{}, true)
+	v.mod, v.keywords = f.mod, f.keywordCount()
+	return v, nil
+}
+
+// join enters a view; the first has the folder watched.
+func (f *folder) join(v *View) {
+	if f.audience.enter(v) == 1 {
+		f.store.watch(f)
+	}
+}
+
+// part is join the other way.
+func (f *folder) part(v *View) {
+	if f.audience.leave(v) == 0 {
+		f.store.unwatch(f)
+		f.told = 0
+	}
+}
 
 // Close leaves the folder.
-func (v *View) Close() error { return nil }
+func (v *View) Close() error {
+	f := v.folder
+	if f == nil {
+		return nil
+	}
+	v.folder, v.uids, v.recent = nil, nil, nil
+	f.mu.Lock()
+	f.part(v)
+	f.mu.Unlock()
+	v.box.store.leave(f)
+	return nil
+}
 
 // UIDValidity returns the folder's UIDVALIDITY.
-func (v *View) UIDValidity() uint32 { return 0 }
+func (v *View) UIDValidity() uint32 {
+	v.folder.mu.Lock()
+	defer v.folder.mu.Unlock()
+	return v.folder.list.UIDValidity()
+}
 
 // UIDNext returns the lowest UID that a message not seen yet can have.
-func (v *View) UIDNext() uint32 { return 0 }
+func (v *View) UIDNext() uint32 {
+	v.folder.mu.Lock()
+	defer v.folder.mu.Unlock()
+	return v.folder.list.Next()
+}
 
 // ReadOnly reports whether the folder was selected read-only.
-func (v *View) ReadOnly() bool { return false }
+func (v *View) ReadOnly() bool { return v.readOnly }
 
 // Len returns the number of messages.
-func (v *View) Len() int { return 0 }
+func (v *View) Len() int { return len(v.uids) }
 
 // Recent returns the number of messages that are recent in this session.
-func (v *View) Recent() int { return 0 }
+func (v *View) Recent() int { return len(v.recent) }
 
 // At returns message seq as far as it is in memory; no file is touched. seq is
-// from 1 to Len, else the zero Message (UID 0) is returned.
-func (v *View) At(seq int) Message { return Message{} }
+// from 1 to Len, else the zero Message (UID 0) is returned. A message that is
+// gone has its UID and no flags.
+func (v *View) At(seq int) Message {
+	uid := v.uid(seq)
+	if uid == 0 {
+		return Message{}
+	}
+	f := v.folder
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	r := f.find(uid)
+	if r == nil {
+		return Message{UID: uid, Size: -1}
+	}
+	return v.message(r)
+}
 
-// Measure is At with Size and Date known; it asks the file where the name does
-// not say. Errors: ErrExpunged.
-func (v *View) Measure(seq int) (Message, error) { return Message{}, errUnspecified }
+// message is r as this session sees it; the folder is locked.
+func (v *View) message(r *record) Message {
+	m := r.message()
+	m.Flags = flagsOf(r.flags, &v.folder.keywords)
+	_, m.Recent = slices.BinarySearch(v.recent, r.uid)
+	return m
+}
+
+// uid returns the UID of message seq, or 0.
+func (v *View) uid(seq int) uint32 {
+	if seq < 1 || seq > len(v.uids) {
+		return 0
+	}
+	return v.uids[seq-1]
+}
 
 // SeqOf returns the sequence number of uid, or 0.
-func (v *View) SeqOf(uid uint32) int { return 0 }
+func (v *View) SeqOf(uid uint32) int {
+	if i, ok := slices.BinarySearch(v.uids, uid); ok {
+		return i + 1
+	}
+	return 0
+}
 
 // After returns the first sequence number whose UID is at least uid; Len()+1
 // when there is none.
-func (v *View) After(uid uint32) int { return 0 }
+func (v *View) After(uid uint32) int {
+	i, _ := slices.BinarySearch(v.uids, uid)
+	return i + 1
+}
 
 // Keywords returns the folder's keywords in the order of their letters.
-func (v *View) Keywords() []string { return nil }
+func (v *View) Keywords() []string {
+	f := v.folder
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return keywordNames(keywordBits, &f.keywords)
+}
 
 // KeywordRoom reports whether a keyword not in Keywords can still be stored
 // (PERMANENTFLAGS \*, RFC 3501 7.1).
-func (v *View) KeywordRoom() bool { return false }
+func (v *View) KeywordRoom() bool {
+	f := v.folder
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.keywords.Room()
+}
+
+// keywordCount returns how many letters are taken.
+func (f *folder) keywordCount() (n int) {
+	for _, name := range f.keywords {
+		if name != "" {
+			n++
+		}
+	}
+	return n
+}
 
 // Sync takes in what others changed since the last Sync and returns what the
 // session has to announce. With expunge false, messages that are gone keep
 // their numbers: FETCH, STORE and SEARCH must not renumber (RFC 3501 7.4.1).
-func (v *View) Sync(expunge bool) (Changes, error) { return Changes{}, errUnspecified }
-
-// Store changes the flags of messages and returns the sequence numbers of
-// those whose flags stand as asked, in the order given; messages that are gone
-// are left out. Errors: ErrReadOnly, ErrKeywords, ErrBadKeyword.
-func (v *View) Store(seqs []int, op Op, f Flags) (changed []int, err error) {
-	return nil, errUnspecified
+func (v *View) Sync(expunge bool) (Changes, error) {
+	f := v.folder
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.refreshFor(v); err != nil {
+		return Changes{Exists: -1}, err
+	}
+	c := Changes{Exists: -1}
+	v.take(&c, expunge)
+	if n := f.keywordCount(); n != v.keywords {
+		v.keywords, c.KeywordsChanged = n, true
+	}
+	if f.mod != v.mod {
+		v.flags(&c)
+		v.mod = f.mod
+	}
+	return c, nil
 }
 
-// Expunge removes the messages of uids, or with nil all that are \Deleted. The
-// next Sync(true) announces them. Errors: ErrReadOnly.
-func (v *View) Expunge(uids []uint32) error { return errUnspecified }
-
-// Copy files copies of messages in the folder dest, all or none, and returns
-// dest's UIDVALIDITY with the UIDs here and there in the same order. Messages
-// that are gone are left out (all gone: ErrExpunged). When it returns nil the
-// copies are durable. Errors: ErrNoFolder, ErrBadName, ErrKeywords, ErrExpunged.
-func (v *View) Copy(seqs []int, dest string) (uidvalidity uint32, src, dst []uint32, err error) {
-	return 0, nil, nil, errUnspecified
+// take compares the view's messages with the folder's: what is gone, if that
+// may be announced, and what is new.
+func (v *View) take(c *Changes, expunge bool) {
+	f := v.folder
+	if f.shape == v.shape && !(v.behind && expunge) {
+		return
+	}
+	v.shape = f.shape
+	if expunge {
+		v.dropGone(c)
+	} else {
+		v.behind = true // perhaps: the next Sync(true) looks
+	}
+	v.takeNew(c)
 }
 
-// Open opens message seq for reading. It stays readable until it is closed,
-// whatever others do to the message. The caller closes it. Errors: ErrExpunged.
-func (v *View) Open(seq int) (*Body, error) { return nil, errUnspecified }
+// dropGone drops the messages that are gone and notes their numbers.
+func (v *View) dropGone(c *Changes) {
+	kept, at := v.uids[:0], 0
+	records := v.folder.records
+	for i, uid := range v.uids {
+		for at < len(records) && records[at].uid < uid {
+			at++
+		}
+		if at < len(records) && records[at].uid == uid {
+			kept = append(kept, uid)
+		} else {
+			c.Expunged = append(c.Expunged, i+1)
+		}
+	}
+	slices.Reverse(c.Expunged)
+	v.uids, v.behind = kept, false
+	v.recent = slices.DeleteFunc(v.recent, func(uid uint32) bool {
+		_, ok := slices.BinarySearch(kept, uid)
+		return !ok
+	})
+}
+
+// takeNew appends the messages that came. The first session that may write is
+// the one to which a message is recent; a read-only one sees that it still is.
+func (v *View) takeNew(c *Changes) {
+	f := v.folder
+	first, _ := slices.BinarySearchFunc(f.records, v.next, func(r record, uid uint32) int {
+		return int(int64(r.uid) - int64(uid))
+	})
+	for i := first; i < len(f.records); i++ {
+		r := &f.records[i]
+		v.uids = append(v.uids, r.uid)
+		if r.state&unclaimed != 0 {
+			v.recent = append(v.recent, r.uid)
+			if !v.readOnly {
+				r.state &^= unclaimed
+			}
+		}
+	}
+	if first < len(f.records) {
+		c.Exists, c.Recent = len(v.uids), len(v.recent)
+		v.next = f.records[len(f.records)-1].uid + 1
+		f.told = max(f.told, v.next)
+	}
+}
+
+// flags notes the messages whose flags changed since they were told.
+func (v *View) flags(c *Changes) {
+	records, at := v.folder.records, 0
+	for i, uid := range v.uids {
+		for at < len(records) && records[at].uid < uid {
+			at++
+		}
+		if at < len(records) && records[at].uid == uid && records[at].mod > v.mod {
+			c.Flags = append(c.Flags, i+1)
+		}
+	}
+}
 
 // Changed is sent to after somebody else changed the folder: a Sync may find
 // something. It is never closed, and it may be sent to without need.
-func (v *View) Changed() <-chan struct{} { return nil }
+func (v *View) Changed() <-chan struct{} { return v.changed }
 
 // Wait returns nil when Changed would be sent to, or ctx's error.
-func (v *View) Wait(ctx context.Context) error { return errUnspecified }
+func (v *View) Wait(ctx context.Context) error {
+	select {
+	case <-v.changed:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,25 @@
+package evlog
+
+// What the session programs say of the folders they serve.
+
+// UIDsDelayed: new messages in the folder got no UID and stay unseen for now.
+func (l *Log) UIDsDelayed(folder string, err error) {
+	l.event("uids-delayed", "folder", folder, "err", cause(err))
+}
+
+// UidlistRepaired: lines of the folder's uidlist could not be read; it was
+// written anew and the old one kept as dovecot-uidlist.broken.
+func (l *Log) UidlistRepaired(folder string, lines int) {
+	l.event("uidlist-repaired", "folder", folder, "lines", number(lines))
+}
+
+// SizeCorrected: a file's name told another size than the file has.
+func (l *Log) SizeCorrected(folder, file, name string) {
+	l.event("size-corrected", "folder", folder, "file", file, "name", name)
+}
+
+// FolderUnwatched: the kernel refused to watch the folder; it is looked at now
+// and then instead.
+func (l *Log) FolderUnwatched(folder string, err error) {
+	l.event("folder-unwatched", "folder", folder, "err", cause(err))
+}

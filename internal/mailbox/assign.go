@@ -1,0 +1,353 @@
+package mailbox
+
+import (
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"posthorn/internal/dovecot"
+)
+
+// maxFresh bounds how many lines of the uidlist are kept in memory whose files
+// were not seen: those of the highest UIDs.
+const maxFresh = 1024
+
+// identify gives every file its UID: from the uidlist, or a new one.
+func (s *scan) identify() error {
+	err := s.loadList()
+	if err != nil && !errors.Is(err, dovecot.ErrNoList) {
+		return err
+	}
+	if err == nil && s.unborn() == 0 {
+		return nil
+	}
+	err = s.assign()
+	if err == nil {
+		return nil
+	}
+	// New mail that gets no UID now (a full disk, a lock that is not given
+	// back) stays where it is for the next time; the rest can be read.
+	s.drop()
+	s.f.dirty = true
+	if s.f.list.UIDValidity() == 0 {
+		return err
+	}
+	s.f.store.log.UIDsDelayed(s.f.dir.Path, err)
+	return nil
+}
+
+// unborn counts the messages without a UID.
+func (s *scan) unborn() (n int) {
+	for i := range s.f.records {
+		if s.f.records[i].uid == 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// drop takes the messages without a UID out of the picture.
+func (s *scan) drop() {
+	s.f.keep(func(r *record) bool { return r.uid != 0 })
+}
+
+// loadList takes in what is new in the uidlist.
+func (s *scan) loadList() error {
+	f := s.f
+	if !s.brief {
+		for name, uid := range f.fresh {
+			if s.listed(dovecot.Record{UID: uid, Name: []byte(name)}) {
+				delete(f.fresh, name)
+			}
+		}
+	}
+	reset := func() {
+		if s.brief {
+			s.brief = false
+			s.start()
+		}
+		f.fresh = nil
+		for i := range f.records {
+			f.records[i].state |= unlisted
+		}
+	}
+	err := f.list.Load(reset, func(r dovecot.Record) {
+		if !s.listed(r) {
+			f.remember(r)
+		}
+	})
+	if err == nil {
+		s.unlist()
+	}
+	return err
+}
+
+// unlist takes the UID from messages that a new list does not name: each gets
+// another one.
+func (s *scan) unlist() {
+	for i := range s.f.records {
+		r := &s.f.records[i]
+		if r.state&unlisted == 0 {
+			continue
+		}
+		r.state &^= unlisted
+		if r.uid != 0 {
+			r.uid, s.shape = 0, true
+		}
+	}
+}
+
+// listed gives the message that r names its UID and reports whether its file
+// was seen. The last of several lines for one file counts, as for Dovecot.
+func (s *scan) listed(r dovecot.Record) bool {
+	i := s.table.find(r.Name)
+	if i < 0 {
+		return false
+	}
+	rec := &s.f.records[i]
+	if rec.uid != r.UID {
+		// Sessions have been told higher UIDs: they would never see this one.
+		if r.UID < s.f.told {
+			return true
+		}
+		rec.uid = r.UID
+		s.shape = true
+	}
+	rec.state &^= unlisted
+	if rec.size == unknown {
+		rec.size = small(r.Size('S'))
+	}
+	if rec.vsize == unknown {
+		rec.vsize = small(r.Size('W'))
+	}
+	return true
+}
+
+// remember keeps a line whose file was not seen: it may have been written
+// after the folder was read.
+func (f *folder) remember(r dovecot.Record) {
+	if f.fresh == nil {
+		f.fresh = make(map[string]uint32)
+	}
+	f.fresh[string(r.Name)] = r.UID
+	if len(f.fresh) < 2*maxFresh {
+		return
+	}
+	uids := make([]uint32, 0, len(f.fresh))
+	for _, uid := range f.fresh {
+		uids = append(uids, uid)
+	}
+	slices.Sort(uids)
+	for name, uid := range f.fresh {
+		if uid < uids[maxFresh] {
+			delete(f.fresh, name)
+		}
+	}
+}
+
+// assign gives new UIDs under the dotlock, in the order of arrival.
+func (s *scan) assign() error {
+	f := s.f
+	l, err := f.lock()
+	if err != nil {
+		return err
+	}
+	defer l.Release()  // a lock that was taken away cannot be helped any more
+	err = s.loadList() // what others assigned meanwhile
+	if errors.Is(err, dovecot.ErrNoList) {
+		err = f.createList()
+	}
+	if err != nil {
+		return err
+	}
+	unborn := s.arrivals()
+	if len(unborn) == 0 {
+		return nil
+	}
+	if n := f.list.Damaged(); n > 0 {
+		f.store.log.UidlistRepaired(f.dir.Path, n)
+	}
+	recs := make([]dovecot.Record, len(unborn))
+	for i, r := range unborn {
+		recs[i].Name = f.base(r)
+	}
+	if err := f.list.Reserve(uint32(len(recs))); err != nil {
+		return err
+	}
+	if err := f.list.Append(recs); err != nil {
+		return err
+	}
+	for i, r := range unborn {
+		r.uid = recs[i].UID
+	}
+	return nil
+}
+
+// arrivals returns the messages without a UID, the oldest first.
+func (s *scan) arrivals() []*record {
+	var unborn []*record
+	for i := range s.f.records {
+		if r := &s.f.records[i]; r.uid == 0 {
+			unborn = append(unborn, r)
+		}
+	}
+	slices.SortFunc(unborn, func(a, b *record) int {
+		return compareArrival(string(s.f.base(a)), string(s.f.base(b)))
+	})
+	return unborn
+}
+
+// compareArrival orders names by the time in front of them: seconds, and then
+// Dovecot's ".M<microseconds>" or our id, which rises with time.
+func compareArrival(a, b string) int {
+	seconds1, rest1 := leadingNumber(a)
+	seconds2, rest2 := leadingNumber(b)
+	if seconds1 != seconds2 {
+		return compareInt(seconds1, seconds2)
+	}
+	micros1, ok1 := strings.CutPrefix(rest1, ".M")
+	micros2, ok2 := strings.CutPrefix(rest2, ".M")
+	if ok1 && ok2 {
+		n1, _ := leadingNumber(micros1)
+		n2, _ := leadingNumber(micros2)
+		if n1 != n2 {
+			return compareInt(n1, n2)
+		}
+	}
+	return strings.Compare(a, b)
+}
+
+func leadingNumber(s string) (n int64, rest string) {
+	i := 0
+	for i < len(s) && i < 18 && '0' <= s[i] && s[i] <= '9' {
+		i++
+	}
+	n, _ = strconv.ParseInt(s[:i], 10, 64)
+	return n, s[i:]
+}
+
+func compareInt(a, b int64) int {
+	if a < b {
+		return -1
+	}
+	return 1
+}
+
+// createList makes the uidlist of a folder that has none that can be read.
+// UIDVALIDITY is kept while any copy can be found: in memory, or in Dovecot's
+// index.
+func (f *folder) createList() error {
+	uidvalidity, next := f.list.UIDValidity(), f.list.Next()
+	if uidvalidity != 0 {
+		return f.list.Create(uidvalidity, next, f.known())
+	}
+	if v, n, ok := dovecot.IndexUIDs(f.dir); ok {
+		return f.list.Create(v, n, nil)
+	}
+	root, err := f.boxRoot()
+	if err != nil {
+		return err
+	}
+	defer unix.Close(root.FD)
+	uidvalidity, err = dovecot.NewUIDValidity(root, time.Now())
+	if err != nil {
+		return err
+	}
+	return f.list.Create(uidvalidity, 1, nil)
+}
+
+// known returns the uidlist's records as the picture has them.
+func (f *folder) known() (recs []dovecot.Record) {
+	f.sort()
+	for i := range f.records {
+		if r := &f.records[i]; r.uid != 0 {
+			recs = append(recs, dovecot.Record{UID: r.uid, Name: f.base(r)})
+		}
+	}
+	return recs
+}
+
+// boxRoot opens the Maildir's root, where the box's own control files stand.
+// The caller closes it.
+func (f *folder) boxRoot() (dovecot.Dir, error) {
+	up := ".."
+	if f.inbox {
+		up = "."
+	}
+	root := f.dir
+	root.Path += "/" + up
+	err := retry(func() (err error) {
+		root.FD, err = unix.Openat(f.dir.FD, up, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		return err
+	})
+	return root, err
+}
+
+// loadKeywords reads dovecot-keywords when it changed.
+func (f *folder) loadKeywords() error {
+	var st unix.Stat_t
+	err := retry(func() error {
+		return unix.Fstatat(f.dir.FD, "dovecot-keywords", &st, unix.AT_SYMLINK_NOFOLLOW)
+	})
+	if err == unix.ENOENT {
+		return nil // letters keep the names that we know
+	}
+	if err != nil {
+		return err
+	}
+	now := keystamp{st.Ino, st.Size, st.Mtim}
+	if now == f.keystamp {
+		return nil
+	}
+	keywords, err := dovecot.LoadKeywords(f.dir)
+	if err != nil {
+		return err
+	}
+	f.keywords, f.keystamp = keywords, now
+	return nil
+}
+
+// needKeywords makes sure that the folder has letters for names. Errors:
+// ErrKeywords, ErrBadKeyword.
+func (f *folder) needKeywords(names []string) error {
+	if len(names) == 0 || f.hasKeywords(names) {
+		return nil
+	}
+	l, err := f.lock()
+	if err != nil {
+		return err
+	}
+	defer l.Release() // a lock that was taken away cannot be helped any more
+	if err := f.loadKeywords(); err != nil {
+		return err
+	}
+	keywords := f.keywords
+	switch err := keywords.Add(names); {
+	case errors.Is(err, dovecot.ErrKeywordsFull):
+		return ErrKeywords
+	case errors.Is(err, dovecot.ErrKeyword):
+		return ErrBadKeyword
+	case err != nil:
+		return err
+	}
+	if keywords == f.keywords {
+		return nil
+	}
+	if err := keywords.Save(f.dir); err != nil {
+		return err
+	}
+	return f.loadKeywords()
+}
+
+func (f *folder) hasKeywords(names []string) bool {
+	for _, name := range names {
+		if f.keywords.Index(name) < 0 {
+			return false
+		}
+	}
+	return true
+}

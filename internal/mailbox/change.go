@@ -1,0 +1,214 @@
+package mailbox
+
+import (
+	"errors"
+
+	"golang.org/x/sys/unix"
+
+	"posthorn/internal/dovecot"
+	"posthorn/internal/maildir"
+)
+
+// Store changes the flags of messages and returns the sequence numbers of
+// those whose flags stand as asked, in the order given; messages that are gone
+// are left out. Errors: ErrReadOnly, ErrKeywords, ErrBadKeyword.
+func (v *View) Store(seqs []int, op Op, flags Flags) (changed []int, err error) {
+	if v.readOnly {
+		return nil, ErrReadOnly
+	}
+	f := v.folder
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if op != Remove {
+		if err := f.needKeywords(flags.Keywords); err != nil {
+			return nil, err
+		}
+	}
+	change, _ := bitsOf(flags, &f.keywords)
+	told, mod := v.mod == f.mod, f.mod
+	stands := make(map[uint32]bool, len(seqs))
+	uids := v.uidsOf(seqs)
+	err = f.retried(uids, func(uids []uint32) (again []uint32, err error) {
+		return f.flag(uids, op, change, stands)
+	}, func() { told = false })
+	if told {
+		v.mod = f.mod // this session answers its own changes itself
+	}
+	if f.mod != mod {
+		f.audience.tell(v)
+	}
+	for _, seq := range seqs {
+		if stands[v.uid(seq)] {
+			changed = append(changed, seq)
+		}
+	}
+	return changed, err
+}
+
+func (v *View) uidsOf(seqs []int) []uint32 {
+	uids := make([]uint32, 0, len(seqs))
+	for _, seq := range seqs {
+		if uid := v.uid(seq); uid != 0 {
+			uids = append(uids, uid)
+		}
+	}
+	return uids
+}
+
+// retried runs a batch for messages, and once more, after a new look at the
+// folder, for those whose files had other names than we thought.
+func (f *folder) retried(uids []uint32, run func(uids []uint32) (again []uint32, err error), rescanned func()) error {
+	for attempt := 0; attempt < maxLooks && len(uids) > 0; attempt++ {
+		var again []uint32
+		err := f.batch(func() (err error) {
+			again, err = run(uids)
+			return err
+		})
+		if err != nil || len(again) == 0 {
+			return err
+		}
+		f.dirty = true
+		rescanned()
+		if err := f.refresh(true); err != nil {
+			return err
+		}
+		uids = again
+	}
+	return nil
+}
+
+// flag renames the files of messages to what op makes of their flags.
+func (f *folder) flag(uids []uint32, op Op, change bits, stands map[uint32]bool) (again []uint32, err error) {
+	for _, uid := range uids {
+		r := f.find(uid)
+		if r == nil {
+			continue
+		}
+		switch err := f.setFlags(r, r.flags.apply(op, change)); {
+		case err == nil:
+			stands[uid] = true
+		case gone(err) || errors.Is(err, unix.EEXIST):
+			again = append(again, uid)
+		default:
+			return again, err
+		}
+	}
+	return again, nil
+}
+
+// setFlags gives r's file the name that says b.
+func (f *folder) setFlags(r *record, b bits) error {
+	if b == r.flags {
+		return nil
+	}
+	info := writeInfo(f.info(r), b)
+	if err := f.rename(f.where(r.state), f.file(r), f.cur, string(f.base(r))+info); err != nil {
+		return err
+	}
+	f.forgetInfo(r)
+	r.state &^= inNew
+	f.setInfo(r, info)
+	f.touch(r)
+	return nil
+}
+
+// Expunge removes the messages of uids, or with nil all that are \Deleted. The
+// next Sync(true) announces them. Errors: ErrReadOnly.
+func (v *View) Expunge(uids []uint32) error {
+	if v.readOnly {
+		return ErrReadOnly
+	}
+	f := v.folder
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	deleted := uids == nil
+	if deleted {
+		uids = v.uids
+	}
+	var removed removal
+	err := f.retried(uids, func(uids []uint32) (again []uint32, err error) {
+		return f.unlink(uids, deleted, &removed)
+	}, func() {})
+	if len(removed.uids) > 0 {
+		f.forget(&removed)
+		f.audience.tell(v)
+		// A line that could not be written costs a recount, no message.
+		_ = maildir.AddSize(v.box.root.FD, -removed.bytes, -len(removed.uids))
+	}
+	return errors.Join(err, f.compact())
+}
+
+// removal is what an Expunge has removed.
+type removal struct {
+	uids  map[uint32]bool
+	bytes int64
+}
+
+// unlink removes the files of messages; with deleted only those that are
+// \Deleted at the moment.
+func (f *folder) unlink(uids []uint32, deleted bool, removed *removal) (again []uint32, err error) {
+	for _, uid := range uids {
+		r := f.find(uid)
+		if r == nil || removed.uids[uid] || deleted && r.flags&bitDeleted == 0 {
+			continue
+		}
+		bytes := f.bytes(r)
+		err := f.remove(f.where(r.state), f.file(r))
+		if gone(err) {
+			again = append(again, uid)
+			continue
+		}
+		if err != nil {
+			return again, err
+		}
+		if removed.uids == nil {
+			removed.uids = make(map[uint32]bool)
+		}
+		removed.uids[uid] = true
+		removed.bytes += bytes
+	}
+	return again, nil
+}
+
+// bytes returns the size of r's file.
+func (f *folder) bytes(r *record) int64 {
+	if r.size != unknown {
+		return int64(r.size)
+	}
+	var st unix.Stat_t
+	err := retry(func() error { return unix.Fstatat(f.where(r.state), f.file(r), &st, unix.AT_SYMLINK_NOFOLLOW) })
+	if err != nil {
+		return 0
+	}
+	return st.Size
+}
+
+// forget takes removed messages out of the picture.
+func (f *folder) forget(removed *removal) {
+	f.keep(func(r *record) bool { return !removed.uids[r.uid] })
+	f.shape++
+}
+
+// compact rewrites the uidlist when most of its lines are of messages that are
+// gone.
+func (f *folder) compact() error {
+	if f.list.Records() < 2*len(f.records)+uidStep {
+		return nil
+	}
+	l, err := f.lock()
+	if err != nil {
+		return err
+	}
+	defer l.Release() // a lock that was taken away cannot be helped any more
+	if err := f.loadTail(); err != nil {
+		return err
+	}
+	last := uint32(0)
+	if n := len(f.records); n > 0 {
+		last = f.records[n-1].uid
+	}
+	return f.list.Rewrite(func(r *dovecot.Record) bool {
+		_, waits := f.fresh[string(r.Name)]
+		return waits || r.UID > last || f.find(r.UID) != nil
+	})
+}

@@ -1,0 +1,203 @@
+package mailbox
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Copy files copies of messages in the folder dest, all or none, and returns
+// dest's UIDVALIDITY with the UIDs here and there in the same order. Messages
+// that are gone are left out (all gone: ErrExpunged). When it returns nil the
+// copies are durable. Errors: ErrNoFolder, ErrBadName, ErrKeywords, ErrExpunged.
+func (v *View) Copy(seqs []int, dest string) (uidvalidity uint32, src, dst []uint32, err error) {
+	to, disk, err := v.box.enter(dest)
+	if err != nil {
+		return 0, nil, nil, err
+	}
+	defer v.box.store.leave(to)
+	uids := v.uidsOf(seqs)
+	keywords, err := to.adopt(v.folder, uids)
+	if err != nil {
+		return 0, nil, nil, err
+	}
+	tmp, err := to.openTmp(v.box.root, disk)
+	if err != nil {
+		return 0, nil, nil, err
+	}
+	defer unix.Close(tmp)
+	c := &copying{from: v.folder, tmp: tmp, letters: keywords}
+	if err := c.all(uids); err != nil {
+		c.discard()
+		return 0, nil, nil, fmt.Errorf("copying messages: %w", err)
+	}
+	if len(c.drafts) == 0 {
+		return 0, nil, nil, ErrExpunged
+	}
+	uidvalidity, dst, err = v.box.file(to, tmp, c.drafts)
+	if err != nil {
+		return 0, nil, nil, fmt.Errorf("copying messages: %w", err)
+	}
+	return uidvalidity, c.uids, dst, nil
+}
+
+// adopt gives the folder letters for the keywords of messages in from, and
+// returns which bit of from's becomes which of its own.
+func (f *folder) adopt(from *folder, uids []uint32) (letters map[bits]bits, err error) {
+	from.mu.Lock()
+	used := bits(0)
+	for _, uid := range uids {
+		if r := from.find(uid); r != nil {
+			used |= r.flags & keywordBits
+		}
+	}
+	table := from.keywords
+	from.mu.Unlock()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.loadKeywords(); err != nil {
+		return nil, err
+	}
+	if err := f.needKeywords(keywordNames(used, &table)); err != nil {
+		return nil, err
+	}
+	letters = make(map[bits]bits)
+	for i, name := range table {
+		if to := f.keywords.Index(name); name != "" && to >= 0 {
+			letters[1<<(keywordShift+i)] = 1 << (keywordShift + to)
+		}
+	}
+	return letters, nil
+}
+
+// copying makes drafts of messages in the tmp/ of another folder.
+type copying struct {
+	from    *folder
+	tmp     int
+	letters map[bits]bits
+	drafts  []*draft
+	uids    []uint32 // of the originals, by draft
+}
+
+// all makes drafts of those messages that are there. A file that is not found
+// under its name is looked for once more.
+func (c *copying) all(uids []uint32) error {
+	f := c.from
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	looked := false
+	for _, uid := range uids {
+		err := c.one(uid)
+		if gone(err) && !looked {
+			looked, f.dirty = true, true
+			if err := f.refresh(false); err != nil {
+				return err
+			}
+			err = c.one(uid)
+		}
+		if gone(err) || err == ErrExpunged {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// one makes a draft of one message.
+func (c *copying) one(uid uint32) error {
+	f := c.from
+	r := f.find(uid)
+	if r == nil {
+		return ErrExpunged
+	}
+	size, vsize := hint(r.size), hint(r.vsize)
+	d := &draft{
+		tmp: f.store.uniqueName(-1, -1), base: f.store.uniqueName(size, vsize),
+		size: size, vsize: vsize, flags: c.flags(r.flags),
+	}
+	if r.date != 0 {
+		d.date = time.Unix(int64(r.date), 0)
+	}
+	d.fresh = d.flags == 0
+	err := f.dir.Disk.LinkAt(f.where(r.state), f.file(r), c.tmp, d.tmp)
+	for _, unfit := range []error{unix.EXDEV, unix.EMLINK, unix.EPERM, unix.ENOSYS, unix.EOPNOTSUPP} {
+		if errors.Is(err, unfit) {
+			err = c.content(r, d)
+			break
+		}
+	}
+	if err != nil {
+		return err
+	}
+	c.drafts, c.uids = append(c.drafts, d), append(c.uids, uid)
+	return nil
+}
+
+// hint returns a size of a record as names have it, -1 where it is not known.
+func hint(n uint32) int64 {
+	if n == unknown {
+		return -1
+	}
+	return int64(n)
+}
+
+// flags returns b with the letters of the other folder.
+func (c *copying) flags(b bits) bits {
+	out := b &^ keywordBits
+	for from, to := range c.letters {
+		if b&from != 0 {
+			out |= to
+		}
+	}
+	return out
+}
+
+// content copies a file where no link can be made.
+func (c *copying) content(r *record, d *draft) (err error) {
+	f := c.from
+	src, err := openMessage(f.where(r.state), f.file(r))
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	st, err := src.Stat()
+	if err != nil {
+		return err
+	}
+	disk := f.dir.Disk
+	dst, err := disk.CreateAt(c.tmp, d.tmp, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		dst.Close()
+		if err != nil {
+			disk.RemoveAt(c.tmp, d.tmp) // else it is cleaned from tmp/ later
+		}
+	}()
+	if _, err := io.Copy(struct{ io.Writer }{dst}, src); err != nil {
+		return err
+	}
+	ts, err := unix.TimeToTimespec(st.ModTime())
+	if err != nil {
+		return err
+	}
+	if err := unix.UtimesNanoAt(c.tmp, d.tmp, []unix.Timespec{ts, ts}, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		return &os.PathError{Op: "utimes", Path: d.tmp, Err: err}
+	}
+	return disk.Sync(dst)
+}
+
+// discard removes the drafts that are not to be filed.
+func (c *copying) discard() {
+	for _, d := range slices.Backward(c.drafts) {
+		_ = c.from.dir.Disk.RemoveAt(c.tmp, d.tmp) // else it is cleaned from tmp/ later
+	}
+}

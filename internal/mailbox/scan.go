@@ -1,0 +1,370 @@
+package mailbox
+
+import (
+	"bytes"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+
+	"posthorn/internal/maildir"
+)
+
+// maxLooks bounds how often a folder is read until nobody changes it meanwhile.
+const maxLooks = 5
+
+// scan is one comparison of the picture with the files.
+type scan struct {
+	f     *folder
+	table *table
+	seen  []uint8 // by record: the last look that saw its file
+	look  uint8
+	brief bool // only new/ is read: nothing happened in cur/
+	twice []twin
+	shape bool // messages came or went
+}
+
+// twin is a file whose base name another file has as well: a rename while the
+// folder was read, or a real second file.
+type twin struct {
+	record int
+	info   string
+	state  state
+}
+
+// refreshFor is refresh for a session, or for a STATUS with nil, and tells the
+// others what it found.
+func (f *folder) refreshFor(v *View) error {
+	shape, mod := f.shape, f.mod
+	err := f.refresh(v != nil && !v.readOnly)
+	if f.shape != shape || f.mod != mod {
+		f.audience.tell(v)
+	}
+	return err
+}
+
+// refresh brings the picture up to the files. move says that what is in new/
+// goes to cur/, as a session that takes \Recent wants it.
+func (f *folder) refresh(move bool) error {
+	for attempt := 0; ; attempt++ {
+		if err := f.catchUp(); err != nil {
+			return err
+		}
+		if !move {
+			return nil
+		}
+		if f.lies {
+			f.correct()
+		}
+		if ok, err := f.moveNew(); err != nil || ok || attempt == 1 {
+			return err
+		}
+	}
+}
+
+// catchUp reads what may have changed since the last time.
+func (f *folder) catchUp() error {
+	if f.alarm.Swap(false) {
+		f.dirty = true
+	}
+	now, err := f.now()
+	if err != nil {
+		return fmt.Errorf("reading folder %s: %w", f.dir.Path, err)
+	}
+	listed := false
+	if !f.loaded || f.store.opt.Shared {
+		if listed, err = f.list.Changed(); err != nil {
+			return err
+		}
+	}
+	if f.loaded && !f.dirty && !listed && now == f.times {
+		return nil
+	}
+	s := &scan{f: f, brief: f.loaded && !f.dirty && !listed && now.cur == f.times.cur}
+	s.start()
+	if err := s.run(now); err != nil {
+		f.dirty = true
+		return fmt.Errorf("reading folder %s: %w", f.dir.Path, err)
+	}
+	return nil
+}
+
+// start makes the table for a brief or a full scan.
+func (s *scan) start() {
+	s.seen = make([]uint8, len(s.f.records))
+	if !s.brief {
+		s.table = newTable(&s.f.picture, func(*record) bool { return true })
+		return
+	}
+	s.table = newTable(&s.f.picture, func(r *record) bool { return r.state&inNew != 0 })
+	for i := range s.f.records {
+		if s.f.records[i].state&inNew == 0 {
+			s.seen[i] = 1
+		}
+	}
+}
+
+// run does one scan; now is the folder's time before it.
+func (s *scan) run(now times) error {
+	f := s.f
+	first := !f.loaded
+	if err := s.read(now); err != nil {
+		return err
+	}
+	if err := s.twins(); err != nil {
+		return err
+	}
+	if err := f.loadKeywords(); err != nil {
+		return err
+	}
+	if first {
+		f.list.Rewind()
+	}
+	s.expunge()
+	if err := s.identify(); err != nil {
+		return err
+	}
+	f.sort()
+	f.loaded = true
+	f.news = f.countNew()
+	if s.shape {
+		f.shape++
+	}
+	return nil
+}
+
+// read lists the folder until one look is known to have seen all, or often
+// enough.
+func (s *scan) read(now times) error {
+	f := s.f
+	f.dirty = false
+	for s.look = 1; ; s.look++ {
+		f.times = now
+		if err := s.list(); err != nil {
+			return err
+		}
+		after, err := f.now()
+		if err != nil {
+			return err
+		}
+		switch {
+		case s.brief && s.missing() > 0: // moved to cur/ by another
+			s.brief = false
+			s.start()
+		case after == now && f.settled(now.new) && (s.brief || f.settled(now.cur)):
+			return nil // nothing moved while we read
+		}
+		if f.loaded && s.missing() == 0 || s.look == maxLooks {
+			f.dirty = true
+			return nil
+		}
+		now = after
+	}
+}
+
+// list reads new/ before cur/, so that a message that is moved meanwhile is
+// seen in one of them.
+func (s *scan) list() error {
+	for _, d := range []struct {
+		fd    int
+		state state
+	}{{s.f.new, inNew | unclaimed}, {s.f.cur, 0}} {
+		if s.brief && d.fd == s.f.cur {
+			break
+		}
+		for name, err := range maildir.List(d.fd) {
+			if err != nil {
+				return err
+			}
+			s.file(name, d.state)
+		}
+	}
+	return nil
+}
+
+// file takes in one name.
+func (s *scan) file(name []byte, st state) {
+	base, info := cutInfo(name)
+	if len(base) == 0 || bytes.IndexByte(name, '\n') >= 0 {
+		return // no uidlist can hold it; the file stays as it is
+	}
+	i := s.table.find(base)
+	if i < 0 {
+		s.born(base, info, st)
+		return
+	}
+	if s.seen[i] == s.look {
+		s.twice = append(s.twice, twin{i, string(info), st})
+		return
+	}
+	s.seen[i] = s.look
+	s.f.update(&s.f.records[i], info, st)
+}
+
+// cutInfo splits a name into base and info.
+func cutInfo(name []byte) (base, info []byte) {
+	if i := bytes.IndexByte(name, ':'); i >= 0 {
+		return name[:i], name[i:]
+	}
+	return name, nil
+}
+
+// born enters a file that was not known.
+func (s *scan) born(base, info []byte, st state) {
+	f := s.f
+	if bytes.Index(base, []byte(",S=")) < 0 && !f.isMessage(base, info, st) {
+		return
+	}
+	r, ok := f.add(base, string(info), st)
+	if !ok {
+		return
+	}
+	if uid, ok := f.fresh[string(base)]; ok {
+		if uid >= f.told {
+			r.uid = uid
+		}
+		delete(f.fresh, string(base))
+	}
+	s.shape = true
+	s.table.enter(len(f.records) - 1)
+	s.seen = append(s.seen, s.look)
+}
+
+// isMessage reports whether a name that no mail program of ours made is that
+// of a plain file.
+func (f *folder) isMessage(base, info []byte, st state) bool {
+	var buf unix.Stat_t
+	name := string(base) + string(info)
+	err := retry(func() error { return unix.Fstatat(f.where(st), name, &buf, unix.AT_SYMLINK_NOFOLLOW) })
+	return err == nil && buf.Mode&unix.S_IFMT == unix.S_IFREG
+}
+
+// where returns the descriptor of the folder in which a file of this state
+// stands.
+func (f *folder) where(st state) int {
+	if st&inNew != 0 {
+		return f.new
+	}
+	return f.cur
+}
+
+// update takes in where a known message's file stands now, and its flags.
+func (f *folder) update(r *record, info []byte, st state) {
+	if r.state&oddInfo == 0 && (r.state^st)&inNew == 0 && plainInfo(info, st, r.flags) {
+		return
+	}
+	was := r.flags
+	f.forgetInfo(r)
+	if r.state&inNew != 0 && st&inNew == 0 {
+		r.state &^= unclaimed // another process took its \Recent
+	}
+	r.state = r.state&^inNew | st&inNew
+	f.setInfo(r, string(info))
+	if r.flags != was {
+		f.touch(r)
+	}
+}
+
+// plainInfo reports whether info is exactly what the flags b make.
+func plainInfo(info []byte, st state, b bits) bool {
+	if len(info) == 0 {
+		return st&inNew != 0 && b == 0
+	}
+	if len(info) < 3 || info[1] != '2' || info[2] != ',' || len(info) == 3 && st&inNew != 0 {
+		return false
+	}
+	last := byte(0)
+	for _, c := range info[3:] {
+		bit, ok := letterBit(c)
+		if !ok || c <= last || b&bit == 0 {
+			return false
+		}
+		b &^= bit
+		last = c
+	}
+	return b == 0
+}
+
+// touch notes that r's flags changed.
+func (f *folder) touch(r *record) {
+	f.mod++
+	r.mod = f.mod
+}
+
+// missing counts the messages that no look has seen.
+func (s *scan) missing() (n int) {
+	for _, look := range s.seen {
+		if look == 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// expunge drops the messages whose files are gone. After a folder that never
+// stood still they stay for now: the next scan decides.
+func (s *scan) expunge() {
+	if s.f.dirty || s.missing() == 0 {
+		return
+	}
+	at := -1
+	s.f.keep(func(*record) bool {
+		at++
+		return s.seen[at] != 0
+	})
+	s.shape = true
+	s.brief = false
+	s.start()
+}
+
+// twins settles which of two names of one message is there. Two real files
+// both stay: the second gets a name of its own and is another message.
+func (s *scan) twins() error {
+	for _, t := range s.twice {
+		f, r := s.f, &s.f.records[t.record]
+		one := f.isMessage(f.base(r), []byte(f.info(r)), r.state)
+		other := f.isMessage(f.base(r), []byte(t.info), t.state)
+		switch {
+		case other && !one:
+			f.update(r, []byte(t.info), t.state)
+		case other && one:
+			if err := s.part(t); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// part gives a second file of one base name a name of its own. A second name
+// of the same file is left alone: somebody may be about to remove it.
+func (s *scan) part(t twin) error {
+	f, r := s.f, &s.f.records[t.record]
+	from, name := f.where(t.state), string(f.base(r))+t.info
+	if f.sameFile(f.where(r.state), f.file(r), from, name) {
+		return nil
+	}
+	info := t.info
+	if info == "" && t.state&inNew == 0 {
+		info = ":2,"
+	}
+	own := f.store.uniqueName(-1, -1) + info
+	err := f.rename(from, name, from, own)
+	if gone(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	f.dirty = true // the time changed under our hands
+	s.file([]byte(own), t.state)
+	return nil
+}
+
+func (f *folder) sameFile(fd1 int, name1 string, fd2 int, name2 string) bool {
+	var a, b unix.Stat_t
+	err := retry(func() error { return unix.Fstatat(fd1, name1, &a, unix.AT_SYMLINK_NOFOLLOW) })
+	if err == nil {
+		err = retry(func() error { return unix.Fstatat(fd2, name2, &b, unix.AT_SYMLINK_NOFOLLOW) })
+	}
+	return err == nil && a.Dev == b.Dev && a.Ino == b.Ino
+}

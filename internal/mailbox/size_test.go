@@ -1,0 +1,12 @@
+package mailbox
+
+import (
+	"testing"
+	"unsafe"
+)
+
+func TestRecordIsSmall(t *testing.T) {
+	if got := unsafe.Sizeof(record{}); got != 32 {
+		t.Errorf("got %d bytes a record, want 32", got)
+	}
+}

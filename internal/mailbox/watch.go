@@ -1,0 +1,277 @@
+package mailbox
+
+import (
+	"bytes"
+	"os"
+	"strconv"
+	"sync"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// curPause is how often at most changes of cur/ are read: programs rename in
+// bursts. What comes to new/ is told at once.
+const curPause = 30 * time.Millisecond
+
+// Events that can come from others. What we rename out of new/ ourselves is
+// not worth an event.
+const (
+	newEvents = unix.IN_CREATE | unix.IN_MOVED_TO | unix.IN_DELETE | unix.IN_ONLYDIR
+	curEvents = newEvents | unix.IN_MOVED_FROM
+)
+
+// audience is the views of a folder, for telling them of changes.
+type audience struct {
+	mu    sync.Mutex
+	views map[*View]struct{}
+}
+
+// enter returns how many views there are now.
+func (a *audience) enter(v *View) int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.views == nil {
+		a.views = make(map[*View]struct{})
+	}
+	a.views[v] = struct{}{}
+	return len(a.views)
+}
+
+// leave returns how many views are left.
+func (a *audience) leave(v *View) int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.views, v)
+	return len(a.views)
+}
+
+// tell wakes all views but one.
+func (a *audience) tell(except *View) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for v := range a.views {
+		if v == except {
+			continue
+		}
+		select {
+		case v.changed <- struct{}{}:
+		default: // told already
+		}
+	}
+}
+
+// ledger holds the events in cur/ that our own changes will cause, so that
+// they are told from those of others. It counts only while the folder is
+// watched.
+type ledger struct {
+	mu      sync.Mutex
+	on      bool
+	pending map[string]int
+}
+
+// live reports whether the folder is watched.
+func (l *ledger) live() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.on
+}
+
+// set turns the ledger on or off, and forgets what was expected.
+func (l *ledger) set(on bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.on, l.pending = on, nil
+}
+
+// add expects n more events of this key; n may be negative.
+func (l *ledger) add(key string, n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.on {
+		return
+	}
+	if l.pending == nil {
+		l.pending = make(map[string]int)
+	}
+	if l.pending[key] += n; l.pending[key] <= 0 {
+		delete(l.pending, key)
+	}
+}
+
+// own reports whether an event was expected, and counts it off.
+func (l *ledger) own(key string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n := l.pending[key]
+	if n <= 1 {
+		delete(l.pending, key)
+	} else {
+		l.pending[key] = n - 1
+	}
+	return n > 0
+}
+
+// expect enters the events in cur/ that a change will cause; undo takes them
+// back when the change was not made.
+func (f *folder) expect(fromDir int, from string, toDir int, to string) (undo func()) {
+	leaves, comes := fromDir == f.cur, toDir == f.cur
+	if leaves {
+		f.ledger.add("-"+from, 1)
+	}
+	if comes {
+		f.ledger.add("+"+to, 1)
+	}
+	return func() {
+		if leaves {
+			f.ledger.add("-"+from, -1)
+		}
+		if comes {
+			f.ledger.add("+"+to, -1)
+		}
+	}
+}
+
+// watcher is one inotify instance. A process has two: one for all new/, one
+// for all cur/.
+type watcher struct {
+	file  *os.File
+	pause time.Duration
+	told  func(f *folder, mask uint32, name string)
+
+	mu      sync.Mutex
+	folders map[int32]*folder
+	watches map[*folder]int32
+	done    chan struct{}
+}
+
+// newWatcher starts reading events; told is called for each, with mask
+// IN_Q_OVERFLOW when some were lost.
+func newWatcher(pause time.Duration, told func(*folder, uint32, string)) (*watcher, error) {
+	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
+	if err != nil {
+		return nil, err
+	}
+	w := &watcher{
+		file: os.NewFile(uintptr(fd), "inotify"), pause: pause, told: told,
+		folders: make(map[int32]*folder), watches: make(map[*folder]int32), done: make(chan struct{}),
+	}
+	go w.run()
+	return w, nil
+}
+
+// close ends the watching.
+func (w *watcher) close() {
+	w.file.Close()
+	<-w.done
+}
+
+// control runs a system call on the instance.
+func (w *watcher) control(call func(fd int) error) error {
+	raw, err := w.file.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var cerr error
+	if err := raw.Control(func(fd uintptr) { cerr = call(int(fd)) }); err != nil {
+		return err
+	}
+	return cerr
+}
+
+// add watches the folder that dirfd has open, for f.
+func (w *watcher) add(f *folder, dirfd int, mask uint32) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.control(func(fd int) error {
+		wd, err := unix.InotifyAddWatch(fd, "/proc/self/fd/"+strconv.Itoa(dirfd), mask)
+		if err == nil {
+			w.folders[int32(wd)], w.watches[f] = f, int32(wd)
+		}
+		return err
+	})
+}
+
+// remove ends the watching of f.
+func (w *watcher) remove(f *folder) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	wd, ok := w.watches[f]
+	if !ok {
+		return
+	}
+	delete(w.watches, f)
+	delete(w.folders, wd)
+	// An error means that the kernel has ended the watch already.
+	_ = w.control(func(fd int) error {
+		_, err := unix.InotifyRmWatch(fd, uint32(wd))
+		return err
+	})
+}
+
+// run reads events until the instance is closed.
+func (w *watcher) run() {
+	defer close(w.done)
+	buf := make([]byte, 64<<10)
+	for {
+		n, err := w.file.Read(buf)
+		if err != nil {
+			return
+		}
+		w.events(buf[:n])
+		if w.pause > 0 {
+			time.Sleep(w.pause) // the kernel's queue gathers what comes meanwhile
+		}
+	}
+}
+
+func (w *watcher) events(b []byte) {
+	for len(b) >= unix.SizeofInotifyEvent {
+		e := (*unix.InotifyEvent)(unsafe.Pointer(&b[0]))
+		end := min(unix.SizeofInotifyEvent+int(e.Len), len(b))
+		name := b[unix.SizeofInotifyEvent:end]
+		if i := bytes.IndexByte(name, 0); i >= 0 {
+			name = name[:i]
+		}
+		w.event(e.Wd, e.Mask, string(name))
+		b = b[end:]
+	}
+}
+
+func (w *watcher) event(wd int32, mask uint32, name string) {
+	w.mu.Lock()
+	var to []*folder
+	if mask&unix.IN_Q_OVERFLOW != 0 {
+		for _, f := range w.folders {
+			to = append(to, f)
+		}
+	} else if f := w.folders[wd]; f != nil {
+		to = append(to, f)
+	}
+	w.mu.Unlock()
+	for _, f := range to {
+		w.told(f, mask, name)
+	}
+}
+
+// toldNew wakes the sessions of a folder to which mail came.
+func toldNew(f *folder, _ uint32, _ string) { f.audience.tell(nil) }
+
+// toldCur tells changes of cur/ by others from our own.
+func toldCur(f *folder, mask uint32, name string) {
+	switch {
+	case mask&unix.IN_Q_OVERFLOW != 0:
+		f.ledger.set(true)
+	case mask&(unix.IN_CREATE|unix.IN_MOVED_TO) != 0:
+		if f.ledger.own("+" + name) {
+			return
+		}
+	case mask&(unix.IN_DELETE|unix.IN_MOVED_FROM) != 0:
+		if f.ledger.own("-" + name) {
+			return
+		}
+	}
+	f.alarm.Store(true)
+	f.audience.tell(nil)
+}
