@@ -1,0 +1,167 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"syscall"
+	"time"
+
+	"posthorn/internal/addr"
+	"posthorn/internal/id"
+	"posthorn/internal/message"
+	"posthorn/internal/spool"
+	"posthorn/internal/verdict"
+)
+
+// readSize is how much of a message is in memory at a time.
+const readSize = 4096
+
+// Data streams the message into the spool and hands it to queued. The reply
+// carries its id.
+func (s *session) Data(ctx context.Context, body io.Reader) (string, error) {
+	mid := id.New()
+	size, err := s.take(ctx, mid, body)
+	if err != nil {
+		return "", s.rejected(mid, "data", s.from, s.first(), err)
+	}
+	s.messages++
+	s.s.log.Accepted(mid, s.c.SID(), s.ip(), s.user, s.from.String(), len(s.rcpts), size, s.c.TLS())
+	return mid + " queued", nil
+}
+
+// first names the recipient, when there is one only.
+func (s *session) first() (only addr.Address) {
+	if len(s.rcpts) == 1 {
+		return s.rcpts[0]
+	}
+	return only
+}
+
+// take makes the message durable and returns its size.
+func (s *session) take(ctx context.Context, mid string, body io.Reader) (int64, error) {
+	now := s.s.now()
+	d, err := s.s.intake.New(s.envelope(mid, now))
+	if err != nil {
+		return 0, full(err)
+	}
+	defer d.Close()
+	if err := s.write(d, s.trace(mid, now), body, now); err != nil {
+		return 0, err
+	}
+	if err := s.s.intake.Submit(ctx, d); err != nil {
+		return 0, full(err)
+	}
+	return d.Envelope().Size, nil
+}
+
+func (s *session) envelope(mid string, now time.Time) spool.Envelope {
+	e := spool.Envelope{
+		ID: mid, Time: now, Origin: "smtp", From: s.from, Auth: s.user, Client: s.ip(), Helo: s.c.Helo(),
+		Body: "7bit", UTF8: s.params.UTF8, Rcpts: s.rcpts,
+	}
+	switch {
+	case s.user != "":
+		e.Origin = "submission"
+	case s.mayRelay():
+		e.Origin = "relay"
+	}
+	if s.params.EightBit {
+		e.Body = "8bitmime"
+	}
+	return e
+}
+
+func (s *session) trace(mid string, now time.Time) []byte {
+	version := s.c.TLS()
+	t := message.Trace{
+		Helo: s.c.Helo(), Client: s.c.Client(), Host: s.conf.Hostname, TLS: version, ID: mid, Time: now,
+		With: message.Protocol(s.c.ESMTP(), s.params.UTF8, version != "", s.user != ""),
+	}
+	if len(s.rcpts) == 1 {
+		t.For = s.rcpts[0].String()
+	}
+	return t.Append(nil)
+}
+
+// write copies the message behind its trace line, checked and completed.
+func (s *session) write(d io.Writer, trace []byte, body io.Reader, now time.Time) error {
+	p := pipeline{d: d, maxReceived: s.conf.MaxReceived}
+	p.lines.Normalize = s.conf.BareNewline == "normalize"
+	if s.user != "" {
+		p.header.Extra = s.completeHeader(now)
+	}
+	if _, err := d.Write(trace); err != nil {
+		return full(err)
+	}
+	buf := make([]byte, readSize)
+	for {
+		n, rerr := body.Read(buf)
+		if err := p.pass(buf[:n], errors.Is(rerr, io.EOF)); err != nil {
+			return err
+		}
+		switch {
+		case errors.Is(rerr, io.EOF):
+			return nil
+		case rerr != nil:
+			return rerr
+		}
+	}
+}
+
+// completeHeader returns what adds the fields that a user's program left out
+// (RFC 6409 8.2 and 8.3).
+func (s *session) completeHeader(now time.Time) func(*message.Header) []byte {
+	return func(h *message.Header) []byte {
+		var b []byte
+		if !h.HasDate {
+			b = fmt.Appendf(b, "Date: %s\r\n", message.Date(now))
+		}
+		if !h.HasMessageID {
+			b = fmt.Appendf(b, "Message-ID: %s\r\n", message.MessageID(id.New(), s.conf.Hostname))
+		}
+		return b
+	}
+}
+
+// pipeline is what the bytes of a message pass through.
+type pipeline struct {
+	d           io.Writer
+	lines       message.Lines
+	header      message.Header
+	maxReceived int
+	clean, out  []byte
+}
+
+// pass takes the next bytes, and with last the message's end.
+func (p *pipeline) pass(b []byte, last bool) (err error) {
+	if p.clean, err = p.lines.Append(p.clean[:0], b); err == nil && last {
+		p.clean, err = p.lines.Finish(p.clean)
+	}
+	if err != nil {
+		return verdict.Fail(verdict.Never, "5.6.0", "message has a "+err.Error(), nil)
+	}
+	if p.out, err = p.header.Append(p.out[:0], p.clean); err == nil && last {
+		p.out, err = p.header.Finish(p.out)
+	}
+	if err != nil {
+		return verdict.Fail(verdict.Never, "5.3.4", err.Error(), nil)
+	}
+	if p.header.Received > p.maxReceived { // RFC 5321 6.3
+		return verdict.Fail(verdict.Never, "5.4.6", "message is in a loop: too many Received fields", nil)
+	}
+	if _, err := p.d.Write(p.out); err != nil {
+		return full(err)
+	}
+	return nil
+}
+
+// full tells a client that the disk is full; other errors of the spool stay as
+// they are, later.
+func full(err error) error {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return verdict.Fail(verdict.Later, "4.3.1", "not enough space, try again later", err)
+	}
+	return err
+}

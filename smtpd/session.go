@@ -1,0 +1,135 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"posthorn/internal/addr"
+	"posthorn/internal/conf"
+	"posthorn/internal/directory"
+	"posthorn/internal/verdict"
+	"posthorn/smtpd/internal/guard"
+)
+
+// session decides for one connection. It keeps the configuration that was in
+// force when the connection began.
+type session struct {
+	s    *service
+	kind kind
+	c    *guard.Conn
+	conf *conf.Config
+	user string // canonical name of who logged in
+
+	from     addr.Address
+	params   guard.MailParams
+	rcpts    []addr.Address
+	named    map[addr.Address]bool // rcpts
+	messages int                   // taken
+}
+
+func (s *service) newSession(k kind, c *guard.Conn) *session {
+	return &session{s: s, kind: k, c: c, conf: s.conf.Load()}
+}
+
+// Login asks authd. What a client with a wrong password is told does not say
+// what was wrong.
+func (s *session) Login(ctx context.Context, user, password string) error {
+	l, err := s.s.authd.Login(ctx, directory.Credentials{
+		Service: "smtp", User: user, Password: password, Client: s.c.Client(), TLS: s.c.TLS() != "",
+	})
+	if err != nil {
+		v := verdict.Of(err)
+		s.s.log.LoginFailed(s.c.SID(), s.kind.name, s.ip(), user, v.Text, hidden(err))
+		return err
+	}
+	s.user = l.User
+	s.s.log.LoggedIn(s.c.SID(), s.kind.name, s.ip(), s.user)
+	return nil
+}
+
+// Mail holds a user to his own addresses. Every client may send with the null
+// sender: bounces and notices have no other (RFC 5321 4.5.5).
+func (s *session) Mail(ctx context.Context, from addr.Address, p guard.MailParams) error {
+	if s.user != "" && !from.IsNull() {
+		if err := s.s.authd.MaySend(ctx, s.user, from); err != nil {
+			return s.rejected("", "mail", from, addr.Address{}, err)
+		}
+	}
+	s.from, s.params, s.rcpts, s.named = from, p, nil, map[addr.Address]bool{}
+	return nil
+}
+
+// Rcpt takes local recipients that authd knows, and others from those who may
+// relay.
+func (s *session) Rcpt(ctx context.Context, to addr.Address) error {
+	to = s.complete(to)
+	if err := s.check(ctx, to); err != nil {
+		return s.rejected("", "rcpt", s.from, to, err)
+	}
+	if !s.named[to] {
+		s.named[to] = true
+		s.rcpts = append(s.rcpts, to)
+	}
+	return nil
+}
+
+// complete gives <Postmaster> (RFC 5321 4.1.1.3) a domain, and so an address at
+// the very IP address that the client talks to.
+func (s *session) complete(to addr.Address) addr.Address {
+	ip, literal := to.IP()
+	if to.Domain == "" || literal && ip == s.c.Local() {
+		to.Domain = s.conf.Domains[0]
+	}
+	return to
+}
+
+// check is the relay rule. The domain alone decides, before anybody is asked.
+func (s *session) check(ctx context.Context, to addr.Address) error {
+	denied := verdict.Fail(verdict.Never, "5.7.1", "relaying denied", nil)
+	if !s.conf.LocalDomain(to.Domain) && !s.mayRelay() {
+		return denied
+	}
+	if to.UTF8() && !s.params.UTF8 { // RFC 6531 3.4
+		return verdict.Fail(verdict.Never, "5.6.7", "address needs SMTPUTF8", nil)
+	}
+	r, err := s.s.authd.Resolve(ctx, to)
+	if err != nil {
+		return err
+	}
+	if !r.Local && !s.mayRelay() {
+		return denied
+	}
+	return nil
+}
+
+// mayRelay: users after login, and on port 25 the clients of relay-from.
+func (s *session) mayRelay() bool {
+	return s.user != "" || !s.kind.submission && s.s.relayClient(s.c.Client())
+}
+
+// Reset forgets the transaction.
+func (s *session) Reset() {
+	s.from, s.params, s.rcpts, s.named = addr.Address{}, guard.MailParams{}, nil, nil
+}
+
+// Close logs the connection's end.
+func (s *session) Close(reason string) {
+	s.s.log.Disconnected(s.c.SID(), s.kind.name, s.ip(), reason, s.messages)
+}
+
+func (s *session) ip() string { return s.c.Client().String() }
+
+// rejected logs a refusal, which the client is told of, and returns it.
+func (s *session) rejected(id, stage string, from, to addr.Address, err error) error {
+	s.s.log.Rejected(id, s.c.SID(), s.ip(), s.user, stage, from.String(), to.String(), verdict.Of(err), hidden(err))
+	return err
+}
+
+// hidden returns the part of err that its verdict does not show.
+func hidden(err error) error {
+	var v *verdict.Error
+	if errors.As(err, &v) {
+		return v.Err
+	}
+	return err
+}
