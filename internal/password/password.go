@@ -6,7 +6,7 @@
 // gigabyte is an error when the file is loaded and not when somebody logs in.
 // Comparing takes constant time for passwords of one length. Schemes:
 //
-//	PLAIN CLEARTEXT                                  the password itself
+//	PLAIN CLEAR CLEARTEXT                            the password itself
 //	CRYPT SHA512-CRYPT SHA256-CRYPT MD5-CRYPT MD5    crypt(3): $6$ $5$ $1$ $y$ $2a$ $2b$ $2y$ $sha1$ $argon2…
 //	BLF-CRYPT ARGON2ID ARGON2I PBKDF2
 //	SHA SHA1 SHA256 SHA512 PLAIN-MD5 LDAP-MD5        one round of a digest, with .HEX .B64 .BASE64 behind the
@@ -66,7 +66,7 @@ func Parse(stored string) (*Hash, error) {
 		return nil, fmt.Errorf("found the scheme {%s}, expected an encoding behind a digest only", scheme)
 	}
 	switch name {
-	case "PLAIN", "CLEARTEXT":
+	case "PLAIN", "CLEAR", "CLEARTEXT":
 		return parsePlain(value)
 	case "PBKDF2":
 		return parsePBKDF2(value)

@@ -164,7 +164,7 @@ func parseID(what, s string) (int, error) {
 
 func (u *User) setHome(home string) error {
 	if home != "" && !cleanPath(home) {
-		return fmt.Errorf("found the home %.200q, expected an absolute path without . and ..", home)
+		return fmt.Errorf("found the home %.200q, expected an absolute path without dots between slashes", home)
 	}
 	u.Home = strings.TrimRight(home, "/")
 	return nil
@@ -199,7 +199,7 @@ func (u *User) setExtra(field string) (err error) {
 	case "nodelay":
 	default:
 		if !strings.HasPrefix(name, "userdb_") {
-			err = fmt.Errorf("found the extra field %.100q, expected userdb_…, nologin or allow_nets=…", field)
+			err = fmt.Errorf("found the extra field %.100q, expected userdb_*, nologin or allow_nets", field)
 		}
 	}
 	return err
