@@ -188,10 +188,12 @@ func TestDelayIsTold(t *testing.T) {
 }
 
 func TestRedeem(t *testing.T) {
-	svc, c, _ := loginSite(t, "ticket-life 10s\n")
+	s := newSite(t, "ticket-life 10s\n", loginUsers, "")
+	svc := s.service(t)
 	var mu sync.Mutex
 	now := time.Now()
 	svc.tickets.now = func() time.Time { mu.Lock(); defer mu.Unlock(); return now }
+	c := s.serve(t, svc)
 	ticket := func(user string) string {
 		t.Helper()
 		l, err := c.Login(t.Context(), credentials(user, "secret"))
