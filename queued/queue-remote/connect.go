@@ -81,11 +81,11 @@ func (n *sending) written(name string) bool {
 // logged in as the request asks. Where TLS is only wished for, a handshake that
 // fails costs one more connection without it.
 func (n *sending) connect(ctx context.Context, h host) (*client.Conn, error) {
-	c, err := n.converse(ctx, h, n.r.TLS)
+	c, err := n.begin(ctx, h, n.r.TLS)
 	var fault *tlsFault
 	if n.r.TLS == "may" && errors.As(err, &fault) && ctx.Err() == nil {
 		n.s.log.HostFailed(n.r.ID, h.String(), "TLS failed, trying without", fault)
-		c, err = n.converse(ctx, h, "none")
+		c, err = n.begin(ctx, h, "none")
 	}
 	return c, err
 }
@@ -95,7 +95,8 @@ type tlsFault struct{ error }
 
 func (f *tlsFault) Unwrap() error { return f.error }
 
-func (n *sending) converse(ctx context.Context, h host, policy string) (*client.Conn, error) {
+// begin makes one connection and prepares it under one policy.
+func (n *sending) begin(ctx context.Context, h host, policy string) (*client.Conn, error) {
 	nc, err := n.dial(ctx, h, policy)
 	if err != nil {
 		return nil, err

@@ -104,16 +104,50 @@ func (n *sending) try(ctx context.Context, h host) (next bool) {
 	if n.tried++; n.tried > maxAddresses {
 		return false
 	}
+	w := way{h, n.r.TLS, n.r.Login, n.r.CAFile}
+	for k := n.s.pool.take(w); k != nil; k = n.s.pool.take(w) {
+		if n.converse(ctx, k) {
+			return n.more(ctx)
+		}
+	}
 	c, err := n.connect(ctx, h)
 	if err != nil {
 		return n.failed(h, err) && ctx.Err() == nil
 	}
-	defer n.part(c)
-	defer c.Watch(ctx)()
+	n.converse(ctx, &kept{way: w, c: c})
+	return n.more(ctx)
+}
+
+// more says whether another address may do better for those who were put off.
+func (n *sending) more(ctx context.Context) bool {
 	n.reached = true
 	n.talked++
-	n.transact(c, h)
 	return n.talked < maxTransactions && ctx.Err() == nil
+}
+
+// converse sends to everybody who is open, in as many transactions as it takes,
+// and keeps the connection for the next message. It is false when the connection
+// had been kept and was dead: then nothing has happened.
+func (n *sending) converse(ctx context.Context, k *kept) (alive bool) {
+	h, c, idle := k.way.host, k.c, k.uses > 0
+	stop := c.Watch(ctx)
+	for todo := n.open(); len(todo) > 0 && !c.Broken(); {
+		part := todo[:min(len(todo), maxTogether, c.MaxRcpts())]
+		todo = todo[len(part):]
+		o := c.Send(n.message(part))
+		if o.Unheard && idle {
+			stop()
+			c.Close()
+			return false
+		}
+		idle = false
+		k.uses++
+		n.take(part, o, h, c.TLS())
+	}
+	if !stop() || !n.s.pool.put(k) {
+		n.part(c)
+	}
+	return true
 }
 
 // failed notes why an address could not be used. Our own address ends the walk:
@@ -133,15 +167,6 @@ func (n *sending) failed(h host, err error) (next bool) {
 func (n *sending) note(v verdict.Verdict, at string) {
 	if v.Kind == verdict.Later || n.fate.Kind == 0 {
 		n.fate, n.at = v, at
-	}
-}
-
-// transact sends to everybody who is open, in as many transactions as it takes.
-func (n *sending) transact(c *client.Conn, h host) {
-	for todo := n.open(); len(todo) > 0 && !c.Broken(); {
-		part := todo[:min(len(todo), maxTogether, c.MaxRcpts())]
-		todo = todo[len(part):]
-		n.take(part, c.Send(n.message(part)), h, c.TLS())
 	}
 }
 

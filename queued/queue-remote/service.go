@@ -44,6 +44,7 @@ type service struct {
 	slots    chan struct{}
 	flights  *flights
 	roots    *roots
+	pool     *pool
 	closing  sync.WaitGroup // farewells to hosts
 }
 
@@ -51,7 +52,7 @@ func newService(d *daemon.Daemon, l *net.UnixListener, allow []int, r resolver) 
 	s := &service{
 		log: d.Log, listener: l, allow: allow, resolver: r,
 		slots:   make(chan struct{}, d.Conf.RemoteConcurrency),
-		flights: newFlights(), roots: newRoots(),
+		flights: newFlights(), roots: newRoots(), pool: &pool{idle: keepIdle},
 	}
 	s.conf.Store(d.Conf)
 	return s
@@ -62,6 +63,7 @@ func newService(d *daemon.Daemon, l *net.UnixListener, allow []int, r resolver) 
 func (s *service) Serve(ctx context.Context) error {
 	server := &sock.Server{Name: "remote", Proto: handover.RemoteProto, Allow: s.allow, Log: s.log, Handle: s.handle}
 	err := server.Serve(ctx, s.listener)
+	s.pool.close()
 	s.closing.Wait()
 	return err
 }

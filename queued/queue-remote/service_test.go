@@ -88,7 +88,11 @@ func testService(t *testing.T, r resolver, lines ...string) (*service, *logged) 
 	t.Helper()
 	log := new(logged)
 	s := newService(&daemon.Daemon{Conf: configuration(t, lines...), Log: evlog.New(log)}, nil, nil, r)
-	t.Cleanup(s.closing.Wait)
+	s.pool.idle = 0
+	t.Cleanup(func() {
+		s.pool.close()
+		s.closing.Wait()
+	})
 	return s, log
 }
 

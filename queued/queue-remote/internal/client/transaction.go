@@ -30,6 +30,10 @@ type Outcome struct {
 	// verdicts may belong to recipients who have it, and another host must
 	// not be tried now.
 	Unsure bool
+	// Unheard: the connection broke before MAIL was answered, or the answer was
+	// that the server leaves. On a connection that had been idle this says
+	// nothing about the message.
+	Unheard bool
 	// Err is why the connection broke, for the log, or nil.
 	Err error
 }
@@ -40,6 +44,7 @@ type transaction struct {
 	m        Message
 	verdicts []verdict.Verdict // Kind 0: accepted so far, or not asked yet
 	todo     []int             // recipients that the server may be asked for
+	heard    bool              // MAIL was answered
 }
 
 // maxGroup bounds what is written before replies are read (RFC 2920 3.1): both
@@ -53,6 +58,9 @@ const (
 // another one afterwards unless it is Broken.
 func (c *Conn) Send(m Message) Outcome {
 	t := &transaction{c: c, m: m, verdicts: make([]verdict.Verdict, len(m.Rcpts))}
+	if c.br.Buffered() > 0 {
+		c.broken = true // A reply that nobody asked for: both sides are out of step.
+	}
 	t.check()
 	var unsure bool
 	var err error
@@ -62,7 +70,7 @@ func (c *Conn) Send(m Message) Outcome {
 	if err != nil {
 		t.settle(lost(err))
 	}
-	return Outcome{t.verdicts, unsure, err}
+	return Outcome{Verdicts: t.verdicts, Unsure: unsure, Unheard: len(t.todo) > 0 && !t.heard, Err: err}
 }
 
 // lost is the verdict for whoever waited when the connection broke.
@@ -337,6 +345,7 @@ func (cmd command) name() string {
 // asks for the message. A reply that has no place there means that both sides
 // are out of step, and nothing after it would mean what it says.
 func (t *transaction) answered(cmd command, r Reply) (go354 bool) {
+	t.heard = t.heard || r.Code != 421
 	switch {
 	case cmd.rcpt == isData && r.Code == 354:
 		return true

@@ -459,3 +459,17 @@ func (c *Conn) awaitStop(t *testing.T) {
 		time.Sleep(time.Millisecond)
 	}
 }
+
+// A reply too many would be taken for the answer to the next command, and so on
+// for every one after it.
+func TestOutOfStep(t *testing.T) {
+	at, _ := scripted(t, hello()+dataScript+"M:\nR: 250 kept\\r\\n250 ok\\r\\n")
+	c := greeted(t, at)
+	if got := outcome(c.Send(message(t, text, "b@y.example"))); got != "done 2.0.0 250 kept" {
+		t.Errorf("first: got %s, want done", got)
+	}
+	o := c.Send(message(t, text, "b@y.example"))
+	if o.Verdicts[0].Kind != verdict.Later || !o.Unheard || !c.Broken() {
+		t.Errorf("second: got %s, want later and nothing heard", outcome(o))
+	}
+}
