@@ -76,7 +76,7 @@ func (s *Session) incoming(c *wire.Command) (mailbox.Incoming, error) {
 	switch in.Size = c.Message.Size(); {
 	case in.Size == 0:
 		return in, no("a message cannot be empty")
-	case in.Size > s.maxSize:
+	case in.Size > s.limits.maxSize:
 		return in, mailbox.ErrTooLarge
 	}
 	if in.Date.IsZero() {

@@ -14,7 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"posthorn/imapd/internal/wire"
 	"posthorn/internal/durable"
 	"posthorn/internal/evlog"
 	"posthorn/internal/mailbox"
@@ -26,7 +25,7 @@ const limit = 20 * time.Second // for what a test waits for
 type fixture struct {
 	t    *testing.T
 	dir  string
-	host host
+	host *host
 	ctx  context.Context
 	stop context.CancelFunc
 	wg   sync.WaitGroup
@@ -38,7 +37,8 @@ func newFixture(t *testing.T) *fixture {
 	f.ctx, f.stop = context.WithCancel(context.Background())
 	log := evlog.New(io.Discard)
 	store := mailbox.New(mailbox.Options{Disk: &durable.Disk{}, Node: "test", Log: log})
-	f.host = host{store: store, log: log, pool: wire.NewPool(), idle: limit, progress: limit, maxSize: 1 << 20}
+	f.host = newHost(store, log)
+	f.host.limits.Store(&limits{idle: limit, progress: limit, maxSize: 1 << 20})
 	t.Cleanup(func() {
 		f.stop()
 		f.wg.Wait()

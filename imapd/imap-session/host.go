@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"posthorn/imapd/internal/wire"
+	"posthorn/internal/conf"
 	"posthorn/internal/evlog"
 	"posthorn/internal/mailbox"
 	"posthorn/internal/session"
@@ -12,16 +14,33 @@ import (
 
 // host is what all sessions of the process share.
 type host struct {
-	store    *mailbox.Store
-	log      *evlog.Log
-	pool     *wire.Pool
+	store  *mailbox.Store
+	log    *evlog.Log
+	pool   *wire.Pool
+	limits atomic.Pointer[limits]
+}
+
+// limits are what a reload changes for the sessions that begin after it.
+type limits struct {
 	idle     time.Duration // silence that ends a session
 	progress time.Duration // silence within a command that ends it
 	maxSize  int64         // octets of an APPEND
 }
 
+// stall is how long a transfer may stand still.
+const stall = 5 * time.Minute
+
+func newHost(store *mailbox.Store, log *evlog.Log) *host {
+	return &host{store: store, log: log, pool: wire.NewPool()}
+}
+
+// apply takes the limits of c.
+func (h *host) apply(c *conf.Config) {
+	h.limits.Store(&limits{idle: c.IdleTimeout, progress: stall, maxSize: c.MessageSize})
+}
+
 // open takes the mailbox for one session.
-func (h host) open(_ context.Context, c *session.Conn) (session.Runner, error) {
+func (h *host) open(_ context.Context, c *session.Conn) (session.Runner, error) {
 	box, err := h.store.Open(c.Grant.Box.Mail)
 	if err != nil {
 		return nil, err

@@ -45,7 +45,7 @@ func (s *Session) endIdle() error {
 // an IDLE it also returns errChanged when somebody changed the folder. Silence
 // is counted from the client's last word, whatever was announced meanwhile.
 func (s *Session) wait() error {
-	if err := s.link.SetReadDeadline(s.heard.Add(s.host.idle)); err != nil {
+	if err := s.link.SetReadDeadline(s.heard.Add(s.limits.idle)); err != nil {
 		return err
 	}
 	if s.idling == "" || s.view == nil {

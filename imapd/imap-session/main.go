@@ -2,8 +2,9 @@
 // it gets clients from imapd with one-time tickets and shows each its mailbox.
 //
 // It runs as the mailboxes' owner, vmail, and may change what is under
-// mail-root. Its sessions share one picture of each folder, so however many
-// clients look at a mailbox, it is in memory once.
+// mail-root; with system users each owner's sessions are a child process with
+// the owner's rights. The sessions of a process share one picture of each
+// folder, so however many clients look at a mailbox, it is in memory once.
 //
 // A session is a plain struct between two commands: Session.next, the only
 // place that waits for a client, finds everything it needs in there, and
@@ -13,26 +14,36 @@
 package main
 
 import (
-	"posthorn/imapd/internal/wire"
+	"posthorn/internal/conf"
 	"posthorn/internal/daemon"
 	"posthorn/internal/mailbox"
 	"posthorn/internal/session"
 )
 
 func main() {
-	daemon.Main("imap-session", open)
+	session.Main("imap-session", open)
 }
 
 func open(d *daemon.Daemon) (daemon.Service, error) {
 	d.Rights.Identity = "vmail"
 	d.Rights.Write = []string{d.Conf.MailRoot}
-	h := host{
-		store:    mailbox.New(mailbox.Options{Disk: d.Disk, Node: d.Conf.Node, Shared: d.Conf.MailShared, Log: d.Log}),
-		log:      d.Log,
-		pool:     wire.NewPool(),
-		idle:     d.Conf.IdleTimeout,
-		progress: d.Conf.Timeout,
-		maxSize:  d.Conf.MessageSize,
+	h := newHost(mailbox.New(mailbox.Options{Disk: d.Disk, Node: d.Conf.Node, Shared: d.Conf.MailShared, Log: d.Log}), d.Log)
+	h.apply(d.Conf)
+	server, err := session.New(d, "imap", h.open)
+	if err != nil || len(d.Args) > 0 {
+		return server, err // a child of the starter, which reads no new configuration
 	}
-	return session.New(d, "imap", h.open)
+	return service{server, h}, nil
+}
+
+// service is the server of sessions, whose new ones take a new configuration.
+type service struct {
+	*session.Server
+	host *host
+}
+
+// Reload takes new bounds for the sessions to come.
+func (s service) Reload(c *conf.Config) error {
+	s.host.apply(c)
+	return s.Server.Reload(c)
 }

@@ -30,14 +30,15 @@ const (
 // Session is one client from its login to its end. Between two commands it has
 // nothing on a stack.
 type Session struct {
-	host
-	link *link
-	in   *wire.Input
-	r    *wire.Reader
-	w    *wire.Writer
-	box  *mailbox.Box
-	sid  string
-	user string
+	*host
+	limits limits
+	link   *link
+	in     *wire.Input
+	r      *wire.Reader
+	w      *wire.Writer
+	box    *mailbox.Box
+	sid    string
+	user   string
 
 	view   *mailbox.View // nil: nothing is selected
 	folder string        // the name of what is
@@ -52,14 +53,14 @@ type Session struct {
 // errGone is a client that went away between two commands: no error.
 var errGone = errors.New("client gone")
 
-func newSession(h host, c net.Conn, box *mailbox.Box) *Session {
-	s := &Session{host: h, box: box}
-	s.link = &link{Conn: c, progress: h.progress}
+func newSession(h *host, c net.Conn, box *mailbox.Box) *Session {
+	s := &Session{host: h, limits: *h.limits.Load(), box: box}
+	s.link = &link{Conn: c, progress: s.limits.progress}
 	s.in = wire.NewInput(s.link, h.pool, maxLine)
 	s.w = wire.NewWriter(s.link, h.pool)
 	s.link.out = s.w
 	s.r = wire.NewReader(s.in, wire.Limits{
-		Command: maxCommand, Literals: maxLiterals, Discard: 2*h.maxSize + 1<<20, Append: true,
+		Command: maxCommand, Literals: maxLiterals, Discard: 2*s.limits.maxSize + 1<<20, Append: true,
 	}, s.invite)
 	return s
 }

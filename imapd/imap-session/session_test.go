@@ -30,7 +30,7 @@ func TestCommandsOfAnyState(t *testing.T) {
 
 func TestAutologout(t *testing.T) {
 	f := newFixture(t)
-	f.host.idle = time.Millisecond
+	f.host.limits.Store(&limits{idle: time.Millisecond, progress: limit, maxSize: 1 << 20})
 	for _, first := range []string{"", "i IDLE\r\n", "s SELECT INBOX\r\ni IDLE\r\n"} {
 		conn, ended := f.connect()
 		io.WriteString(conn, first)
@@ -44,9 +44,23 @@ func TestAutologout(t *testing.T) {
 	}
 }
 
+// TestStall stops within a command, where the bound is another one.
+func TestStall(t *testing.T) {
+	f := newFixture(t)
+	f.host.limits.Store(&limits{idle: limit, progress: 50 * time.Millisecond, maxSize: 1 << 20})
+	for _, half := range []string{"a NO", "a SELECT {5+}\r\nIN", "a APPEND INBOX {50+}\r\nSubj"} {
+		conn, _ := f.connect()
+		io.WriteString(conn, half)
+		all, err := io.ReadAll(conn)
+		if !strings.HasSuffix(string(all), "* BYE autologout\r\n") {
+			t.Errorf("%q: got %q, %v", half, all, err)
+		}
+	}
+}
+
 func TestStop(t *testing.T) {
 	f := newFixture(t)
-	f.host.idle = time.Millisecond
+	f.host.limits.Store(&limits{idle: time.Millisecond, progress: limit, maxSize: 1 << 20})
 	f.stop()
 	conn, ended := f.connect()
 	all, _ := io.ReadAll(conn)

@@ -90,7 +90,7 @@ func TestAcrossPieces(t *testing.T) {
 	const want = "grüße aus köln"
 	for n := 32<<10 - 20; n < 32<<10+4; n++ {
 		body := strings.Repeat("x", n) + "GRÜSSE Grüße aus Köln" + strings.Repeat("y", 100)
-		if found, err := contains(strings.NewReader(body), "utf-8", want); !found || err != nil {
+		if found, err := contains(strings.NewReader(body), piece, "utf-8", want); !found || err != nil {
 			t.Fatalf("%d: got %v, %v", n, found, err)
 		}
 	}

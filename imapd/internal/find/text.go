@@ -25,7 +25,7 @@ func (m *Message) inText(p *mimepart.Part, text string) (bool, error) {
 	}
 	// An error that is not the source's is text that cannot be decoded: it ends
 	// there.
-	found, _ := contains(r, p.Param("charset"), text)
+	found, _ := contains(r, min(piece, p.Body.Len()+utf8.UTFMax), p.Param("charset"), text)
 	return found, src.err
 }
 
@@ -65,11 +65,13 @@ func (a *alphabet) Read(p []byte) (int, error) {
 	}
 }
 
-// contains searches a stream for folded text. Pieces overlap by the text's
-// length, and no piece ends within a character.
-func contains(r io.Reader, charset, text string) (bool, error) {
-	const piece = 32 << 10
-	buf := make([]byte, piece)
+// piece is how much of a text is searched at once.
+const piece = 32 << 10
+
+// contains searches a stream for folded text, size octets at a time. Pieces
+// overlap by the text's length, and none ends within a character.
+func contains(r io.Reader, size int64, charset, text string) (bool, error) {
+	buf := make([]byte, size)
 	kept := 0     // bytes of a character that began in the last piece
 	overlap := "" // folded
 	for {

@@ -53,7 +53,7 @@ func (l *lines) next() bool {
 // fill moves what is left to the front of the window and reads on.
 func (l *lines) fill() bool {
 	if l.buf == nil {
-		l.buf = make([]byte, 0, bufferSize)
+		l.buf = make([]byte, 0, min(bufferSize, max(l.size-l.off, 1)))
 	}
 	l.off += int64(l.pos)
 	l.buf = l.buf[:copy(l.buf[:cap(l.buf)], l.buf[l.pos:])]
