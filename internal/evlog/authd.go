@@ -13,11 +13,11 @@ func (l *Log) Login(service, ip, user, tls, verdict, reason string, err error) {
 // Table: a changed table was taken, or with an error was not, and the one
 // before stays in force.
 func (l *Log) Table(file string, err error) {
-	name := "table-taken"
 	if err != nil {
-		name = "table-refused"
+		l.event("table-refused", "file", file, "err", cause(err))
+		return
 	}
-	l.event(name, "file", file, "err", cause(err))
+	l.event("table-taken", "file", file)
 }
 
 // Unresolvable: address leads to something that the tables do not hold; line
