@@ -164,6 +164,17 @@ func (s *scan) assign() error {
 	if err != nil {
 		return err
 	}
+	// A file gets its name before its line: those that were filed since we read
+	// the folder are there now. Sessions hear of them before any higher UID.
+	if len(f.fresh) > 0 {
+		s.brief = false
+		s.start()
+		s.look++
+		if err := s.list(); err != nil {
+			return err
+		}
+		f.dirty = true
+	}
 	unborn := s.arrivals()
 	if len(unborn) == 0 {
 		return nil

@@ -204,7 +204,15 @@ func (f *folder) accept(tmp int, drafts []*draft) (uidvalidity uint32, uids []ui
 	}
 	for i, d := range drafts {
 		uids = append(uids, recs[i].UID)
-		if f.loaded {
+		switch {
+		case !f.loaded:
+		case f.dirty || len(f.fresh) > 0:
+			// Another process has filed messages with lower UIDs that we have
+			// not seen. No session may hear of a higher one before: the next
+			// scan takes in all of them.
+			f.remember(recs[i])
+			f.dirty = true
+		default:
 			f.enter(d, recs[i].UID)
 		}
 	}

@@ -303,7 +303,13 @@ func (s *scan) missing() (n int) {
 // expunge drops the messages whose files are gone. After a folder that never
 // stood still they stay for now: the next scan decides.
 func (s *scan) expunge() {
-	if s.f.dirty || s.missing() == 0 {
+	if s.f.dirty {
+		return
+	}
+	if !s.brief {
+		s.f.fresh = nil // the files of those lines are not there any more
+	}
+	if s.missing() == 0 {
 		return
 	}
 	at := -1
