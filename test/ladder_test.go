@@ -15,7 +15,8 @@ import (
 // rungs is the ladder of doc/architecture.md: a package imports lower rungs
 // only, nobody sideways or up.
 var rungs = [][]string{
-	{"attr", "conf", "durable", "evlog", "id", "password", "priv", "tlsconf", "verdict"},
+	{"verdict"},
+	{"attr", "conf", "durable", "evlog", "id", "password", "priv", "tlsconf"},
 	{"addr", "dnsx", "dovecot", "maildir", "message", "sock"},
 	{"daemon", "directory", "spool", "starter", "tables"},
 	{"door", "handover", "login", "mailbox", "session"},
