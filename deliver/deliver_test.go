@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -146,22 +145,6 @@ func TestConfined(t *testing.T) {
 	done(t, in.deliver(t, id.New(), 1, "x\n", bob.Name))
 	if got := stored(t, bob); len(got) != 1 {
 		t.Errorf("home in the users table: got %d messages, want 1", len(got))
-	}
-}
-
-func TestCollapse(t *testing.T) {
-	var many []string
-	for i := range 1000 {
-		many = append(many, fmt.Sprintf("/srv/d%d/u%d", i%7, i))
-	}
-	for _, c := range []struct{ in, want []string }{
-		{[]string{"/b", "/a", "/b"}, []string{"/a", "/b"}},
-		{many, []string{"/srv/d0", "/srv/d1", "/srv/d2", "/srv/d3", "/srv/d4", "/srv/d5", "/srv/d6"}},
-		{nil, nil},
-	} {
-		if got := collapse(c.in); !slices.Equal(got, c.want) {
-			t.Errorf("got %v, want %v", got, c.want)
-		}
 	}
 }
 

@@ -14,10 +14,8 @@
 package main
 
 import (
-	"errors"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 
 	"posthorn/deliver/internal/box"
@@ -65,7 +63,7 @@ func openOwn(d *daemon.Daemon) (writer, error) {
 	if err != nil {
 		return nil, daemon.BadConfig(err)
 	}
-	d.Rights.Write = append([]string{d.Conf.MailRoot}, elsewhere(d.Conf, id.UID)...)
+	d.Rights.Write = mailFolders(d.Conf, id.UID)
 	return &own{uid: id.UID, deliverer: box.New(d.Disk, d.Conf.Node)}, nil
 }
 
@@ -77,7 +75,7 @@ func openStarter(d *daemon.Daemon) (writer, error) {
 		return nil, daemon.BadConfig(err)
 	}
 	args := []string{"-node", d.Conf.Node, "-landlock", d.Conf.Landlock, "-vmail", strconv.Itoa(vmail.UID)}
-	for _, root := range append([]string{d.Conf.MailRoot}, elsewhere(d.Conf, vmail.UID)...) {
+	for _, root := range mailFolders(d.Conf, vmail.UID) {
 		args = append(args, "-mail-root", root)
 	}
 	s, err := starter.Start(starter.Config{
@@ -93,46 +91,6 @@ func openStarter(d *daemon.Daemon) (writer, error) {
 	return &others{starter: s}, nil
 }
 
-// elsewhere returns the folders outside mail-root that virtual users have their
-// mail in. Without the right to read the table there are none.
-func elsewhere(c *conf.Config, vmail int) []string {
-	if len(c.Domains) == 0 {
-		return nil
-	}
-	users, err := tables.LoadUsers(c.UsersFile, c.Domains[0], nil)
-	if err != nil {
-		return nil // authd, whose table it is, tells what is wrong with it
-	}
-	var folders []string
-	for u := range users.All() {
-		if u.UID >= 0 && u.UID != vmail {
-			continue
-		}
-		home, mail := u.Paths(c.MailRoot)
-		p := box.Place(c.MailRoot, home, mail)
-		if p.Root == c.MailRoot {
-			continue
-		}
-		if _, err := os.Stat(p.Root); errors.Is(err, os.ErrNotExist) {
-			p.Root = filepath.Dir(p.Root) // it is made by the first delivery
-		}
-		folders = append(folders, p.Root)
-	}
-	return collapse(folders)
-}
-
-// maxFolders bounds the folders outside mail-root that are told apart.
-const maxFolders = 200
-
-// collapse returns each folder once; many are covered by their parents.
-func collapse(folders []string) []string {
-	slices.Sort(folders)
-	folders = slices.Compact(folders)
-	if len(folders) <= maxFolders {
-		return folders
-	}
-	for i, f := range folders {
-		folders[i] = filepath.Dir(f)
-	}
-	return collapse(folders)
+func mailFolders(c *conf.Config, vmail int) []string {
+	return tables.MailFolders(c.UsersFile, c.Domains[0], c.MailRoot, vmail)
 }

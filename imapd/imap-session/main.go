@@ -25,8 +25,6 @@ func main() {
 }
 
 func open(d *daemon.Daemon) (daemon.Service, error) {
-	d.Rights.Identity = "vmail"
-	d.Rights.Write = []string{d.Conf.MailRoot}
 	h := newHost(mailbox.New(mailbox.Options{Disk: d.Disk, Node: d.Conf.Node, Shared: d.Conf.MailShared, Log: d.Log}), d.Log)
 	h.apply(d.Conf)
 	server, err := session.New(d, "imap", h.open)

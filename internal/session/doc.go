@@ -10,7 +10,6 @@
 //
 //	func main() {
 //		session.Main("pop3-session", func(d *daemon.Daemon) (daemon.Service, error) {
-//			d.Rights = … // identity vmail, writing mail-root
 //			p := program{store: mailbox.New(…)}
 //			return session.New(d, "pop3", p.open)
 //		})

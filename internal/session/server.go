@@ -17,6 +17,7 @@ import (
 	"posthorn/internal/evlog"
 	"posthorn/internal/sock"
 	"posthorn/internal/starter"
+	"posthorn/internal/tables"
 	"posthorn/internal/verdict"
 )
 
@@ -67,8 +68,9 @@ type Server struct {
 // prepares. Sessions are bounded by conf's Connections in total and
 // ConnectionsPerClient for one mailbox. It is called before rights are dropped.
 //
-// As root with system-users it starts the starter of the children that run the
-// sessions, and takes d's right to write away.
+// It sets d's rights: vmail's uid, which may write the mail of virtual users. As
+// root with system-users it starts the starter of the children that run the
+// sessions, and may write nothing itself.
 func New(d *daemon.Daemon, service string, open Opener) (*Server, error) {
 	peers, err := d.Conf.PeerUIDs(service + "d")
 	if err != nil {
@@ -76,6 +78,7 @@ func New(d *daemon.Daemon, service string, open Opener) (*Server, error) {
 	}
 	s := newServer(service, open, d.Log, directory.New(d.Conf.Socket("auth")), peers)
 	s.apply(d.Conf)
+	d.Rights.Identity = "vmail"
 	if isChild(d) {
 		return s, nil
 	}
@@ -87,8 +90,13 @@ func New(d *daemon.Daemon, service string, open Opener) (*Server, error) {
 			s.listener.Close()
 			return nil, err
 		}
-		d.Rights.Write = nil
+		return s, nil
 	}
+	vmail, err := d.Conf.Identity("vmail")
+	if err != nil {
+		return nil, daemon.BadConfig(err)
+	}
+	d.Rights.Write = tables.MailFolders(d.Conf.UsersFile, d.Conf.Domains[0], d.Conf.MailRoot, vmail.UID)
 	return s, nil
 }
 

@@ -18,8 +18,6 @@ func main() {
 }
 
 func open(d *daemon.Daemon) (daemon.Service, error) {
-	d.Rights.Identity = "vmail"
-	d.Rights.Write = []string{d.Conf.MailRoot}
 	o := opener{
 		store: mailbox.New(mailbox.Options{Disk: d.Disk, Node: d.Conf.Node, Shared: d.Conf.MailShared, Log: d.Log}),
 		log:   d.Log,

@@ -1,0 +1,41 @@
+package tables
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+)
+
+func TestMailFolders(t *testing.T) {
+	dir := t.TempDir()
+	home := filepath.Join(dir, "home", "bob")
+	os.MkdirAll(home, 0o700)
+	table := filepath.Join(dir, "users")
+	os.WriteFile(table, []byte("ann@a.test:x:::::\nbob@a.test:x::::"+home+"::\ncat@a.test:x::::"+filepath.Join(dir, "home", "cat")+"::\n"+
+		"sys@a.test:x:2000:2000::/elsewhere::\n"), 0o600)
+	want := []string{"/mail", filepath.Join(dir, "home"), home}
+	if got := MailFolders(table, "a.test", "/mail", 5000); !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q: no folder for who has another uid", got, want)
+	}
+	if got := MailFolders("/nonexistent", "a.test", "/mail", 5000); !slices.Equal(got, []string{"/mail"}) {
+		t.Errorf("no table: got %q", got)
+	}
+}
+
+func TestCollapse(t *testing.T) {
+	var many []string
+	for i := range 1000 {
+		many = append(many, fmt.Sprintf("/srv/d%d/u%d", i%7, i))
+	}
+	for _, c := range []struct{ in, want []string }{
+		{[]string{"/b", "/a", "/b"}, []string{"/a", "/b"}},
+		{many, []string{"/srv/d0", "/srv/d1", "/srv/d2", "/srv/d3", "/srv/d4", "/srv/d5", "/srv/d6"}},
+		{nil, nil},
+	} {
+		if got := collapse(c.in); !slices.Equal(got, c.want) {
+			t.Errorf("got %v, want %v", got, c.want)
+		}
+	}
+}
