@@ -58,6 +58,8 @@ install: all
 	for f in posthorn.conf users aliases transport; do \
 		test -e $(DESTDIR)$(SYSCONFDIR)/posthorn/$$f || \
 		install -m 644 etc/$$f $(DESTDIR)$(SYSCONFDIR)/posthorn/$$f || exit 1; done
+	# It will hold passwords: give it to the group posthorn-auth.
+	chmod 640 $(DESTDIR)$(SYSCONFDIR)/posthorn/users
 
 clean:
 	rm -rf bin run

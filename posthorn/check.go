@@ -41,10 +41,27 @@ func optional(err error) error {
 }
 
 func checkTables(c *conf.Config) error {
-	_, users := tables.LoadUsers(c.UsersFile, c.Domains[0], password.Check)
+	users := checkUsers(c)
 	_, aliases := tables.LoadAliases(c.AliasesFile, c.Domains[0])
 	_, transport := tables.LoadTransport(c.TransportFile)
 	return errors.Join(users, optional(aliases), optional(transport))
+}
+
+// checkUsers looks at the table of users, and at who may read it: it holds
+// passwords.
+func checkUsers(c *conf.Config) error {
+	users, err := tables.LoadUsers(c.UsersFile, c.Domains[0], password.Check)
+	if err != nil {
+		return err
+	}
+	if fi, err := os.Stat(c.UsersFile); err == nil && fi.Mode().Perm()&0o007 != 0 {
+		return fmt.Errorf("%s: found mode %v, expected a file that others cannot read (0640)", c.UsersFile, fi.Mode().Perm())
+	}
+	vmail, err := c.Identity("vmail")
+	if err != nil {
+		return nil // checkIdentities says so
+	}
+	return users.CheckUIDs(c.MinUID, vmail.UID)
 }
 
 // checkPostmaster: RFC 5321 4.5.1 wants mail for postmaster to be read.

@@ -82,7 +82,11 @@ func (i *Instance) prepare(o Options) error {
 		files[name] = text
 	}
 	for name, text := range files {
-		if err := os.WriteFile(i.path(name), []byte(text), 0o644); err != nil {
+		mode := os.FileMode(0o644)
+		if name == "users" {
+			mode = 0o640
+		}
+		if err := os.WriteFile(i.path(name), []byte(text), mode); err != nil {
 			return err
 		}
 	}
