@@ -56,6 +56,9 @@ type fixture struct {
 func open(t *testing.T, listen bool) *fixture {
 	t.Helper()
 	dir := t.TempDir()
+	if err := spool.Prepare(dir, &durable.Disk{}, spool.Owner{UID: os.Geteuid(), GID: os.Getegid(), Incoming: os.Getegid()}); err != nil {
+		t.Fatal(err)
+	}
 	s, err := spool.Open(dir, &durable.Disk{}, evlog.New(io.Discard))
 	if err != nil {
 		t.Fatal(err)

@@ -8,14 +8,17 @@ import (
 
 // What queued may say.
 
-// Queued: the message is durable in the queue; try 2 says that it was found
-// there or in the incoming folder rather than handed over.
-func (l *Log) Queued(id, origin, from string, nrcpt int, size int64, try int) {
-	l.event("queued", "id", id, "origin", origin, "from", bracket(from), "nrcpt", number(nrcpt), "size", number(size), "try", number(try))
+// Queued: the message was handed over and is durable in the queue.
+func (l *Log) Queued(id, origin, from string, nrcpt int, size int64) {
+	l.event("queued", "id", id, "origin", origin, "from", bracket(from), "nrcpt", number(nrcpt), "size", number(size))
 }
 
-// Refused: a message handed over was not taken; its maker was told.
-func (l *Log) Refused(id string, err error) { l.event("refused", "id", id, "err", cause(err)) }
+// Collected: the message was kept in the incoming folder while queued did not
+// answer, and is in the queue now.
+func (l *Log) Collected(id string) { l.event("collected", "id", id) }
+
+// NotQueued: a message handed over was not taken; its maker was told.
+func (l *Log) NotQueued(id string, err error) { l.event("not-queued", "id", id, "err", cause(err)) }
 
 // Expanded: the directory says that the message for rcpt goes to the target;
 // where names the file and line that say so.
@@ -27,11 +30,11 @@ func (l *Log) Expanded(id, rcpt, kind, to, where string) {
 // kept and asked for again.
 func (l *Log) Unexpanded(id string, err error) { l.event("unexpanded", "id", id, "err", cause(err)) }
 
-// Outcome: what became of one target at one try. via is the host that spoke,
-// or the file in the box; delay runs from the arrival.
-func (l *Log) Outcome(id, kind, to string, v verdict.Verdict, via string, try int, delay time.Duration) {
+// Outcome: queued itself decided what becomes of one target; what deliver and
+// queue-remote decide is in their lines. delay runs from the arrival.
+func (l *Log) Outcome(id, kind, to string, v verdict.Verdict, try int, delay time.Duration) {
 	l.event("outcome", "id", id, "kind", kind, "to", to, "verdict", v.Kind.String(), "status", v.Status,
-		"via", via, "try", number(try), "delay", seconds(delay), "text", v.Text)
+		"try", number(try), "delay", seconds(delay), "text", v.Text)
 }
 
 // Deferred: some targets are left and are tried again in next.
@@ -44,6 +47,10 @@ func (l *Log) Deferred(id string, left, try int, next time.Duration) {
 func (l *Log) Finished(id string, ok, failed int, delay time.Duration) {
 	l.event("finished", "id", id, "ok", number(ok), "failed", number(failed), "delay", seconds(delay))
 }
+
+// Discarded: the administrator had the message taken out of the queue; nobody
+// else was told.
+func (l *Log) Discarded(id string) { l.event("discarded", "id", id) }
 
 // Notified: notice is a new message that tells the sender (kind failure or
 // delay) about targets of the message id.

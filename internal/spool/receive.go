@@ -89,6 +89,16 @@ func reopenFD(fd int) (*os.File, error) {
 	return os.OpenFile(fmt.Sprintf("/proc/self/fd/%d", fd), os.O_RDWR|unix.O_CLOEXEC, 0)
 }
 
+// Holds reports whether the message at ref is the very file f.
+func (s *Spool) Holds(ref Ref, f *os.File) bool {
+	there, err := os.Lstat(ref.path())
+	if err != nil {
+		return false
+	}
+	here, err := f.Stat()
+	return err == nil && os.SameFile(here, there)
+}
+
 // Compose makes a message of queued's own; write writes it with CRLF line
 // ends. It has no name in the queue before Commit.
 func (s *Spool) Compose(env Envelope, write func(io.Writer) error) (*Message, error) {

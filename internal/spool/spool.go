@@ -57,23 +57,63 @@ func newRef(msg string, b *bucket) Ref {
 
 func (r Ref) path() string { return filepath.Join(r.bucket.path, r.ID()) }
 
-// Folders lists the folders of a spool with the modes that keep each process
-// to its part: smtpd makes files in incoming and sees no queue.
-func Folders(dir string) map[string]os.FileMode {
-	return map[string]os.FileMode{
-		filepath.Join(dir, "incoming"): 0o770 | os.ModeSetgid | os.ModeSticky,
-		filepath.Join(dir, "queue"):    0o700,
-		filepath.Join(dir, "odd"):      0o700,
+// Owner is to whom the folders of a spool belong: queued, and the group of
+// those who make messages.
+type Owner struct{ UID, GID, Incoming int }
+
+// folders are the folders of a spool with the modes that keep each process to
+// its part: smtpd makes files in incoming and sees no queue.
+func (o Owner) folders(dir string) []folder {
+	return []folder{
+		{dir, 0o750, o.UID, o.Incoming},
+		{filepath.Join(dir, "incoming"), 0o770 | os.ModeSetgid | os.ModeSticky, o.UID, o.Incoming},
+		{filepath.Join(dir, "queue"), 0o700, o.UID, o.GID},
+		{filepath.Join(dir, "odd"), 0o700, o.UID, o.GID},
 	}
 }
 
-// Open takes the spool in dir, whose missing folders it makes. ErrLocked
-// says that another process has it. The caller closes it.
+type folder struct {
+	path     string
+	mode     os.FileMode
+	uid, gid int
+}
+
+// Prepare makes what is missing of the folders of the spool in dir. It is for
+// a process that may give files away, or owns everything itself.
+func Prepare(dir string, disk *durable.Disk, o Owner) error {
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+		return fmt.Errorf("prepare spool: %w", err)
+	}
+	for _, f := range o.folders(dir) {
+		if err := f.make(disk); err != nil {
+			return fmt.Errorf("prepare spool: %w", err)
+		}
+	}
+	return nil
+}
+
+// make makes a folder that does not exist; one that does stays as its
+// administrator wants it.
+func (f folder) make(disk *durable.Disk) error {
+	err := disk.Mkdir(f.path, 0o700)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if f.uid != os.Geteuid() || f.gid != os.Getegid() {
+		if err := os.Chown(f.path, f.uid, f.gid); err != nil {
+			return err
+		}
+	}
+	return os.Chmod(f.path, f.mode)
+}
+
+// Open takes the spool in dir. ErrLocked says that another process has it. The
+// caller closes it.
 func Open(dir string, disk *durable.Disk, log *evlog.Log) (*Spool, error) {
 	s := &Spool{dir: dir, disk: disk, log: log, now: time.Now}
-	if err := s.makeFolders(); err != nil {
-		return nil, fmt.Errorf("open spool: %w", err)
-	}
 	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("open spool: %w", err)
@@ -98,22 +138,6 @@ func flock(f *os.File) error {
 		return ErrLocked
 	}
 	return errors.Join(err, lerr)
-}
-
-func (s *Spool) makeFolders() error {
-	for path, mode := range Folders(s.dir) {
-		err := s.disk.Mkdir(path, mode.Perm())
-		if errors.Is(err, fs.ErrExist) {
-			continue
-		}
-		if err == nil {
-			err = os.Chmod(path, mode)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return s.disk.SyncDir(s.dir)
 }
 
 // Close gives the spool up. Nothing of it may be in use.

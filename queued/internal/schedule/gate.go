@@ -16,6 +16,7 @@ const forgetAfter = time.Hour
 type Gate struct {
 	name     string
 	limit    int
+	trial    int
 	backoff  func(failures int) time.Duration
 	inUse    int
 	reserved int // places kept for items that were told to come
@@ -27,13 +28,12 @@ type Gate struct {
 	length      int
 }
 
-// Door says which gate to take and how it is when it is new: limit attempts at
-// a time, and backoff says how long it is left alone after so many failures in
-// a row.
+// Door says which gate to take and how it is when it is new.
 type Door struct {
 	Name    string
-	Limit   int
-	Backoff func(failures int) time.Duration
+	Limit   int                              // attempts at a time
+	Trial   int                              // the same after a failure, until an answer comes; default 1
+	Backoff func(failures int) time.Duration // how long it is left alone after so many in a row
 }
 
 // Name returns the gate's name.
@@ -66,14 +66,14 @@ func (s *Schedule) Enter(it *Item, now time.Time, doors ...Door) (entered []*Gat
 func (s *Schedule) gate(d Door) *Gate {
 	g, ok := s.gates[d.Name]
 	if !ok {
-		g = &Gate{name: d.Name, limit: d.Limit, backoff: d.Backoff}
+		g = &Gate{name: d.Name, limit: d.Limit, trial: max(d.Trial, 1), backoff: d.Backoff}
 		s.gates[d.Name] = g
 	}
 	return g
 }
 
-// free reports whether g has a place for it. A gate that failed lets one
-// attempt through when its time is over.
+// free reports whether g has a place for it. A gate that failed has its trial
+// places when its time is over.
 func (g *Gate) free(it *Item, t int64) bool {
 	if g.until > t {
 		return false
@@ -87,7 +87,7 @@ func (g *Gate) free(it *Item, t int64) bool {
 
 func (g *Gate) places() int {
 	if g.failures > 0 {
-		return 1
+		return min(g.trial, g.limit)
 	}
 	return g.limit
 }

@@ -116,12 +116,12 @@ func (s *Schedule) Cancel(msg string) {
 	}
 }
 
-// Place says where a message that arrived is in the queue. It is not tried
-// before Start or Rest.
-func (s *Schedule) Place(it *Item, e spool.Entry) {
+// Place says where a message that arrived is in the queue; found as Found
+// reports it. It is not tried before Start.
+func (s *Schedule) Place(it *Item, e spool.Entry, found bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	it.ref, it.arrived, it.try, it.held = e.Ref, e.Time.UnixMicro(), int32(e.Try), e.Held
+	it.ref, it.arrived, it.try, it.held, it.found = e.Ref, e.Time.UnixMicro(), int32(e.Try), e.Held, found
 }
 
 // Start makes an item that was placed active at once; false says that as many
@@ -239,10 +239,14 @@ func (s *Schedule) end(it *Item, try int) {
 	s.signal()
 }
 
-// rest puts an item where Take finds it, unless it is held.
+// rest puts an item where Take finds it, unless it is held. One that is to be
+// removed is due at once.
 func (s *Schedule) rest(it *Item, next int64) {
+	if it.doomed {
+		next = 0
+	}
 	it.next = next
-	if it.held {
+	if it.held && !it.doomed {
 		s.unrest(it)
 		return
 	}

@@ -27,6 +27,9 @@ func fixed(d time.Duration) func(int) time.Duration {
 func messages(t *testing.T, n int) func() spool.Entry {
 	t.Helper()
 	dir := t.TempDir()
+	if err := spool.Prepare(dir, &durable.Disk{}, spool.Owner{UID: os.Geteuid(), GID: os.Getegid(), Incoming: os.Getegid()}); err != nil {
+		t.Fatal(err)
+	}
 	s, err := spool.Open(dir, &durable.Disk{}, evlog.New(io.Discard))
 	if err != nil {
 		t.Fatal(err)
@@ -112,7 +115,7 @@ func TestNoMoreActiveThanAllowed(t *testing.T) {
 	if !ok {
 		t.Fatal("a new id is known")
 	}
-	s.Place(it, entry())
+	s.Place(it, entry(), false)
 	if s.Start(it, t0) {
 		t.Error("got a third item active, want it to rest")
 	}
@@ -129,7 +132,7 @@ func TestKnownFromTheFirstMoment(t *testing.T) {
 	if ref, ok := s.Known(e.Ref.ID()); !ok || ref.Placed() {
 		t.Errorf("arriving: got %v, %v, want known without a place", ref, ok)
 	}
-	s.Place(it, e)
+	s.Place(it, e, false)
 	if got, ok := s.Arriving(e.Ref.ID()); !ok || got != it {
 		t.Error("placed: not found as arriving")
 	}
@@ -150,7 +153,7 @@ func TestKnownFromTheFirstMoment(t *testing.T) {
 func TestFullGateAdmitsInOrder(t *testing.T) {
 	entry := messages(t, 10)
 	s := New(100)
-	door := Door{"d", 2, fixed(time.Minute)}
+	door := Door{Name: "d", Limit: 2, Backoff: fixed(time.Minute)}
 	var inside []*Item
 	var gate *Gate
 	for i := range 5 {
@@ -189,7 +192,7 @@ func TestFullGateAdmitsInOrder(t *testing.T) {
 func TestReservedPlaceThatIsNotUsedGoesToTheNext(t *testing.T) {
 	entry := messages(t, 10)
 	s := New(100)
-	door := Door{"d", 1, fixed(time.Minute)}
+	door := Door{Name: "d", Limit: 1, Backoff: fixed(time.Minute)}
 	var items []*Item
 	var gate *Gate
 	for range 3 {
@@ -220,7 +223,7 @@ func TestReservedPlaceThatIsNotUsedGoesToTheNext(t *testing.T) {
 func TestDeadGateLetsOneThroughAtATime(t *testing.T) {
 	entry := messages(t, 10)
 	s := New(100)
-	door := Door{"d", 10, fixed(time.Minute)}
+	door := Door{Name: "d", Limit: 10, Backoff: fixed(time.Minute)}
 	why := verdict.New(verdict.Later, "4.4.1", "no answer")
 	s.Find(entry())
 	first := take(t, s, t0)
@@ -271,7 +274,7 @@ func TestDeadGateLetsOneThroughAtATime(t *testing.T) {
 func TestFailuresSideBySideCountOnce(t *testing.T) {
 	entry := messages(t, 10)
 	s := New(100)
-	door := Door{"d", 5, fixed(time.Minute)}
+	door := Door{Name: "d", Limit: 5, Backoff: fixed(time.Minute)}
 	var gate *Gate
 	for range 5 {
 		s.Find(entry())
@@ -290,7 +293,7 @@ func TestWaitingItemIsDueAtItsTimeToo(t *testing.T) {
 	s := New(100)
 	s.Find(entry())
 	it := take(t, s, t0)
-	entered, _ := s.Enter(it, t0, Door{"d", 1, fixed(time.Hour)})
+	entered, _ := s.Enter(it, t0, Door{Name: "d", Limit: 1, Backoff: fixed(time.Hour)})
 	s.LeaveFailed(entered[0], t0, verdict.Verdict{})
 	s.Wait(it, entered[0], 0, t0.Add(time.Minute))
 	if got := take(t, s, t0.Add(time.Minute)); got != it {
@@ -304,7 +307,7 @@ func TestWaitingItemIsDueAtItsTimeToo(t *testing.T) {
 func TestAllGatesOrNone(t *testing.T) {
 	entry := messages(t, 10)
 	s := New(100)
-	a, b := Door{"a", 5, fixed(time.Minute)}, Door{"b", 1, fixed(time.Minute)}
+	a, b := Door{Name: "a", Limit: 5, Backoff: fixed(time.Minute)}, Door{Name: "b", Limit: 1, Backoff: fixed(time.Minute)}
 	s.Find(entry())
 	s.Find(entry())
 	first, second := take(t, s, t0), take(t, s, t0)
@@ -355,7 +358,7 @@ func TestHoldGrabAndFlush(t *testing.T) {
 func TestFlushOpensTheGate(t *testing.T) {
 	entry := messages(t, 10)
 	s := New(100)
-	door := Door{"d", 1, fixed(time.Hour)}
+	door := Door{Name: "d", Limit: 1, Backoff: fixed(time.Hour)}
 	s.Find(entry())
 	it := take(t, s, t0)
 	entered, _ := s.Enter(it, t0, door)
@@ -398,7 +401,7 @@ func TestForgottenGateIsForgotten(t *testing.T) {
 	s := New(100)
 	s.Find(entry())
 	it := take(t, s, t0)
-	entered, _ := s.Enter(it, t0, Door{"d", 1, fixed(time.Minute)})
+	entered, _ := s.Enter(it, t0, Door{Name: "d", Limit: 1, Backoff: fixed(time.Minute)})
 	s.LeaveFailed(entered[0], t0, verdict.Verdict{})
 	s.Drop(it)
 	idle(t, s, t0.Add(time.Minute))

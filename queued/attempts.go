@@ -1,0 +1,442 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"runtime/debug"
+	"time"
+
+	"posthorn/internal/addr"
+	"posthorn/internal/directory"
+	"posthorn/internal/handover"
+	"posthorn/internal/verdict"
+	"posthorn/queued/internal/route"
+	"posthorn/queued/internal/schedule"
+)
+
+// rcptsAtOnce is the most recipients of one message that are sent in one
+// transaction: RFC 5321 4.5.3.1.8 has every host take so many.
+const rcptsAtOnce = 100
+
+// Verdicts that queued gives itself.
+var (
+	notNamed    = verdict.New(verdict.Later, "4.3.0", "the address does not lead here any more")
+	notKnown    = verdict.New(verdict.Later, "4.3.5", "this server cannot deliver to such a place")
+	notAnswered = verdict.New(verdict.Later, "4.3.0", "the attempt was cut short")
+	notTold     = verdict.New(verdict.Later, "4.3.0", "the attempt said nothing of this recipient")
+)
+
+// job is one attempt: what it needs to pass, and what it does.
+type job struct {
+	doors   []schedule.Door
+	targets []int
+	run     func(gates []*schedule.Gate) outcome
+}
+
+// Doors to our own daemons. One that does not answer is most likely being
+// restarted, and an attempt may take long: several are made to find out.
+const trial = 16
+
+// soon is how long one of our daemons is left alone.
+func soon(failures int) time.Duration {
+	return min(time.Second<<min(failures-1, 5), 30*time.Second)
+}
+
+func authdDoor() schedule.Door {
+	return schedule.Door{Name: "@authd", Limit: 64, Trial: trial, Backoff: soon}
+}
+
+func (p *pass) deliverDoor() schedule.Door {
+	return schedule.Door{Name: "@deliver", Limit: p.set.DeliverConcurrency, Trial: trial, Backoff: soon}
+}
+
+func (p *pass) remoteDoor() schedule.Door {
+	return schedule.Door{Name: "@queue-remote", Limit: p.set.RemoteConcurrency, Trial: trial, Backoff: soon}
+}
+
+// destinationDoor is the one to a destination, which is left alone by the same
+// steps as a message when it does not answer.
+func (p *pass) destinationDoor(name string) schedule.Door {
+	return schedule.Door{Name: name, Limit: p.set.DestinationConcurrency, Backoff: func(failures int) time.Duration {
+		return min(p.wait(failures), time.Hour)
+	}}
+}
+
+// attempts makes the attempts for all targets that are open and were not tried
+// in this round.
+func (p *pass) attempts() {
+	if !p.recheck() {
+		return
+	}
+	for _, j := range p.jobs() {
+		p.start(j)
+	}
+	for p.running > 0 {
+		p.take(<-p.done)
+	}
+}
+
+// start begins an attempt, after another one has ended if there are many.
+func (p *pass) start(j job) {
+	for p.running >= abreast {
+		p.take(<-p.done)
+	}
+	gates, blocked := p.schedule.Enter(p.it, time.Now(), j.doors...)
+	if blocked != nil {
+		p.block(blocked)
+		return
+	}
+	p.running++
+	go func() {
+		var o outcome
+		defer func() {
+			if r := recover(); r != nil {
+				p.log.Crashed("attempt", fmt.Sprint(r), string(debug.Stack()))
+				o = same(j.targets, notAnswered)
+			}
+			p.done <- o
+		}()
+		o = j.run(gates)
+	}()
+}
+
+// block notes the gate to wait for: one that is only full rather than one that
+// is dead, for behind that the round goes on soon.
+func (p *pass) block(g *schedule.Gate) {
+	_, dead := p.schedule.Dead(g, time.Now())
+	if p.blocked == nil || !dead {
+		p.blocked, p.dead = g, dead
+	}
+}
+
+// take records what an attempt said. While others run it is made durable at
+// once: a crash then repeats nothing that was said. The last one's verdicts
+// are the end's to record, for often the message just leaves.
+func (p *pass) take(o outcome) {
+	p.running--
+	for len(o.results) > 0 {
+		first := o.results[0]
+		var targets []int
+		rest := o.results[:0]
+		for _, r := range o.results {
+			if r.v == first.v && r.via == first.via {
+				targets = append(targets, r.target)
+			} else {
+				rest = append(rest, r)
+			}
+		}
+		p.m.SetVerdict(targets, p.try, first.v, first.via)
+		o.results = rest
+	}
+	if o.failed != nil {
+		p.block(o.failed)
+	}
+	if p.running > 0 {
+		if err := p.m.Flush(); err != nil {
+			p.log.SpoolFailed(p.m.ID, err) // written again with the next
+		}
+	}
+}
+
+// same gives all targets one verdict.
+func same(targets []int, v verdict.Verdict) outcome {
+	var o outcome
+	for _, n := range targets {
+		o.results = append(o.results, result{target: n, v: v})
+	}
+	return o
+}
+
+// pending lists the open targets that were not tried in this round.
+func (p *pass) pending() []int {
+	var list []int
+	for _, n := range p.open() {
+		if p.m.Targets[n].Try != p.try {
+			list = append(list, n)
+		}
+	}
+	return list
+}
+
+// recheck asks the directory again for what is no plain address: a box that is
+// not named any more for its recipient does not get the message now. false says
+// that the directory does not answer.
+func (p *pass) recheck() bool {
+	if p.asked {
+		return true
+	}
+	named := map[int]map[[2]string]bool{} // by recipient of the envelope
+	for _, n := range p.pending() {
+		t := &p.m.Targets[n]
+		if t.Kind == "address" || t.Kind == "none" {
+			continue
+		}
+		places, ok := named[t.Orig]
+		if !ok {
+			if places, ok = p.places(t.Orig); !ok {
+				return false
+			}
+			named[t.Orig] = places
+		}
+		if !places[[2]string{t.Kind, t.Value}] {
+			p.decide(n, notNamed)
+		}
+	}
+	return true
+}
+
+// places asks where a recipient of the envelope leads now. One that leads
+// nowhere has none.
+func (p *pass) places(orig int) (map[[2]string]bool, bool) {
+	gates, blocked := p.schedule.Enter(p.it, time.Now(), authdDoor())
+	if blocked != nil {
+		p.block(blocked)
+		return nil, false
+	}
+	r, err := p.directory.Resolve(p.work, p.m.Rcpts[orig])
+	if err != nil && p.leave(gates[0], err) {
+		p.block(gates[0])
+		return nil, false
+	}
+	if err == nil {
+		p.good(gates[0])
+	}
+	places := map[[2]string]bool{}
+	for _, t := range r.Targets {
+		places[[2]string{string(t.Kind), t.Value}] = true
+	}
+	return places, true
+}
+
+// jobs sorts the targets into attempts.
+func (p *pass) jobs() []job {
+	var boxes []int
+	routes := map[route.Route][]int{}
+	var order []route.Route
+	for _, n := range p.pending() {
+		t := &p.m.Targets[n]
+		switch t.Kind {
+		case string(directory.KindBox):
+			boxes = append(boxes, n)
+		case string(directory.KindAddress):
+			r, ok := p.route(n)
+			if !ok {
+				p.decide(n, notKnown)
+				continue
+			}
+			if _, known := routes[r]; !known {
+				order = append(order, r)
+			}
+			routes[r] = append(routes[r], n)
+		default:
+			p.decide(n, notKnown)
+		}
+	}
+	jobs := p.localJobs(boxes)
+	for _, r := range order {
+		jobs = append(jobs, p.remoteJob(r, routes[r]))
+	}
+	return jobs
+}
+
+func (p *pass) route(n int) (route.Route, bool) {
+	rcpt, err := addr.Parse(p.m.Targets[n].Value)
+	if err != nil {
+		return route.Route{}, false
+	}
+	return p.set.router.Choose(p.m.From, rcpt), true
+}
+
+// localJobs are the requests to deliver.
+func (p *pass) localJobs(boxes []int) []job {
+	var jobs []job
+	for len(boxes) > 0 {
+		some := boxes[:min(len(boxes), handover.MaxBoxes)]
+		boxes = boxes[len(some):]
+		jobs = append(jobs, job{
+			doors: []schedule.Door{p.deliverDoor()}, targets: some,
+			run: func(gates []*schedule.Gate) outcome { return p.local(gates[0], some) },
+		})
+	}
+	return jobs
+}
+
+// local hands boxes to deliver.
+func (p *pass) local(gate *schedule.Gate, targets []int) outcome {
+	f, err := p.m.ReadOnly()
+	if err != nil {
+		p.schedule.Leave(gate)
+		p.log.SpoolFailed(p.m.ID, err)
+		return same(targets, verdict.Of(err))
+	}
+	defer f.Close()
+	req := handover.DeliverRequest{ID: p.m.ID, Try: p.try, Time: p.m.Time, From: p.m.From, Offset: p.m.Offset, Size: p.m.Size}
+	for _, n := range targets {
+		t := &p.m.Targets[n]
+		req.Boxes = append(req.Boxes, handover.BoxRcpt{Box: t.Value, Rcpt: t.Rcpt})
+	}
+	answers, err := p.deliver.Do(p.work, req, f)
+	if err != nil {
+		return p.unanswered(gate, targets, err)
+	}
+	p.good(gate)
+	said := make(map[string]result, len(answers))
+	for _, a := range answers {
+		said[a.Box] = result{v: a.Verdict, via: a.File}
+	}
+	return collect(targets, said, func(n int) string { return p.m.Targets[n].Value })
+}
+
+// impatient is up to which try a message waits only for one of our daemons to
+// come back when its answer was lost. Later it keeps to the steps: it may be
+// the message itself that ends the daemon.
+const impatient = 3
+
+// unanswered is the outcome of a request to one of our daemons that failed as
+// a whole. One that could not be handed over was no attempt.
+func (p *pass) unanswered(gate *schedule.Gate, targets []int, err error) outcome {
+	if answered(err) {
+		p.good(gate)
+		return same(targets, verdict.Of(err))
+	}
+	p.bad(gate, notAnswered)
+	if unreachable(err) {
+		return outcome{failed: gate}
+	}
+	o := same(targets, notAnswered)
+	if p.try <= impatient {
+		o.failed = gate
+	}
+	return o
+}
+
+// unreachable reports whether a request never left.
+func unreachable(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && op.Op == "dial"
+}
+
+// collect gives each target what was said under its name.
+func collect(targets []int, said map[string]result, name func(int) string) outcome {
+	var o outcome
+	for _, n := range targets {
+		r, ok := said[name(n)]
+		if !ok {
+			r = result{v: notTold}
+		}
+		r.target = n
+		o.results = append(o.results, r)
+	}
+	return o
+}
+
+// remoteJob is the attempt to send to one destination.
+func (p *pass) remoteJob(r route.Route, targets []int) job {
+	return job{
+		doors: []schedule.Door{p.remoteDoor(), p.destinationDoor(r.Name)}, targets: targets,
+		run: func(gates []*schedule.Gate) outcome { return p.send(r, gates[0], gates[1], targets) },
+	}
+}
+
+// send looks up the hosts of a destination and hands the recipients to
+// queue-remote, so many at a time.
+func (p *pass) send(r route.Route, service, destination *schedule.Gate, targets []int) outcome {
+	hosts, err := p.set.router.Hosts(p.work, r)
+	if err != nil {
+		p.schedule.Leave(service)
+		return p.unroutable(destination, targets, err)
+	}
+	f, err := p.m.ReadOnly()
+	if err != nil {
+		p.schedule.Leave(service)
+		p.schedule.Leave(destination)
+		p.log.SpoolFailed(p.m.ID, err)
+		return same(targets, verdict.Of(err))
+	}
+	defer f.Close()
+	req := handover.RemoteRequest{
+		ID: p.m.ID, Try: p.try, From: p.m.From, Body: p.m.Body, UTF8: p.m.UTF8, Offset: p.m.Offset, Size: p.m.Size,
+		Destination: r.Name, Hosts: hosts, TLS: r.TLS, Login: r.Login, CAFile: r.CAFile,
+	}
+	var all outcome
+	for len(targets) > 0 {
+		some := targets[:min(len(targets), rcptsAtOnce)]
+		targets = targets[len(some):]
+		req.Rcpts = p.rcpts(some)
+		answer, err := p.remote.Do(p.work, req, f)
+		if err != nil {
+			p.schedule.Leave(destination)
+			o := p.unanswered(service, some, err)
+			o.results = append(all.results, o.results...)
+			return o
+		}
+		all.results = append(all.results, remoteResults(p, some, answer).results...)
+		if !answer.Reached {
+			p.good(service)
+			return p.unreached(destination, all, targets)
+		}
+	}
+	p.good(service)
+	p.good(destination)
+	return all
+}
+
+// unroutable is the outcome where the hosts could not be looked up. A
+// destination of which the DNS knows nothing now is as good as one that does
+// not answer.
+func (p *pass) unroutable(destination *schedule.Gate, targets []int, err error) outcome {
+	v := verdict.Of(err)
+	o := same(targets, v)
+	for _, n := range targets {
+		p.log.Outcome(p.m.ID, "address", p.m.Targets[n].Value, v, p.try, time.Since(p.m.Time))
+	}
+	var dns *verdict.Error
+	if v.Kind == verdict.Later && errors.As(err, &dns) && dns.Err != nil {
+		p.bad(destination, v)
+		o.failed = destination
+		return o
+	}
+	p.schedule.Leave(destination)
+	return o
+}
+
+// unreached is the outcome where no host of the destination could be talked
+// to; those who were not in the request share the word of those who were.
+func (p *pass) unreached(destination *schedule.Gate, all outcome, rest []int) outcome {
+	last := all.results[len(all.results)-1]
+	for _, n := range rest {
+		all.results = append(all.results, result{n, last.v, last.via})
+	}
+	if last.v.Kind != verdict.Later {
+		p.schedule.Leave(destination) // there is no such host, and that is known
+		return all
+	}
+	p.bad(destination, last.v)
+	all.failed = destination
+	return all
+}
+
+func (p *pass) rcpts(targets []int) []addr.Address {
+	list := make([]addr.Address, 0, len(targets))
+	for _, n := range targets {
+		if a, err := addr.Parse(p.m.Targets[n].Value); err == nil { // it was parsed for its route
+			list = append(list, a)
+		}
+	}
+	return list
+}
+
+func remoteResults(p *pass, targets []int, answer handover.RemoteResult) outcome {
+	said := make(map[string]result, len(answer.Rcpts))
+	for _, r := range answer.Rcpts {
+		said[r.Rcpt] = result{v: r.Verdict, via: r.Host}
+	}
+	return collect(targets, said, func(n int) string {
+		a, err := addr.Parse(p.m.Targets[n].Value)
+		if err != nil {
+			return ""
+		}
+		return a.String()
+	})
+}

@@ -1,0 +1,440 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"posthorn/internal/addr"
+	"posthorn/internal/attr"
+	"posthorn/internal/conf"
+	"posthorn/internal/directory"
+	"posthorn/internal/dnsx"
+	"posthorn/internal/door"
+	"posthorn/internal/durable"
+	"posthorn/internal/evlog"
+	"posthorn/internal/handover"
+	"posthorn/internal/id"
+	"posthorn/internal/sock"
+	"posthorn/internal/spool"
+	"posthorn/internal/verdict"
+)
+
+const body = "Subject: hello\r\nFrom: ann@test\r\n\r\nhello\r\n"
+
+// limit is how long a test waits for what must happen.
+const limit = 20 * time.Second
+
+// world is everything around a queue: a spool, a configuration, and the other
+// daemons on sockets, which say what a test wants.
+type world struct {
+	t    *testing.T
+	dir  string
+	conf *conf.Config
+	log  *logbook
+
+	authd   *fake
+	deliver *fake
+	remote  *fake
+
+	mu      sync.Mutex
+	aliases map[string][]directory.Target // by address; others lead to the box of their name
+	missing map[string]verdict.Verdict    // by address
+	say     map[string]verdict.Verdict    // by box or recipient, instead of done
+	silent  map[string]bool               // destinations nobody answers at
+	boxes   map[string][]delivery
+	sent    []sending
+	changed chan struct{} // closed and made anew at each change
+}
+
+type delivery struct {
+	id      string
+	try     int
+	content string
+}
+
+type sending struct {
+	handover.RemoteRequest
+	content string
+}
+
+// newWorld makes a world whose daemons all answer. extra are lines of
+// configuration.
+func newWorld(t *testing.T, extra ...string) *world {
+	t.Helper()
+	w := &world{
+		t: t, dir: t.TempDir(), log: &logbook{},
+		aliases: map[string][]directory.Target{}, missing: map[string]verdict.Verdict{}, say: map[string]verdict.Verdict{},
+		silent: map[string]bool{}, boxes: map[string][]delivery{}, changed: make(chan struct{}),
+	}
+	w.log.world = w
+	file := filepath.Join(w.dir, "posthorn.conf")
+	text := "hostname mx.test\ndomain test\npostmaster root@test\nrun-dir " + w.dir + "\nspool " + filepath.Join(w.dir, "spool") +
+		"\ntransport " + filepath.Join(w.dir, "transport") + "\nretry-jitter 0\n" + strings.Join(extra, "\n") + "\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var err error
+	if w.conf, err = conf.Load(file); err != nil {
+		t.Fatal(err)
+	}
+	if err := spool.Prepare(w.conf.Spool, &durable.Disk{}, spool.Owner{UID: os.Geteuid(), GID: os.Getegid(), Incoming: os.Getegid()}); err != nil {
+		t.Fatal(err)
+	}
+	w.authd = w.fake("auth", directory.Proto, w.resolve)
+	w.deliver = w.fake("deliver", handover.DeliverProto, w.put)
+	w.remote = w.fake("remote", handover.RemoteProto, w.send)
+	for _, f := range []*fake{w.authd, w.deliver, w.remote} {
+		f.start()
+	}
+	return w
+}
+
+// fake is one of the other daemons.
+type fake struct {
+	w      *world
+	name   string
+	proto  string
+	answer func(req attr.List, f *os.File) attr.List
+	cancel context.CancelFunc
+	done   chan struct{}
+}
+
+func (w *world) fake(name, proto string, answer func(attr.List, *os.File) attr.List) *fake {
+	f := &fake{w: w, name: name, proto: proto, answer: answer}
+	w.t.Cleanup(f.stop)
+	return f
+}
+
+func (f *fake) start() {
+	f.w.t.Helper()
+	l, err := sock.Listen(f.w.conf.Socket(f.name), sock.Options{Mode: 0o600, UID: -1, GID: -1})
+	if err != nil {
+		f.w.t.Fatal(err)
+	}
+	var ctx context.Context
+	ctx, f.cancel = context.WithCancel(context.Background())
+	f.done = make(chan struct{})
+	s := &sock.Server{Name: f.name, Proto: f.proto, Log: evlog.New(io.Discard)}
+	s.Handle = func(_ context.Context, _ sock.Peer, req attr.List, file *os.File) (attr.List, *os.File) {
+		if file != nil {
+			defer file.Close()
+		}
+		return f.answer(req, file), nil
+	}
+	go func() { defer close(f.done); s.Serve(ctx, l) }()
+}
+
+func (f *fake) stop() {
+	if f.cancel != nil {
+		f.cancel()
+		<-f.done
+		f.cancel = nil
+	}
+}
+
+// note tells those who wait that something changed. w.mu is held.
+func (w *world) note() {
+	close(w.changed)
+	w.changed = make(chan struct{})
+}
+
+// set changes what the daemons say.
+func (w *world) set(change func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	change()
+}
+
+// await waits until cond, which is called with w.mu held, is true.
+func (w *world) await(what string, cond func() bool) {
+	w.t.Helper()
+	end := time.After(limit)
+	for {
+		w.mu.Lock()
+		ok, changed := cond(), w.changed
+		w.mu.Unlock()
+		if ok {
+			return
+		}
+		select {
+		case <-changed:
+		case <-end:
+			w.t.Fatalf("waited for %s in vain; log:\n%s", what, w.log)
+		}
+	}
+}
+
+// resolve answers as authd does.
+func (w *world) resolve(req attr.List, _ *os.File) attr.List {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	a := req.Get("address")
+	if v, ok := w.missing[a]; ok {
+		return sock.Reply(v)
+	}
+	l := sock.Reply(verdict.Of(nil))
+	local := strings.HasSuffix(a, "@test")
+	targets := w.aliases[a]
+	switch {
+	case targets == nil && local:
+		targets = []directory.Target{{Kind: "box", Value: a, Rcpt: a, Origin: "users:1"}}
+	case targets == nil:
+		targets = []directory.Target{{Kind: "address", Value: a, Rcpt: a}}
+	}
+	l.Add("local", yesNo(local))
+	for _, t := range targets {
+		l.Add("target", string(t.Kind))
+		l.Add("value", t.Value)
+		l.Add("rcpt", t.Rcpt)
+		l.Add("origin", t.Origin)
+	}
+	return l
+}
+
+// content reads the message out of a request's descriptor.
+func content(f *os.File, offset, size int64) string {
+	b, err := io.ReadAll(io.NewSectionReader(f, offset, size))
+	if err != nil || int64(len(b)) != size {
+		return fmt.Sprintf("unreadable: %d of %d bytes, %v", len(b), size, err)
+	}
+	return string(b)
+}
+
+// put answers as deliver does: from the second try on a box that has the
+// message does not get it again.
+func (w *world) put(req attr.List, f *os.File) attr.List {
+	r, err := handover.DecodeDeliver(req)
+	if err != nil {
+		return sock.Reply(verdict.New(verdict.Later, "4.3.5", err.Error()))
+	}
+	text := content(f, r.Offset, r.Size)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	defer w.note()
+	var results []handover.DeliverResult
+	for _, b := range r.Boxes {
+		v, ok := w.say[b.Box]
+		if !ok {
+			v = verdict.New(verdict.Done, "2.0.0", "kept")
+		}
+		has := slices.ContainsFunc(w.boxes[b.Box], func(d delivery) bool { return d.id == r.ID })
+		if v.Kind == verdict.Done && !(has && r.Try > 1) {
+			w.boxes[b.Box] = append(w.boxes[b.Box], delivery{r.ID, r.Try, text})
+		}
+		results = append(results, handover.DeliverResult{Box: b.Box, Verdict: v})
+	}
+	return handover.EncodeDeliverResults(results)
+}
+
+// send answers as queue-remote does.
+func (w *world) send(req attr.List, f *os.File) attr.List {
+	r, err := handover.DecodeRemote(req)
+	if err != nil {
+		return sock.Reply(verdict.New(verdict.Later, "4.3.5", err.Error()))
+	}
+	text := content(f, r.Offset, r.Size)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	defer w.note()
+	w.sent = append(w.sent, sending{r, text})
+	answer := handover.RemoteResult{Reached: !w.silent[r.Destination]}
+	for _, a := range r.Rcpts {
+		v, ok := w.say[a.String()]
+		if !ok {
+			v = verdict.New(verdict.Done, "2.0.0", "250 ok")
+		}
+		if !answer.Reached {
+			v = verdict.New(verdict.Later, "4.4.1", "no host answers")
+		}
+		answer.Rcpts = append(answer.Rcpts, handover.RcptResult{Rcpt: a.String(), Verdict: v, Host: "mx." + a.Domain + "[192.0.2.1]"})
+	}
+	return answer.Encode()
+}
+
+// dns is a resolver in which every domain has one MX, but for those that a
+// name says otherwise of.
+type dns struct{}
+
+func (dns) LookupMX(_ context.Context, domain string) ([]dnsx.MX, dnsx.Meta, error) {
+	switch {
+	case strings.HasPrefix(domain, "null."):
+		return []dnsx.MX{{Host: "."}}, dnsx.Meta{Status: dnsx.Found}, nil
+	case strings.HasPrefix(domain, "broken."):
+		return nil, dnsx.Meta{Status: dnsx.Temporary}, fmt.Errorf("no name server answers")
+	}
+	return []dnsx.MX{{Host: "mx." + domain, Pref: 10}}, dnsx.Meta{Status: dnsx.Found}, nil
+}
+
+func (dns) LookupHost(context.Context, string) ([]netip.Addr, dnsx.Meta, error) {
+	return []netip.Addr{netip.MustParseAddr("192.0.2.1")}, dnsx.Meta{Status: dnsx.Found}, nil
+}
+
+// running is a queue at work.
+type running struct {
+	*queue
+	w    *world
+	stop func()
+}
+
+// open makes a queue as main does, but for rights.
+func (w *world) open(disk *durable.Disk) (*queue, error) {
+	q, err := newQueue(w.conf, disk, evlog.New(w.log), dns{})
+	if err != nil {
+		return nil, err
+	}
+	q.directory = directory.New(w.conf.Socket("auth"))
+	q.deliver = handover.NewDeliverClient(w.conf.Socket("deliver"), nil)
+	q.remote = handover.NewRemoteClient(w.conf.Socket("remote"), nil)
+	q.listener, err = sock.Listen(w.conf.Socket("queue"), sock.Options{Mode: 0o600, UID: -1, GID: -1})
+	return q, err
+}
+
+// run starts a queue, which ends with the test or with stop.
+func (w *world) run() *running {
+	w.t.Helper()
+	return w.runOn(&durable.Disk{})
+}
+
+func (w *world) runOn(disk *durable.Disk) *running {
+	w.t.Helper()
+	before := len(w.log.lines("queue-found"))
+	q, err := w.open(disk)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- q.Serve(ctx) }()
+	r := &running{queue: q, w: w}
+	r.stop = sync.OnceFunc(func() {
+		cancel()
+		select {
+		case err := <-done:
+			if err != nil {
+				w.t.Errorf("Serve: %v", err)
+			}
+		case <-time.After(limit):
+			w.t.Errorf("Serve did not end")
+		}
+	})
+	w.t.Cleanup(r.stop)
+	w.await("the start", func() bool { return len(w.log.lines("queue-found")) > before })
+	return r
+}
+
+// submit hands a message over and returns its id.
+func (w *world) submit(from string, rcpts ...string) string {
+	w.t.Helper()
+	d := w.draft(from, rcpts...)
+	defer d.Close()
+	c := door.New(w.conf.Socket("queue"))
+	defer c.Close()
+	if err := c.Submit(w.t.Context(), d); err != nil {
+		w.t.Fatal(err)
+	}
+	return d.Envelope().ID
+}
+
+func (w *world) draft(from string, rcpts ...string) *spool.Draft {
+	w.t.Helper()
+	sender, err := addr.ParseOrNull(from)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	env := spool.Envelope{ID: id.New(), Time: time.Now(), Origin: "smtp", From: sender, Body: "7bit"}
+	for _, r := range rcpts {
+		a, err := addr.Parse(r)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		env.Rcpts = append(env.Rcpts, a)
+	}
+	in := spool.Incoming{Dir: filepath.Join(w.conf.Spool, "incoming"), Disk: &durable.Disk{}}
+	d, err := in.New(env)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if _, err := io.WriteString(d, body); err != nil {
+		w.t.Fatal(err)
+	}
+	return d
+}
+
+// files counts the messages of the queue's folder.
+func (w *world) files() int {
+	names, err := filepath.Glob(filepath.Join(w.conf.Spool, "queue", "*", "*"))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return len(names)
+}
+
+func (w *world) odd() []string {
+	names, err := filepath.Glob(filepath.Join(w.conf.Spool, "odd", "*"))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return names
+}
+
+// awaitEmpty waits until nothing is in the queue, in memory or on disk.
+func (w *world) awaitEmpty(r *running) {
+	w.t.Helper()
+	w.await("an empty queue", func() bool { return r.schedule.Len() == 0 })
+	if n := w.files(); n != 0 {
+		w.t.Errorf("got %d files in the queue, want none", n)
+	}
+}
+
+// logbook collects log lines and wakes those who wait.
+type logbook struct {
+	world *world
+	mu    sync.Mutex
+	text  bytes.Buffer
+}
+
+func (l *logbook) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	l.text.Write(p)
+	l.mu.Unlock()
+	l.world.mu.Lock()
+	defer l.world.mu.Unlock()
+	l.world.note()
+	return len(p), nil
+}
+
+func (l *logbook) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+// lines returns the lines of one event that hold all of words.
+func (l *logbook) lines(event string, words ...string) []string {
+	var found []string
+	in := bufio.NewScanner(strings.NewReader(l.String()))
+	for in.Scan() {
+		line := in.Text()
+		if strings.HasPrefix(line, event+" ") && !slices.ContainsFunc(words, func(s string) bool { return !strings.Contains(line, s) }) {
+			found = append(found, line)
+		}
+	}
+	return found
+}
+
+// awaitLog waits for a line.
+func (w *world) awaitLog(event string, words ...string) {
+	w.t.Helper()
+	w.await(event+" "+strings.Join(words, " "), func() bool { return len(w.log.lines(event, words...)) > 0 })
+}

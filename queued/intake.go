@@ -1,0 +1,211 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"posthorn/internal/addr"
+	"posthorn/internal/directory"
+	"posthorn/internal/spool"
+	"posthorn/internal/verdict"
+	"posthorn/queued/internal/schedule"
+)
+
+const (
+	// expandWithin is how long a client waits for the directory: after it the
+	// message is kept as it came.
+	expandWithin = 2 * time.Second
+	// asking bounds the questions for one message at a time.
+	asking = 8
+)
+
+// Probe takes an empty file through the door. What modes, groups or confinement
+// forbid is never: waiting does not cure it.
+func (q *queue) Probe(_ context.Context, f *os.File) error {
+	err := q.spool.Probe(f)
+	for _, errno := range []error{unix.EPERM, unix.EACCES, unix.EXDEV, unix.EROFS} {
+		if errors.Is(err, errno) {
+			err = verdict.Fail(verdict.Never, "5.3.5", "a message could not be given its name: "+errno.Error(), err)
+		}
+	}
+	if err != nil {
+		q.log.NotQueued("", err)
+	}
+	return err
+}
+
+// Submit takes a message in: nil says that it is durable. Its first pass begins
+// at once.
+func (q *queue) Submit(ctx context.Context, msg string, f *os.File) error {
+	it, ok := q.schedule.Reserve(msg)
+	if !ok {
+		return q.again(msg, f)
+	}
+	m, err := q.spool.Receive(f, msg)
+	if err != nil {
+		q.schedule.Cancel(msg)
+		q.log.NotQueued(msg, err)
+		return err
+	}
+	if m.Gone {
+		q.schedule.Cancel(msg)
+		m.Close()
+		return nil
+	}
+	// Lines behind the message were written by us, or by its maker: they are
+	// not believed, and boxes may have it.
+	found := len(m.Targets) > 0 || m.Expanded
+	if !m.Expanded {
+		q.expandSoon(ctx, m)
+	}
+	if err := q.enqueue(it, m, found); err != nil {
+		return err
+	}
+	q.launch(it, m, m.Expanded && !found)
+	return nil
+}
+
+// enqueue makes a message durable and puts it into the schedule. An error leaves
+// neither, and m closed.
+func (q *queue) enqueue(it *schedule.Item, m *spool.Message, found bool) error {
+	err := q.spool.Commit(m)
+	if err != nil {
+		q.schedule.Cancel(m.ID)
+		m.Close()
+	}
+	if errors.Is(err, spool.ErrDeparted) {
+		return nil
+	}
+	if err != nil {
+		q.log.NotQueued(m.ID, err)
+		return err
+	}
+	q.schedule.Place(it, m.Entry(), found)
+	q.log.Queued(m.ID, m.Origin, m.From.String(), len(m.Rcpts), m.Size)
+	return nil
+}
+
+// launch begins the first pass of a message that was taken, or leaves it to the
+// schedule when too many run. asked says that the directory has just named its
+// targets.
+func (q *queue) launch(it *schedule.Item, m *spool.Message, asked bool) {
+	if !it.Ref().Placed() { // it departed
+		return
+	}
+	if !q.schedule.Start(it, time.Now()) {
+		m.Close()
+		return
+	}
+	q.passes.Go(func() { q.attempt(it, m, asked) })
+}
+
+// again answers for a message whose id is known: its maker lost the answer and
+// asks once more, with the same file.
+func (q *queue) again(msg string, f *os.File) error {
+	ref, ok := q.schedule.Known(msg)
+	if ok && ref.Placed() && q.spool.Holds(ref, f) {
+		return nil
+	}
+	err := verdict.Fail(verdict.Later, "4.3.0", "the message is being handled", spool.ErrExists)
+	q.log.NotQueued(msg, err)
+	return err
+}
+
+// expandSoon asks the directory where a new message leads, and leaves it as it
+// is when that takes too long.
+func (q *queue) expandSoon(ctx context.Context, m *spool.Message) {
+	ctx, cancel := context.WithTimeout(ctx, expandWithin)
+	defer cancel()
+	if err := q.expand(ctx, m); err != nil {
+		q.log.Unexpanded(m.ID, err)
+	}
+}
+
+// expand asks the directory where each recipient leads and records it. An
+// error leaves m as it was: half a failure is later as a whole.
+func (q *queue) expand(ctx context.Context, m *spool.Message) error {
+	answers := q.resolveAll(ctx, m.Rcpts)
+	var targets []spool.Target
+	refused := map[int]verdict.Verdict{}
+	seen := map[[2]string]bool{}
+	for orig, a := range answers {
+		if v := verdict.Of(a.err); v.Kind == verdict.Never {
+			rcpt := m.Rcpts[orig].String()
+			refused[len(targets)] = v
+			targets = append(targets, spool.Target{Kind: "none", Value: rcpt, Rcpt: rcpt, Orig: orig})
+			continue
+		} else if v.Kind != verdict.Done {
+			return a.err
+		}
+		for _, t := range a.Targets {
+			place := [2]string{string(t.Kind), t.Value}
+			if !seen[place] {
+				seen[place] = true
+				targets = append(targets, spool.Target{Kind: string(t.Kind), Value: t.Value, Rcpt: t.Rcpt, Orig: orig, Origin: t.Origin})
+			}
+		}
+	}
+	if err := m.SetTargets(targets); err != nil {
+		return err
+	}
+	for n, v := range refused {
+		m.SetVerdict([]int{n}, 0, v, "")
+		q.log.Outcome(m.ID, "none", targets[n].Value, v, 0, time.Since(m.Time))
+	}
+	q.logExpansion(m)
+	return nil
+}
+
+// logExpansion tells what leads elsewhere than it says.
+func (q *queue) logExpansion(m *spool.Message) {
+	for _, t := range m.Targets {
+		if rcpt := m.Rcpts[t.Orig]; t.Kind != "none" && t.Value != rcpt.Key() && t.Value != rcpt.String() {
+			q.log.Expanded(m.ID, rcpt.String(), t.Kind, t.Value, t.Origin)
+		}
+	}
+}
+
+// answer is what the directory says of one recipient.
+type answer struct {
+	directory.Resolved
+	err error
+}
+
+// resolveAll asks for each address, some at a time, and stops asking at the
+// first that must be asked again.
+func (q *queue) resolveAll(ctx context.Context, rcpts []addr.Address) []answer {
+	answers := make([]answer, len(rcpts))
+	if len(rcpts) == 1 {
+		answers[0].Resolved, answers[0].err = q.directory.Resolve(ctx, rcpts[0])
+		return answers
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	slots := make(chan struct{}, asking)
+	var wg sync.WaitGroup
+	for i := range rcpts {
+		slots <- struct{}{}
+		if err := context.Cause(ctx); err != nil {
+			answers[i].err = err
+			<-slots
+			continue
+		}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			answers[i].Resolved, answers[i].err = q.directory.Resolve(ctx, rcpts[i])
+			if verdict.Of(answers[i].err).Kind == verdict.Later {
+				cancel(answers[i].err)
+			}
+		})
+	}
+	wg.Wait()
+	if err := context.Cause(ctx); err != nil && ctx.Err() != nil {
+		answers[0].err = err // the reason, and not who was called off for it
+	}
+	return answers
+}

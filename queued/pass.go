@@ -1,0 +1,390 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"runtime/debug"
+	"slices"
+	"time"
+
+	"posthorn/internal/spool"
+	"posthorn/internal/verdict"
+	"posthorn/queued/internal/schedule"
+)
+
+// abreast bounds the attempts for one message at a time.
+const abreast = 20
+
+// pass is the work on one message from the moment it is due until it rests
+// again. One goroutine owns it and the message; attempts run beside it and
+// report over done.
+type pass struct {
+	*queue
+	set *settings
+	it  *schedule.Item
+	m   *spool.Message
+	ro  *os.File // for those who deliver
+	try int      // of the targets that are tried in this pass
+
+	asked   bool // the directory has named the targets just now
+	running int
+	done    chan outcome
+	blocked *schedule.Gate // that kept a target from being tried
+	dead    bool           // it is known not to answer
+	ended   bool           // the message has left the queue
+}
+
+// outcome is what one attempt has to say.
+type outcome struct {
+	results []result
+	failed  *schedule.Gate // a gate that did not answer
+}
+
+// result is the verdict on one target.
+type result struct {
+	target int
+	v      verdict.Verdict
+	via    string
+}
+
+// attempt makes a pass over a message that the schedule gave away; m is the
+// message when it is open already.
+func (q *queue) attempt(it *schedule.Item, m *spool.Message, asked bool) {
+	p := &pass{queue: q, set: q.settings.Load(), it: it, m: m, asked: asked, done: make(chan outcome, abreast)}
+	defer p.recover()
+	if m == nil && !p.load() {
+		return
+	}
+	defer p.close()
+	p.try = max(p.m.Try, q.schedule.Try(it)) + 1 // what could not be written down counts too
+	if it.Found() {
+		p.try = max(p.try, 2) // a try before may have been cut short
+	}
+	if p.begin() {
+		p.attempts()
+		p.end()
+	}
+}
+
+// recover keeps a bug met by one message from ending the daemon, and the next
+// one from being met at once.
+func (p *pass) recover() {
+	if r := recover(); r != nil {
+		p.log.Crashed("pass", fmt.Sprint(r), string(debug.Stack()))
+		p.schedule.Rest(p.it, p.schedule.Try(p.it), time.Now().Add(time.Hour))
+	}
+}
+
+func (p *pass) close() {
+	if p.ro != nil {
+		p.ro.Close()
+	}
+	p.m.Close()
+}
+
+// load opens the message. One that is none is set aside; one that cannot be
+// read now is tried again.
+func (p *pass) load() bool {
+	m, err := p.spool.Load(p.it.Ref())
+	if err == nil {
+		p.m = m
+		return true
+	}
+	id := p.it.Ref().ID()
+	if errors.Is(err, spool.ErrFormat) {
+		if err = p.spool.Odd(p.it.Ref(), err); err == nil {
+			p.schedule.Drop(p.it)
+			return false
+		}
+	}
+	p.log.SpoolFailed(id, err)
+	p.schedule.Rest(p.it, p.schedule.Try(p.it), time.Now().Add(p.wait(1)))
+	return false
+}
+
+// begin does what comes before the attempts. false says that the pass is over.
+func (p *pass) begin() bool {
+	held, doomed := p.schedule.Marks(p.it)
+	switch {
+	case doomed:
+		p.discard()
+		return false
+	case p.m.Gone:
+		p.remove()
+		return false
+	case held:
+		p.rest(p.m.Try, p.schedule.Next(p.it))
+		return false
+	}
+	if err := p.sendNotices(); err != nil {
+		p.postpone(err)
+		return false
+	}
+	if !p.m.Expanded && !p.expandNow() {
+		return false
+	}
+	return true
+}
+
+// expandNow asks the directory where the message leads. When it cannot say,
+// the message waits, and not for ever.
+func (p *pass) expandNow() bool {
+	gates, blocked := p.schedule.Enter(p.it, time.Now(), authdDoor())
+	if blocked == nil {
+		err := p.expand(p.work, p.m)
+		if err == nil {
+			p.good(gates[0])
+			p.asked = true
+			return true
+		}
+		p.log.Unexpanded(p.m.ID, err)
+		if p.leave(gates[0], err) {
+			blocked = gates[0]
+		}
+	}
+	if time.Since(p.m.Time) >= p.lifetime() {
+		p.refuseAll()
+		return true
+	}
+	p.blocked, p.dead = blocked, blocked != nil
+	p.restUntilDue(p.m.Try)
+	return false
+}
+
+// leave gives back the place at a gate of our own daemons after a failure, and
+// reports whether it was that the daemon did not answer.
+func (p *pass) leave(g *schedule.Gate, err error) (silent bool) {
+	if answered(err) {
+		p.good(g)
+		return false
+	}
+	p.bad(g, verdict.Of(err))
+	return true
+}
+
+// answered reports whether err is another daemon's answer.
+func answered(err error) bool {
+	var e *verdict.Error
+	return errors.As(err, &e)
+}
+
+func (p *pass) good(g *schedule.Gate) {
+	if back, waiting := p.schedule.LeaveGood(g); back {
+		p.log.DestinationBack(g.Name(), waiting)
+	}
+}
+
+func (p *pass) bad(g *schedule.Gate, why verdict.Verdict) {
+	if n, pause := p.schedule.LeaveFailed(g, time.Now(), why); pause > 0 {
+		p.log.DestinationDead(g.Name(), n, pause)
+	}
+}
+
+// refuseAll gives a message that could never be expanded its end.
+func (p *pass) refuseAll() {
+	targets := make([]spool.Target, len(p.m.Rcpts))
+	for n, rcpt := range p.m.Rcpts {
+		targets[n] = spool.Target{Kind: "none", Value: rcpt.String(), Rcpt: rcpt.String(), Orig: n}
+	}
+	if err := p.m.SetTargets(targets); err != nil {
+		p.log.SpoolFailed(p.m.ID, err)
+	}
+}
+
+// end closes the round: what is too old is given up, the sender gets the
+// notices due, and the message leaves or rests.
+func (p *pass) end() {
+	p.expire()
+	if p.setAside() {
+		return
+	}
+	p.oweNotices()
+	open := p.open()
+	if len(open) == 0 && p.allTold() {
+		p.remove()
+		return
+	}
+	try := p.m.Try
+	if p.roundOver(open) {
+		try = p.try
+		p.m.SetNext(try, p.due(try))
+	}
+	if err := p.m.Flush(); err != nil {
+		p.postpone(err)
+		return
+	}
+	if err := p.sendNotices(); err != nil {
+		p.postpone(err)
+		return
+	}
+	if len(open) == 0 {
+		p.remove()
+		return
+	}
+	if try == p.try {
+		p.log.Deferred(p.m.ID, len(open), p.try, time.Until(p.m.Next))
+	}
+	p.restUntilDue(try)
+}
+
+// open lists the targets that have no final verdict.
+func (p *pass) open() []int {
+	var open []int
+	for n := range p.m.Targets {
+		if !p.m.Targets[n].Final() {
+			open = append(open, n)
+		}
+	}
+	return open
+}
+
+// roundOver reports whether this try counts as made: every open target was
+// tried, or some were and the rest cannot be now. A pass that only found a dead
+// gate made no try.
+func (p *pass) roundOver(open []int) bool {
+	tried := 0
+	for n := range p.m.Targets {
+		if p.m.Targets[n].Try == p.try {
+			tried++
+		}
+	}
+	left := slices.ContainsFunc(open, func(n int) bool { return p.m.Targets[n].Try != p.try })
+	return tried > 0 && (!left || p.dead)
+}
+
+// expire gives up what is too old, with what the last try said.
+func (p *pass) expire() {
+	age := time.Since(p.m.Time)
+	if age < p.lifetime() {
+		return
+	}
+	for _, n := range p.open() {
+		text := "the message is too old"
+		if last := p.lastWord(n); last != "" {
+			text += "; last attempt: " + last
+		}
+		p.decide(n, verdict.New(verdict.Never, "5.4.7", text)) // RFC 3463 3.5
+	}
+}
+
+// lastWord is why a target is still open.
+func (p *pass) lastWord(n int) string {
+	if v := p.m.Targets[n].Verdict; v.Kind != 0 {
+		return v.Text
+	}
+	if p.blocked == nil {
+		return ""
+	}
+	why, _ := p.schedule.Dead(p.blocked, time.Now())
+	return why.Text
+}
+
+// lifetime is how long the message is tried.
+func (p *pass) lifetime() time.Duration {
+	if p.m.From.IsNull() {
+		return p.set.BounceExpire
+	}
+	return p.set.Expire
+}
+
+// decide records a verdict that nobody but queued has spoken.
+func (p *pass) decide(n int, v verdict.Verdict) {
+	t := &p.m.Targets[n]
+	p.log.Outcome(p.m.ID, t.Kind, t.Value, v, p.try, time.Since(p.m.Time))
+	p.m.SetVerdict([]int{n}, p.try, v, "")
+}
+
+// wait is the time between a try and the next, lengthened by chance so that
+// what came together does not stay together.
+func (p *pass) wait(try int) time.Duration {
+	steps := p.set.Retry
+	d := steps[min(max(try, 1), len(steps))-1]
+	if p.set.RetryJitter > 0 {
+		d += time.Duration(rand.Int64N(int64(d)*int64(p.set.RetryJitter)/100 + 1))
+	}
+	return d
+}
+
+// due is when the next try is to be made: by the steps, and once more when the
+// message gets too old.
+func (p *pass) due(try int) time.Time {
+	next := time.Now().Add(p.wait(try))
+	if end := p.m.Time.Add(p.lifetime()); end.Before(next) && end.After(time.Now()) {
+		return end
+	}
+	return next
+}
+
+// nextTime is when the message is to be looked at again after try.
+func (p *pass) nextTime(try int) time.Time {
+	if try == p.try && !p.m.Next.IsZero() {
+		return p.m.Next
+	}
+	return p.due(p.try)
+}
+
+// restUntilDue ends the pass until the next try, or until the gate that kept a
+// target from being tried lets it through.
+func (p *pass) restUntilDue(try int) {
+	next := p.nextTime(try)
+	p.keepMark()
+	if p.blocked != nil {
+		p.schedule.Wait(p.it, p.blocked, try, next)
+		return
+	}
+	p.schedule.Rest(p.it, try, next)
+}
+
+func (p *pass) rest(try int, next time.Time) {
+	p.keepMark()
+	p.schedule.Rest(p.it, try, next)
+}
+
+// keepMark records what the administrator said meanwhile.
+func (p *pass) keepMark() {
+	held, _ := p.schedule.Marks(p.it)
+	if held == p.m.Held {
+		return
+	}
+	p.m.SetHeld(held)
+	if err := p.m.Flush(); err != nil {
+		p.log.SpoolFailed(p.m.ID, err) // it stays held as long as we live
+	}
+}
+
+// postpone ends a pass that the disk cut short. What is not in the file is
+// tried again, by a later try: boxes look whether they have it.
+func (p *pass) postpone(err error) {
+	p.log.SpoolFailed(p.m.ID, err)
+	p.schedule.Rest(p.it, p.try, time.Now().Add(p.wait(1)))
+}
+
+// discard takes a message out of the queue because the administrator said so.
+func (p *pass) discard() {
+	if err := p.spool.Remove(p.m); err != nil {
+		p.postpone(err)
+		return
+	}
+	p.log.Discarded(p.m.ID)
+	p.schedule.Drop(p.it)
+}
+
+// remove takes a message that has reached its end out of the queue.
+func (p *pass) remove() {
+	if err := p.spool.Remove(p.m); err != nil {
+		p.postpone(err)
+		return
+	}
+	ok, failed := 0, 0
+	for n := range p.m.Targets {
+		if p.m.Targets[n].Verdict.Kind == verdict.Done {
+			ok++
+		} else {
+			failed++
+		}
+	}
+	p.log.Finished(p.m.ID, ok, failed, time.Since(p.m.Time))
+	p.schedule.Drop(p.it)
+}

@@ -1,0 +1,265 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"posthorn/internal/addr"
+	"posthorn/internal/conf"
+	"posthorn/internal/directory"
+	"posthorn/internal/door"
+	"posthorn/internal/durable"
+	"posthorn/internal/evlog"
+	"posthorn/internal/handover"
+	"posthorn/internal/spool"
+	"posthorn/internal/tables"
+	"posthorn/queued/internal/route"
+	"posthorn/queued/internal/schedule"
+)
+
+// The other daemons, as the queue sees them.
+type (
+	resolver interface {
+		Resolve(ctx context.Context, a addr.Address) (directory.Resolved, error)
+	}
+	deliverer interface {
+		Do(ctx context.Context, r handover.DeliverRequest, f *os.File) ([]handover.DeliverResult, error)
+	}
+	sender interface {
+		Do(ctx context.Context, r handover.RemoteRequest, f *os.File) (handover.RemoteResult, error)
+	}
+)
+
+const (
+	// collectEvery is how often the incoming folder is looked at.
+	collectEvery = 2 * time.Second
+	// grace is how long deliveries that run may go on when the daemon ends.
+	grace = 15 * time.Second
+	// spare is the number of messages in work besides those whose attempts
+	// run: they ask the directory or write to the spool.
+	spare = 32
+)
+
+// queue is the daemon.
+type queue struct {
+	spool     *spool.Spool
+	disk      *durable.Disk
+	log       *evlog.Log
+	schedule  *schedule.Schedule
+	directory resolver
+	deliver   deliverer
+	remote    sender
+	dns       route.Resolver
+	transport *tables.Live[tables.Transport]
+	own       route.Interfaces
+	settings  atomic.Pointer[settings]
+	listener  *net.UnixListener
+	allow     []int
+
+	passes sync.WaitGroup
+	work   context.Context // of the passes; ends after the grace
+}
+
+// settings are what a reload replaces, as a whole.
+type settings struct {
+	*conf.Config
+	router     *route.Router
+	postmaster addr.Address
+}
+
+// newQueue makes a queue for a configuration. The clients of the other daemons
+// are the caller's to set. Its errors are ones that a restart does not cure.
+func newQueue(c *conf.Config, disk *durable.Disk, log *evlog.Log, dns route.Resolver) (*queue, error) {
+	q := &queue{
+		disk: disk, log: log, dns: dns,
+		schedule: schedule.New(c.RemoteConcurrency + c.DeliverConcurrency + spare),
+		work:     context.Background(),
+	}
+	q.transport = transportTable(c.TransportFile, log)
+	if err := q.transport.Open(); err != nil {
+		return nil, err
+	}
+	set, err := q.load(c)
+	if err != nil {
+		return nil, err
+	}
+	q.settings.Store(set)
+	return q, nil
+}
+
+func transportTable(file string, log *evlog.Log) *tables.Live[tables.Transport] {
+	return &tables.Live[tables.Transport]{
+		Path:    file,
+		Parse:   func(content []byte) (*tables.Transport, error) { return tables.ParseTransport(file, content) },
+		Missing: new(tables.Transport),
+		Report:  func(err error) { log.Table(file, err) },
+	}
+}
+
+// load makes settings of a configuration.
+func (q *queue) load(c *conf.Config) (*settings, error) {
+	router, err := route.New(c, q.dns, q.transport.Get, q.own.Addrs)
+	if err != nil {
+		return nil, err
+	}
+	set := &settings{Config: c, router: router}
+	if set.postmaster, err = postmaster(c); err != nil {
+		return nil, fmt.Errorf("%s: postmaster: %w", c.File, err)
+	}
+	return set, nil
+}
+
+// postmaster is who gets what cannot be returned.
+func postmaster(c *conf.Config) (addr.Address, error) {
+	switch {
+	case c.Postmaster != "":
+		return addr.Parse(c.Postmaster)
+	case len(c.Domains) > 0:
+		return addr.Address{Local: "postmaster", Domain: c.Domains[0]}, nil
+	}
+	return addr.Address{Local: "postmaster", Domain: c.Hostname}, nil
+}
+
+// Reload puts a configuration in force for all passes that begin from now on.
+func (q *queue) Reload(c *conf.Config) error {
+	set, err := q.load(c)
+	if err != nil {
+		return err
+	}
+	q.settings.Store(set)
+	return nil
+}
+
+// Serve takes the spool and works until ctx is done. Then nothing new is taken
+// in or begun, and what runs has the grace to end.
+func (q *queue) Serve(ctx context.Context) error {
+	var err error
+	if q.spool, err = spool.Open(q.settings.Load().Spool, q.disk, q.log); err != nil {
+		return err
+	}
+	defer q.spool.Close()
+	work, stop := context.WithCancel(context.Background())
+	defer stop()
+	q.work = work
+	if err := q.find(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	served := make(chan error, 1)
+	go func() {
+		served <- door.Serve(ctx, q.listener, q.allow, q.log, q)
+		cancel() // nobody can reach us any more: end, and be started again
+	}()
+	collected := make(chan struct{})
+	go func() { defer close(collected); q.collectUntil(ctx) }()
+	q.run(ctx)
+	err = <-served
+	<-collected
+	q.finish(stop)
+	return err
+}
+
+// finish waits for the passes, and after the grace calls off what they wait
+// for.
+func (q *queue) finish(stop func()) {
+	t := time.AfterFunc(grace, stop)
+	defer t.Stop()
+	q.passes.Wait()
+}
+
+// run begins passes when their messages are due.
+func (q *queue) run(ctx context.Context) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		it, quiet := q.schedule.Take(time.Now())
+		if ctx.Err() != nil {
+			if it != nil {
+				q.schedule.Rest(it, q.schedule.Try(it), time.Now())
+			}
+			return
+		}
+		if it != nil {
+			q.passes.Go(func() { q.attempt(it, nil, false) })
+			continue
+		}
+		timer.Reset(quiet)
+		select {
+		case <-timer.C:
+		case <-q.schedule.Wake():
+		case <-ctx.Done():
+		}
+	}
+}
+
+// find puts into the schedule what the spool holds. A notice that was made and
+// not recorded as sent is recorded here, before it can be delivered and make
+// place for a second one.
+func (q *queue) find() error {
+	var owed []spool.Entry
+	n := 0
+	err := q.spool.Scan(func(e spool.Entry) {
+		q.schedule.Find(e)
+		n++
+		if e.Owed {
+			owed = append(owed, e)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	for _, e := range owed {
+		if err := q.settleNotices(e.Ref); err != nil {
+			return err
+		}
+	}
+	q.collect()
+	q.log.QueueFound(n)
+	return nil
+}
+
+// settleNotices records the notices of a message that are in the queue.
+func (q *queue) settleNotices(ref spool.Ref) error {
+	m, err := q.spool.Load(ref)
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	for _, n := range m.Notices {
+		if _, ok := q.schedule.Known(n.ID); ok && !n.Sent {
+			m.Sent(n.ID)
+		}
+	}
+	return m.Flush()
+}
+
+// collectUntil looks for messages that smtpd kept while we did not answer.
+func (q *queue) collectUntil(ctx context.Context) {
+	tick := time.NewTicker(collectEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			q.collect()
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (q *queue) collect() {
+	entries, err := q.spool.Collect(q.schedule.Known)
+	if err != nil {
+		q.log.SpoolFailed("", err)
+	}
+	for _, e := range entries {
+		q.schedule.Find(e)
+		q.log.Collected(e.Ref.ID())
+	}
+}

@@ -1,0 +1,445 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"posthorn/internal/attr"
+	"posthorn/internal/directory"
+	"posthorn/internal/door"
+	"posthorn/internal/spool"
+	"posthorn/internal/verdict"
+)
+
+func later(text string) verdict.Verdict { return verdict.New(verdict.Later, "4.2.0", text) }
+func never(text string) verdict.Verdict { return verdict.New(verdict.Never, "5.1.1", text) }
+
+func TestSubmittedAndDelivered(t *testing.T) {
+	w := newWorld(t)
+	r := w.run()
+	c := door.New(w.conf.Socket("queue"))
+	defer c.Close()
+	if err := c.Probe(t.Context(), spool.Incoming{Dir: filepath.Join(w.conf.Spool, "incoming"), Disk: r.disk}); err != nil {
+		t.Fatalf("probe: %v", err)
+	}
+	msg := w.submit("ann@test", "bob@test", "carl@test")
+	w.awaitEmpty(r)
+	for _, box := range []string{"bob@test", "carl@test"} {
+		w.mu.Lock()
+		got := w.boxes[box]
+		w.mu.Unlock()
+		if len(got) != 1 || got[0] != (delivery{msg, 1, body}) {
+			t.Errorf("%s: got %+v, want the message once, at try 1", box, got)
+		}
+	}
+	if len(w.log.lines("finished", "id="+msg, "ok=2", "failed=0")) != 1 {
+		t.Errorf("log:\n%s", w.log)
+	}
+}
+
+func TestAliasesAreExpandedOnce(t *testing.T) {
+	w := newWorld(t)
+	w.aliases["all@test"] = []directory.Target{
+		{Kind: "box", Value: "bob@test", Rcpt: "bob@test", Origin: "aliases:1"},
+		{Kind: "address", Value: "far@b.example", Rcpt: "far@b.example", Origin: "aliases:1"},
+	}
+	r := w.run()
+	w.submit("ann@test", "bob@test", "all@test")
+	w.awaitEmpty(r)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.boxes["bob@test"]) != 1 {
+		t.Errorf("bob: got %d copies, want 1", len(w.boxes["bob@test"]))
+	}
+	if len(w.sent) != 1 || w.sent[0].Hosts[0].Name != "mx.b.example" || w.sent[0].content != body {
+		t.Errorf("sent: got %+v", w.sent)
+	}
+	if len(w.log.lines("expanded", "rcpt=all@test", "to=far@b.example", "where=aliases:1")) != 1 {
+		t.Errorf("log:\n%s", w.log)
+	}
+}
+
+func TestDeferredAndTriedAgain(t *testing.T) {
+	w := newWorld(t, "retry 1s")
+	w.say["bob@test"] = later("box busy")
+	r := w.run()
+	msg := w.submit("ann@test", "bob@test", "carl@test")
+	w.awaitLog("deferred", "id="+msg, "left=1", "try=1")
+	w.set(func() { delete(w.say, "bob@test") })
+	w.awaitEmpty(r)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if got := w.boxes["bob@test"]; len(got) != 1 || got[0].try != 2 {
+		t.Errorf("bob: got %+v, want one at try 2", got)
+	}
+	if got := w.boxes["carl@test"]; len(got) != 1 {
+		t.Errorf("carl: got %+v, want one", got)
+	}
+}
+
+func TestABoxNoLongerNamedGetsNothing(t *testing.T) {
+	w := newWorld(t, "retry 1s 5m")
+	w.say["bob@test"] = later("box busy")
+	r := w.run()
+	msg := w.submit("ann@test", "bob@test")
+	w.awaitLog("deferred", "id="+msg)
+	w.set(func() {
+		delete(w.say, "bob@test")
+		w.aliases["bob@test"] = []directory.Target{{Kind: "box", Value: "carl@test", Rcpt: "carl@test"}}
+	})
+	w.awaitLog("outcome", "id="+msg, "verdict=later", "to=bob@test")
+	r.stop()
+	if got := w.boxes["bob@test"]; len(got) != 0 {
+		t.Errorf("got %+v, want nothing for a box that is not named", got)
+	}
+}
+
+func TestRestartTriesWithTwo(t *testing.T) {
+	w := newWorld(t)
+	w.deliver.stop()
+	r := w.run()
+	msg := w.submit("ann@test", "bob@test")
+	w.awaitLog("destination-dead", "destination=@deliver")
+	r.stop()
+	if w.files() != 1 {
+		t.Fatalf("got %d files, want the message", w.files())
+	}
+	w.deliver.start()
+	r = w.run()
+	w.awaitEmpty(r)
+	if got := w.boxes["bob@test"]; len(got) != 1 || got[0].id != msg || got[0].try != 2 {
+		t.Errorf("got %+v, want one at try 2", got)
+	}
+}
+
+func TestDaemonsThatComeBackAreFoundSoon(t *testing.T) {
+	for _, name := range []string{"deliver", "remote", "auth"} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, "retry 1h")
+			f := map[string]*fake{"deliver": w.deliver, "remote": w.remote, "auth": w.authd}[name]
+			f.stop()
+			r := w.run()
+			w.submit("ann@test", "bob@test", "far@b.example")
+			w.awaitLog("destination-dead", "destination=@")
+			f.start()
+			w.awaitEmpty(r)
+			if len(w.boxes["bob@test"]) != 1 || len(w.sent) != 1 {
+				t.Errorf("got %+v and %+v, want one each", w.boxes, w.sent)
+			}
+			w.awaitLog("destination-back")
+		})
+	}
+}
+
+func TestFailureIsReturned(t *testing.T) {
+	w := newWorld(t)
+	w.say["far@b.example"] = verdict.New(verdict.Never, "5.1.1", "550 5.1.1 no such user")
+	r := w.run()
+	msg := w.submit("ann@test", "bob@test", "far@b.example", "away@null.example")
+	w.awaitEmpty(r)
+	got := w.boxes["ann@test"]
+	if len(got) != 1 {
+		t.Fatalf("got %d notices, want one; log:\n%s", len(got), w.log)
+	}
+	for _, want := range []string{"To: <ann@test>", "multipart/report", msg, "rfc822; far@b.example", "Status: 5.1.10",
+		"smtp; 550 5.1.1 no such user", "Remote-MTA: dns; mx.b.example", "Subject: hello"} {
+		if !strings.Contains(got[0].content, want) {
+			t.Errorf("%q is missing in:\n%s", want, got[0].content)
+		}
+	}
+	if strings.Contains(got[0].content, "bob@test") {
+		t.Error("the notice speaks of who got the message")
+	}
+}
+
+func TestFailureWithoutSenderGoesToThePostmasterThenToOdd(t *testing.T) {
+	w := newWorld(t)
+	w.say["far@b.example"] = never("no")
+	r := w.run()
+	w.submit("", "far@b.example")
+	w.awaitEmpty(r)
+	if got := w.boxes["root@test"]; len(got) != 1 || !strings.Contains(got[0].content, "sender cannot be told") {
+		t.Errorf("postmaster: got %+v, want one notice", got)
+	}
+	w.set(func() { w.say["root@test"] = never("no such box") })
+	w.submit("", "far@b.example")
+	w.awaitLog("odd", "err=")
+	w.awaitEmpty(r)
+	if got := w.odd(); len(got) != 1 {
+		t.Errorf("odd: got %v, want the notice", got)
+	}
+}
+
+func TestBounceOfABounceGoesToThePostmaster(t *testing.T) {
+	w := newWorld(t)
+	w.say["far@b.example"] = never("no")
+	w.say["ann@test"] = never("gone")
+	r := w.run()
+	w.submit("ann@test", "far@b.example")
+	w.awaitEmpty(r)
+	if got := w.boxes["root@test"]; len(got) != 1 || !strings.Contains(got[0].content, "Final-Recipient: rfc822; ann@test") {
+		t.Errorf("postmaster: got %+v, want one notice about ann", got)
+	}
+	if len(w.odd()) != 0 {
+		t.Errorf("odd: got %v", w.odd())
+	}
+}
+
+func TestTooOldIsReturned(t *testing.T) {
+	w := newWorld(t, "retry 1s", "expire 2s", "delay-warning 1s")
+	w.say["far@b.example"] = later("450 come back")
+	r := w.run()
+	w.submit("ann@test", "far@b.example")
+	w.awaitEmpty(r)
+	got := w.boxes["ann@test"]
+	if len(got) != 2 {
+		t.Fatalf("got %d notices, want a warning and a return; log:\n%s", len(got), w.log)
+	}
+	for i, want := range []string{"Action: delayed", "Action: failed"} {
+		if !strings.Contains(got[i].content, want) {
+			t.Errorf("notice %d: %q is missing in:\n%s", i, want, got[i].content)
+		}
+	}
+	if !strings.Contains(got[1].content, "Status: 5.4.7") || !strings.Contains(got[1].content, "450 come back") {
+		t.Errorf("return: got\n%s", got[1].content)
+	}
+}
+
+func TestUnknownRecipientFoundAtIntake(t *testing.T) {
+	w := newWorld(t)
+	w.missing["gone@test"] = never("no such user here")
+	r := w.run()
+	w.submit("ann@test", "gone@test", "bob@test")
+	w.awaitEmpty(r)
+	if len(w.boxes["bob@test"]) != 1 || len(w.boxes["ann@test"]) != 1 {
+		t.Errorf("got %+v, want the message for bob and a notice for ann", w.boxes)
+	}
+}
+
+func TestHalfAnExpansionIsNone(t *testing.T) {
+	w := newWorld(t, "retry 1s")
+	w.missing["bad@test"] = later("aliases unreadable")
+	r := w.run()
+	msg := w.submit("ann@test", "bob@test", "bad@test")
+	w.awaitLog("unexpanded", "id="+msg)
+	w.set(func() {
+		if len(w.boxes) != 0 {
+			t.Errorf("got %+v before everybody was known", w.boxes)
+		}
+		delete(w.missing, "bad@test")
+	})
+	w.awaitEmpty(r)
+	if len(w.boxes["bob@test"]) != 1 || len(w.boxes["bad@test"]) != 1 {
+		t.Errorf("got %+v, want one each", w.boxes)
+	}
+}
+
+func TestKeptWhileAwayIsCollected(t *testing.T) {
+	w := newWorld(t)
+	first := w.submit("ann@test", "bob@test") // nobody listens: kept
+	r := w.run()
+	w.awaitEmpty(r)
+	d := w.draft("ann@test", "carl@test")
+	defer d.Close()
+	if err := d.Keep(); err != nil {
+		t.Fatal(err)
+	}
+	w.await("the second", func() bool { return len(w.boxes["carl@test"]) == 1 })
+	w.awaitEmpty(r)
+	if got := w.boxes["bob@test"]; len(got) != 1 || got[0].id != first || got[0].try != 2 {
+		t.Errorf("got %+v, want the kept one at try 2", got)
+	}
+}
+
+func TestDeadDestinationHoldsUpNobodyElse(t *testing.T) {
+	w := newWorld(t, "retry 1h", "destination-concurrency 2")
+	w.silent["dead.example"] = true
+	r := w.run()
+	const n = 20
+	for i := range n {
+		w.submit("ann@test", fmt.Sprintf("u%d@dead.example", i))
+	}
+	for i := range n {
+		w.submit("ann@test", fmt.Sprintf("u%d@alive.example", i))
+	}
+	alive := func() (n int) {
+		for _, s := range w.sent {
+			if s.Destination == "alive.example" {
+				n++
+			}
+		}
+		return n
+	}
+	w.await("the others", func() bool { return alive() == n })
+	w.await("only the dead to be left", func() bool { return r.schedule.Len() == n })
+	w.mu.Lock()
+	if tries := len(w.sent) - n; tries > 2 {
+		t.Errorf("got %d attempts at the dead destination, want at most its concurrency", tries)
+	}
+	w.silent["dead.example"] = false
+	w.mu.Unlock()
+	r.schedule.FlushAll()
+	w.awaitEmpty(r)
+}
+
+func TestConcurrencyOfADestination(t *testing.T) {
+	w := newWorld(t, "destination-concurrency 2")
+	inside, most := 0, 0
+	release := make(chan struct{})
+	answer := w.remote.answer
+	w.remote.stop()
+	w.remote.answer = func(req attr.List, f *os.File) attr.List {
+		w.set(func() { inside++; most = max(most, inside); w.note() })
+		<-release
+		w.set(func() { inside-- })
+		return answer(req, f)
+	}
+	w.remote.start()
+	r := w.run()
+	for i := range 6 {
+		w.submit("ann@test", fmt.Sprintf("u%d@b.example", i))
+	}
+	w.await("two at a time", func() bool { return inside == 2 })
+	close(release)
+	w.awaitEmpty(r)
+	if most != 2 {
+		t.Errorf("got %d at a time, want 2", most)
+	}
+	if len(w.sent) != 6 {
+		t.Errorf("got %d sent, want 6", len(w.sent))
+	}
+}
+
+func TestManyRecipients(t *testing.T) {
+	w := newWorld(t)
+	r := w.run()
+	var rcpts []string
+	for i := range 700 {
+		rcpts = append(rcpts, fmt.Sprintf("u%d@test", i), fmt.Sprintf("u%d@b.example", i))
+	}
+	w.submit("ann@test", rcpts...)
+	w.awaitEmpty(r)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.boxes) != 700 {
+		t.Errorf("got %d boxes, want 700", len(w.boxes))
+	}
+	sent := 0
+	for _, s := range w.sent {
+		sent += len(s.Rcpts)
+		if len(s.Rcpts) > rcptsAtOnce {
+			t.Errorf("got %d recipients at once, want at most %d", len(s.Rcpts), rcptsAtOnce)
+		}
+	}
+	if sent != 700 {
+		t.Errorf("got %d sent, want 700", sent)
+	}
+}
+
+func TestTransportAndSmarthost(t *testing.T) {
+	w := newWorld(t, "smarthost default [relay.example]:587 tls=require")
+	if err := os.WriteFile(w.conf.TransportFile, []byte("special.example smtp:[192.0.2.9]:2525\nno.example error:5.7.1 not for us\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r := w.run()
+	w.submit("ann@test", "a@b.example", "b@special.example", "c@no.example")
+	w.awaitEmpty(r)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	got := map[string]string{}
+	for _, s := range w.sent {
+		got[s.Hosts[0].Name+":"+s.Hosts[0].Port] = s.TLS + " " + s.Rcpts[0].String()
+	}
+	if len(got) != 2 || got["relay.example:587"] != "require a@b.example" || got["192.0.2.9:2525"] != "may b@special.example" {
+		t.Errorf("got %v", got)
+	}
+	if len(w.boxes["ann@test"]) != 1 || !strings.Contains(w.boxes["ann@test"][0].content, "5.7.1") {
+		t.Error("no notice of the refusal")
+	}
+}
+
+func TestResubmissionIsOneMessage(t *testing.T) {
+	w := newWorld(t)
+	w.deliver.stop()
+	r := w.run()
+	d := w.draft("ann@test", "bob@test")
+	defer d.Close()
+	c := door.New(w.conf.Socket("queue"))
+	defer c.Close()
+	for range 2 {
+		if err := c.Submit(t.Context(), d); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if w.files() != 1 || r.schedule.Len() != 1 {
+		t.Errorf("got %d files and %d items, want one each", w.files(), r.schedule.Len())
+	}
+	w.deliver.start()
+	w.awaitEmpty(r)
+	if err := c.Submit(t.Context(), d); err != nil { // delivered meanwhile
+		t.Fatal(err)
+	}
+	w.awaitEmpty(r)
+	if got := w.boxes["bob@test"]; len(got) != 1 {
+		t.Errorf("got %d copies, want 1", len(got))
+	}
+}
+
+func TestSecondQueuedIsRefused(t *testing.T) {
+	w := newWorld(t)
+	r := w.run()
+	w.submit("ann@test", "bob@test")
+	w.awaitEmpty(r)
+	if err := os.Remove(w.conf.Socket("queue")); err != nil { // else the socket refuses it already
+		t.Fatal(err)
+	}
+	q, err := w.open(r.disk)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := q.Serve(t.Context()); err == nil || !strings.Contains(err.Error(), "another queued") {
+		t.Errorf("got %v, want it refused", err)
+	}
+	q.listener.Close()
+}
+
+func TestNextTryIsOnDisk(t *testing.T) {
+	w := newWorld(t, "retry 1h")
+	w.say["bob@test"] = later("busy")
+	r := w.run()
+	msg := w.submit("ann@test", "bob@test")
+	w.awaitLog("deferred", "id="+msg)
+	r.stop()
+	w.set(func() { delete(w.say, "bob@test") })
+	r = w.run()
+	w.awaitLog("queue-found", "messages=1")
+	info, ok := r.schedule.Lookup(msg)
+	if !ok || time.Until(info.Next) < 50*time.Minute || info.Try != 1 {
+		t.Errorf("got %+v, want it due in an hour", info)
+	}
+	if len(w.boxes) != 0 {
+		t.Error("tried at the start, against its schedule")
+	}
+}
+
+func TestReloadRefusesAsAWhole(t *testing.T) {
+	w := newWorld(t)
+	r := w.run()
+	bad := *w.conf
+	bad.Smarthosts = append(bad.Smarthosts, w.conf.Smarthosts...)
+	bad.Postmaster = "not an address"
+	before := r.settings.Load()
+	if err := r.Reload(&bad); err == nil {
+		t.Error("got no error")
+	}
+	if r.settings.Load() != before {
+		t.Error("the settings changed")
+	}
+	if err := r.Reload(w.conf); err != nil {
+		t.Error(err)
+	}
+}
