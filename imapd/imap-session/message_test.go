@@ -75,7 +75,7 @@ func TestAppendRefused(t *testing.T) {
 
 func TestAppendContinuation(t *testing.T) {
 	d := newFixture(t).dialogue()
-	io.WriteString(d.conn, fmt.Sprintf("a APPEND {5}\r\n"))
+	io.WriteString(d.conn, "a APPEND {5}\r\n")
 	if got := d.line(); got != "+ OK" {
 		t.Fatalf("got %s", got)
 	}

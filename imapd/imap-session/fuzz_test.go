@@ -1,0 +1,54 @@
+package main
+
+import (
+	"context"
+	"io"
+	"net"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"posthorn/internal/durable"
+	"posthorn/internal/evlog"
+	"posthorn/internal/mailbox"
+)
+
+// deaf is a client that has said everything beforehand and hears nothing.
+type deaf struct {
+	net.Conn
+	said io.Reader
+}
+
+func (d deaf) Read(p []byte) (int, error)     { return d.said.Read(p) }
+func (deaf) Write(p []byte) (int, error)      { return len(p), nil }
+func (deaf) SetReadDeadline(time.Time) error  { return nil }
+func (deaf) SetWriteDeadline(time.Time) error { return nil }
+
+// FuzzSession is best run with -fuzzminimizetime=10x: the store's goroutines make
+// coverage differ from run to run, which the fuzzer tries to explain.
+func FuzzSession(f *testing.F) {
+	for _, s := range []string{
+		"a SELECT INBOX\r\nb FETCH 1 (FLAGS BODY[1.HEADER] ENVELOPE BODYSTRUCTURE)\r\nc UID SEARCH OR BODY x NOT SINCE 1-Feb-1994\r\n",
+		"a SELECT INBOX\r\nb STORE 1 +FLAGS (\\Deleted x)\r\nc EXPUNGE\r\nd LOGOUT\r\n",
+		"a CREATE &APw-\r\nb LIST \"\" *\r\nc APPEND INBOX (\\Seen) {3+}\r\nabc\r\nd STATUS INBOX (MESSAGES)\r\n",
+		"a SELECT INBOX\r\nb UID MOVE 1:* {5+}\r\nINBOX\r\nc IDLE\r\nDONE\r\nd COPY * INBOX\r\n",
+	} {
+		f.Add(s)
+	}
+	log := evlog.New(io.Discard)
+	store := mailbox.New(mailbox.Options{Disk: &durable.Disk{}, Node: "test", Log: log})
+	h := newHost(store, log)
+	h.limits.Store(&limits{idle: limit, progress: limit, maxSize: 1000})
+	f.Cleanup(func() { store.Close() })
+	f.Fuzz(func(t *testing.T, said string) {
+		box, err := store.Open(filepath.Join(t.TempDir(), "Maildir"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := box.Append("INBOX", mailbox.Incoming{Reader: strings.NewReader(simple), Size: int64(len(simple))}); err != nil {
+			t.Fatal(err)
+		}
+		newSession(h, deaf{said: strings.NewReader(said)}, box).run(context.Background(), "*")
+	})
+}
