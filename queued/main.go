@@ -77,7 +77,7 @@ func (q *queue) connect(c *conf.Config) error {
 	if err != nil {
 		return err
 	}
-	remote, err := c.PeerUIDs("queue-remote")
+	remote, err := c.PeerUIDs("queue-remote", "root")
 	if err != nil {
 		return err
 	}
