@@ -57,13 +57,13 @@ func Confine(r Rules) (abi int, err error) {
 	// /proc), and the null device.
 	rules = append(rules, pathRule("/proc/self", fileRead, folderRead)...)
 	rules = append(rules, pathRule(os.DevNull, fileWrite, fileWrite)...)
-	for _, port := range r.Connect {
-		rules = append(rules, landlock.ConnectTCP(port))
-	}
 	config := wanted.BestEffort()
 	if r.AnyTCP {
 		err = config.RestrictPaths(rules...)
 	} else {
+		for _, port := range r.Connect {
+			rules = append(rules, landlock.ConnectTCP(port))
+		}
 		err = config.Restrict(rules...)
 	}
 	if err != nil {

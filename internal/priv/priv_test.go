@@ -22,6 +22,8 @@ func TestMain(m *testing.M) {
 		childDrop()
 	case "confine":
 		childConfine()
+	case "any port":
+		childAnyPort()
 	case "keep":
 		childKeep()
 	}
@@ -145,6 +147,33 @@ func TestConfine(t *testing.T) {
 	for _, want := range []string{"write where only reading is: open", "other: open"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("got %s, want it to be denied: %q", got, want)
+		}
+	}
+}
+
+func childAnyPort() {
+	_, err := Confine(Rules{Connect: []uint16{1}, AnyTCP: true})
+	say("confine", err)
+	_, err = net.Dial("tcp", os.Getenv("PRIV_TEST_ADDR"))
+	say("connect", err)
+	_, err = os.ReadFile("/etc/passwd")
+	say("file", map[bool]error{true: errors.New("EACCES"), false: err}[errors.Is(err, syscall.EACCES)])
+}
+
+// TestConfineAnyPort: files are withheld, ports are not, whatever Connect says.
+func TestConfineAnyPort(t *testing.T) {
+	if LandlockABI() == 0 {
+		t.Skip("needs Landlock")
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	got := child(t, "any port", "PRIV_TEST_ADDR="+l.Addr().String())
+	for _, want := range []string{"confine: <nil>", "connect: <nil>", "file: EACCES"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("got %s, want %q in it", got, want)
 		}
 	}
 }
