@@ -35,7 +35,7 @@ func envelope() Envelope {
 // openSpool opens a spool on dir until the test ends.
 func openSpool(t *testing.T, dir string, disk *durable.Disk) *Spool {
 	t.Helper()
-	if err := Prepare(dir, disk, Owner{os.Geteuid(), os.Getegid(), os.Getegid()}); err != nil {
+	if err := Prepare(dir, &durable.Disk{}, Owner{os.Geteuid(), os.Getegid(), os.Getegid()}); err != nil {
 		t.Fatal(err)
 	}
 	s, err := Open(dir, disk, evlog.New(io.Discard))
