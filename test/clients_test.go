@@ -52,7 +52,7 @@ func TestSubmissionRules(t *testing.T) {
 			t.Errorf("%s: got %v, want a refusal with %q:\n%s", tc.name, err, tc.want, out)
 		}
 	}
-	must(t, "", "swaks", append([]string{"--from", "", "--to", bob}, asAnn...)...)
+	must(t, "", "swaks", append([]string{"--from", "<>", "--to", bob}, asAnn...)...)
 	must(t, "", "swaks", "--server", i.Addr["smtp"], "--from", eve, "--to", "postmaster@"+instance.Domain)
 }
 
@@ -84,7 +84,7 @@ func TestMbsync(t *testing.T) {
 	rc := filepath.Join(dir, "mbsyncrc")
 	text := strings.NewReplacer("%DIR%", dir, "%PORT%", port(i, "imaps"), "%USER%", bob, "%PASS%", instance.Password,
 		"%CERT%", filepath.Join(i.Dir, "tls.pem")).Replace(`IMAPAccount a
-Host 127.0.0.1
+Host localhost
 Port %PORT%
 User %USER%
 Pass %PASS%
@@ -95,7 +95,6 @@ IMAPStore far
 Account a
 
 MaildirStore near
-Path %DIR%/mail/
 Inbox %DIR%/mail/INBOX
 SubFolders Maildir++
 

@@ -147,12 +147,12 @@ func TestRights(t *testing.T) {
 		{access{How: "read", Path: boxFiles(i, bob, "")[0]}, "deliver imap-session pop3-session"},
 		{access{How: "make", Path: in("sockets")}, ""},
 		{access{How: "make", Path: i.Dir}, ""},
-		{access{How: "ask", Path: in("sockets/queue.sock"), Proto: "posthorn-queue/1"}, "smtpd deliver queued imap-session pop3-session"},
+		{access{How: "ask", Path: in("sockets/queue.sock"), Proto: "posthorn-queue/1"}, "smtpd queued"},
 		{access{How: "ask", Path: in("sockets/deliver.sock"), Proto: "posthorn-deliver/1"}, "queued"},
 		{access{How: "ask", Path: in("sockets/remote.sock"), Proto: "posthorn-remote/1"}, "queued"},
 		{access{How: "ask", Path: in("sockets/imap-session.sock"), Proto: "posthorn-session/1"}, "imapd"},
 		{access{How: "ask", Path: in("sockets/pop3-session.sock"), Proto: "posthorn-session/1"}, "pop3d"},
-		{access{How: "ask", Path: in("sockets/auth.sock"), Proto: "posthorn-auth/1"}, "smtpd queued deliver imapd pop3d imap-session pop3-session"},
+		{access{How: "ask", Path: in("sockets/auth.sock"), Proto: "posthorn-auth/1"}, "smtpd queued deliver imapd pop3d imap-session pop3-session authd"},
 		{access{How: "ask", Path: in("sockets/control/queued.sock"), Proto: "posthorn-control/1"}, "queued"},
 	}
 	var tries []access

@@ -45,10 +45,11 @@ def imap():
     check("create", i.create("Archive.2026")[0], "OK")
     check("copy", i.copy("1:2", "Archive.2026")[0], "OK")
     check("append", i.append("Archive.2026", r"(\Seen)", time.time(), b"Subject: appended\r\n\r\ntext\r\n")[0], "OK")
-    check("status", i.status("Archive.2026", "(MESSAGES UNSEEN)")[1], [b'Archive.2026 (MESSAGES 3 UNSEEN 1)'])
+    check("status", i.status("Archive.2026", "(MESSAGES UNSEEN)")[1][0].replace(b'"', b""), b"Archive.2026 (MESSAGES 3 UNSEEN 1)")
     i.store("2", "+FLAGS", r"(\Deleted)")
     check("expunge", i.expunge()[1], [b"2"])
-    check("list", sorted(r.split()[-1].strip(b'"') for r in i.list()[1]), [b"Archive.2026", b"INBOX"])
+    folders = [r.split()[-1].strip(b'"') for r in i.list()[1] if b"Noselect" not in r]
+    check("list", sorted(folders), [b"Archive.2026", b"INBOX"])
     i.logout()
 
 
