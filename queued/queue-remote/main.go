@@ -22,11 +22,14 @@
 // the next try may deliver a second copy (RFC 5321 4.5.3.2.6, RFC 1047). This
 // is the one window for duplicates here.
 //
-// # What it does not do
+// # What it changes
 //
-// 8-bit text for a host without 8BITMIME is refused with 5.6.3 rather than
-// recoded, which would break DKIM signatures; a message or address that needs
-// SMTPUTF8 is refused with 5.6.7 by a host without. Neither is ever sent raw.
+// Nothing, with two exceptions. 8-bit text for a host without 8BITMIME is
+// encoded, part by part (package recode); a DKIM signature does not survive
+// that, but the mail arrives. Where it cannot be done the recipient gets a 5.6.3.
+// Stray CR, LF and NUL bytes, which smtpd lets nobody send, are repaired. A
+// message or address that needs SMTPUTF8 is refused with 5.6.7 by a host
+// without. Nothing is ever sent raw to a host that did not offer to take it.
 package main
 
 import (

@@ -9,6 +9,7 @@
 // What goes out is either right or not sent: addresses are quoted by package
 // addr, lines end in CRLF, a dot at the start of a line is doubled, so that
 // only the end of the message looks like it. Addresses and headers in UTF-8
-// need a server with SMTPUTF8 (RFC 6531), 8-bit text one with 8BITMIME
-// (RFC 6152); a server without gets nothing and the recipient a 5.6.7 or 5.6.3.
+// need a server with SMTPUTF8 (RFC 6531); one without gets nothing and the
+// recipient a 5.6.7. 8-bit text for a server without 8BITMIME (RFC 6152) is
+// encoded by package recode, or refused with 5.6.3 where that cannot be done.
 package client

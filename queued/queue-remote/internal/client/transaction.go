@@ -120,22 +120,23 @@ func (t *transaction) check() {
 	}
 }
 
-// unfit says why the message cannot go to this server at all.
-func (t *transaction) unfit() (verdict.Verdict, bool) {
-	_, eight := t.c.Ext("8BITMIME")
+// unfit says why the message cannot go to this server at all. It makes the
+// message fit where that can be done.
+func (t *transaction) unfit() (v verdict.Verdict, refused bool) {
 	_, utf8 := t.c.Ext("SMTPUTF8")
-	found := t.m.Content
 	switch {
 	case unsafe(t.m.From):
 		return verdict.Of(errUnsafe), true
-	case !utf8 && (t.m.From.UTF8() || t.m.UTF8 && found.HeaderUTF8):
+	case !utf8 && (t.m.From.UTF8() || t.m.UTF8 && t.m.Content.HeaderUTF8):
 		return verdict.New(verdict.Never, "5.6.7", "the message needs SMTPUTF8, which the host does not offer"), true
-	case !eight && (found.HeaderUTF8 || found.Body8Bit):
-		return verdict.New(verdict.Never, "5.6.3", "the message has 8-bit text and the host does not offer 8BITMIME"), true
-	case t.c.tooBig(found.Size):
+	}
+	if v, refused = t.sevenBit(); refused {
+		return v, true
+	}
+	if t.c.tooBig(t.m.Content.Size) {
 		return verdict.New(verdict.Never, "5.3.4", "the message is larger than the host accepts"), true
 	}
-	return verdict.Verdict{}, false
+	return v, false
 }
 
 var errUnsafe = errors.New("address with a control character")

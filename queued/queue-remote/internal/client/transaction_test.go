@@ -197,13 +197,13 @@ func TestSend(t *testing.T) {
 // A host that cannot take the message as it is never sees any of it.
 func TestUnfit(t *testing.T) {
 	all := "never 5.6.7 the message needs SMTPUTF8, which the host does not offer"
-	eight := "never 5.6.3 the message has 8-bit text and the host does not offer 8BITMIME"
+	eight := "never 5.6.3 the host does not offer 8BITMIME, and the message has no 7-bit form: 8-bit text in a header"
 	tests := []struct {
 		name, ext, text, from, rcpt string
 		utf8                        bool
 		want                        string
 	}{
-		{"8-bit body", "PIPELINING", "A: b\r\n\r\n\xe4\r\n", "a@x.example", "b@y.example", false, eight},
+		{"too large when encoded", "SIZE 40", "A: b\r\n\r\n" + strings.Repeat("\xe4", 20) + "\r\n", "a@x.example", "b@y.example", false, "never 5.3.4 the message is larger than the host accepts"},
 		{"8-bit header", "PIPELINING", "A: \xe4\r\n\r\nx\r\n", "a@x.example", "b@y.example", false, eight},
 		{"UTF-8 sender", "8BITMIME", text, "ä@x.example", "b@y.example", true, all},
 		{"UTF-8 recipient", "8BITMIME", text, "a@x.example", "ä@y.example", true, "never 5.6.7 the address needs SMTPUTF8, which the host does not offer"},
@@ -251,6 +251,39 @@ func TestParameters(t *testing.T) {
 			wait()
 		})
 	}
+}
+
+// A host without 8BITMIME gets the 7-bit form and nothing else.
+func TestSevenBit(t *testing.T) {
+	at, wait := scripted(t, hello("PIPELINING", "SIZE 1000")+`
+		C: MAIL FROM:<a@x.example> SIZE=126
+		C: RCPT TO:<b@y.example>
+		C: DATA
+		S: 250 ok
+		S: 250 ok
+		S: 354 go
+		M:
+		S: 250 ok`)
+	m := message(t, "A: b\r\n\r\n.\xe4\r\n", "b@y.example")
+	m.EightBit = true
+	if got := outcome(greeted(t, at).Send(m)); got != "done 2.0.0 250 ok" {
+		t.Errorf("got %s, want done", got)
+	}
+	want := "A: b\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=unknown-8bit\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n..=E4\r\n.\r\n"
+	if got := wait(); len(got) != 1 || got[0] != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// A file that cannot be read is no fault of the message.
+func TestSevenBitFileFails(t *testing.T) {
+	at, wait := scripted(t, hello())
+	m := message(t, "A: b\r\n\r\n\xe4\r\n", "b@y.example")
+	m.Open = func() io.Reader { return iotest.ErrReader(errors.New("bad sector")) }
+	if got := outcome(greeted(t, at).Send(m)); got != "later 4.3.0 local problem, try again later" {
+		t.Errorf("got %s, want later", got)
+	}
+	wait()
 }
 
 func TestUnsafeAddress(t *testing.T) {

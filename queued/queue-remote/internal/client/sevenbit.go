@@ -1,0 +1,33 @@
+package client
+
+import (
+	"errors"
+	"io"
+
+	"posthorn/internal/verdict"
+	"posthorn/queued/queue-remote/internal/recode"
+)
+
+// sevenBit replaces a message with 8-bit text by its 7-bit form when the server
+// does not offer 8BITMIME (RFC 6152 3). It returns the verdict of a message that
+// has none.
+func (t *transaction) sevenBit() (v verdict.Verdict, refused bool) {
+	_, offered := t.c.Ext("8BITMIME")
+	if offered || !t.m.Content.HeaderUTF8 && !t.m.Content.Body8Bit {
+		return v, false
+	}
+	plan, err := recode.Look(t.m.Open())
+	if err == nil {
+		open := t.m.Open
+		t.m.Open = func() io.Reader { return plan.Reader(open()) }
+		t.m.EightBit = false
+		t.m.Content, err = Scan(t.m.Open(), 2*t.m.Content.Size)
+	}
+	switch {
+	case err == nil:
+		return v, false
+	case errors.Is(err, recode.ErrCannot):
+		return verdict.New(verdict.Never, "5.6.3", "the host does not offer 8BITMIME, and "+err.Error()), true
+	}
+	return verdict.Of(err), true
+}
