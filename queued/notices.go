@@ -78,6 +78,7 @@ func (p *pass) setAside() bool {
 		return true
 	}
 	p.schedule.Drop(p.it)
+	p.log.Finished(p.m.ID, 0, len(p.m.Targets), time.Since(p.m.Time))
 	return true
 }
 

@@ -367,8 +367,8 @@ func (p *pass) discard() {
 		p.postpone(err)
 		return
 	}
-	p.log.Discarded(p.m.ID)
 	p.schedule.Drop(p.it)
+	p.log.Discarded(p.m.ID)
 }
 
 // remove takes a message that has reached its end out of the queue.
@@ -385,6 +385,6 @@ func (p *pass) remove() {
 			failed++
 		}
 	}
-	p.log.Finished(p.m.ID, ok, failed, time.Since(p.m.Time))
 	p.schedule.Drop(p.it)
+	p.log.Finished(p.m.ID, ok, failed, time.Since(p.m.Time))
 }

@@ -19,6 +19,7 @@ func later(text string) verdict.Verdict { return verdict.New(verdict.Later, "4.2
 func never(text string) verdict.Verdict { return verdict.New(verdict.Never, "5.1.1", text) }
 
 func TestSubmittedAndDelivered(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	r := w.run()
 	c := door.New(w.conf.Socket("queue"))
@@ -42,6 +43,7 @@ func TestSubmittedAndDelivered(t *testing.T) {
 }
 
 func TestAliasesAreExpandedOnce(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.aliases["all@test"] = []directory.Target{
 		{Kind: "box", Value: "bob@test", Rcpt: "bob@test", Origin: "aliases:1"},
@@ -64,6 +66,7 @@ func TestAliasesAreExpandedOnce(t *testing.T) {
 }
 
 func TestDeferredAndTriedAgain(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, "retry 1s")
 	w.say["bob@test"] = later("box busy")
 	r := w.run()
@@ -82,6 +85,7 @@ func TestDeferredAndTriedAgain(t *testing.T) {
 }
 
 func TestABoxNoLongerNamedGetsNothing(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, "retry 1s 5m")
 	w.say["bob@test"] = later("box busy")
 	r := w.run()
@@ -99,6 +103,7 @@ func TestABoxNoLongerNamedGetsNothing(t *testing.T) {
 }
 
 func TestRestartTriesWithTwo(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.deliver.stop()
 	r := w.run()
@@ -117,6 +122,7 @@ func TestRestartTriesWithTwo(t *testing.T) {
 }
 
 func TestDaemonsThatComeBackAreFoundSoon(t *testing.T) {
+	t.Parallel()
 	for _, name := range []string{"deliver", "remote", "auth"} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, "retry 1h")
@@ -136,6 +142,7 @@ func TestDaemonsThatComeBackAreFoundSoon(t *testing.T) {
 }
 
 func TestFailureIsReturned(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.say["far@b.example"] = verdict.New(verdict.Never, "5.1.1", "550 5.1.1 no such user")
 	r := w.run()
@@ -157,6 +164,7 @@ func TestFailureIsReturned(t *testing.T) {
 }
 
 func TestFailureWithoutSenderGoesToThePostmasterThenToOdd(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.say["far@b.example"] = never("no")
 	r := w.run()
@@ -175,6 +183,7 @@ func TestFailureWithoutSenderGoesToThePostmasterThenToOdd(t *testing.T) {
 }
 
 func TestBounceOfABounceGoesToThePostmaster(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.say["far@b.example"] = never("no")
 	w.say["ann@test"] = never("gone")
@@ -190,6 +199,7 @@ func TestBounceOfABounceGoesToThePostmaster(t *testing.T) {
 }
 
 func TestTooOldIsReturned(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, "retry 1s", "expire 2s", "delay-warning 1s")
 	w.say["far@b.example"] = later("450 come back")
 	r := w.run()
@@ -210,6 +220,7 @@ func TestTooOldIsReturned(t *testing.T) {
 }
 
 func TestUnknownRecipientFoundAtIntake(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.missing["gone@test"] = never("no such user here")
 	r := w.run()
@@ -221,6 +232,7 @@ func TestUnknownRecipientFoundAtIntake(t *testing.T) {
 }
 
 func TestHalfAnExpansionIsNone(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, "retry 1s")
 	w.missing["bad@test"] = later("aliases unreadable")
 	r := w.run()
@@ -239,6 +251,7 @@ func TestHalfAnExpansionIsNone(t *testing.T) {
 }
 
 func TestKeptWhileAwayIsCollected(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	first := w.submit("ann@test", "bob@test") // nobody listens: kept
 	r := w.run()
@@ -256,6 +269,7 @@ func TestKeptWhileAwayIsCollected(t *testing.T) {
 }
 
 func TestDeadDestinationHoldsUpNobodyElse(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, "retry 1h", "destination-concurrency 2")
 	w.silent["dead.example"] = true
 	r := w.run()
@@ -287,6 +301,7 @@ func TestDeadDestinationHoldsUpNobodyElse(t *testing.T) {
 }
 
 func TestConcurrencyOfADestination(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, "destination-concurrency 2")
 	inside, most := 0, 0
 	release := make(chan struct{})
@@ -315,6 +330,7 @@ func TestConcurrencyOfADestination(t *testing.T) {
 }
 
 func TestManyRecipients(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	r := w.run()
 	var rcpts []string
@@ -341,6 +357,7 @@ func TestManyRecipients(t *testing.T) {
 }
 
 func TestTransportAndSmarthost(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, "smarthost default [relay.example]:587 tls=require")
 	if err := os.WriteFile(w.conf.TransportFile, []byte("special.example smtp:[192.0.2.9]:2525\nno.example error:5.7.1 not for us\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -363,6 +380,7 @@ func TestTransportAndSmarthost(t *testing.T) {
 }
 
 func TestResubmissionIsOneMessage(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.deliver.stop()
 	r := w.run()
@@ -390,6 +408,7 @@ func TestResubmissionIsOneMessage(t *testing.T) {
 }
 
 func TestSecondQueuedIsRefused(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	r := w.run()
 	w.submit("ann@test", "bob@test")
@@ -408,6 +427,7 @@ func TestSecondQueuedIsRefused(t *testing.T) {
 }
 
 func TestNextTryIsOnDisk(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, "retry 1h")
 	w.say["bob@test"] = later("busy")
 	r := w.run()
@@ -427,6 +447,7 @@ func TestNextTryIsOnDisk(t *testing.T) {
 }
 
 func TestReloadRefusesAsAWhole(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	r := w.run()
 	bad := *w.conf
