@@ -40,7 +40,7 @@ func pair(t *testing.T, c *Child) (*child, chan struct{}) {
 		t.Fatal(err)
 	}
 	go d.read()
-	t.Cleanup(func() { d.conn.Close(); <-ended })
+	t.Cleanup(func() { d.conn.Unix().Close(); <-ended })
 	return d, ended
 }
 
@@ -96,26 +96,25 @@ func TestIdleChildEnds(t *testing.T) {
 }
 
 func TestHeldChildStays(t *testing.T) {
-	var release func()
-	c := &Child{Idle: time.Millisecond}
+	held := make(chan func(), 1)
+	c := &Child{}
 	var once sync.Once
 	c.Handle = func(ctx context.Context, req attr.List, f *os.File) attr.List {
-		once.Do(func() { release = c.Hold() })
+		once.Do(func() { held <- c.Hold() })
 		return echo(ctx, req, f)
 	}
 	d, ended := pair(t, c)
 	if _, err := do(d, "x"); err != nil {
 		t.Fatal(err)
 	}
-	select {
-	case <-ended:
-		t.Fatal("child ended while it was held")
-	default:
-	}
+	release := <-held
+	c.idle() // as if the time were over
 	if _, err := do(d, "y"); err != nil {
 		t.Errorf("held child: %v", err)
 	}
 	release()
+	c.work.Wait()
+	c.idle()
 	<-ended
 }
 

@@ -75,7 +75,7 @@ func (c *child) send(l attr.List, f *os.File) error {
 		// Not all of the list went out, so it was not begun.
 		return errRetired
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		c.conn.Close() // perhaps in the middle of a list
+		c.conn.Unix().Close() // perhaps in the middle of a list
 	}
 	return err
 }

@@ -44,12 +44,14 @@ const startTime = 30 * time.Second
 
 // Starter is the daemon's end. It is safe for concurrent use.
 type Starter struct {
-	done chan struct{} // closed when the root process has ended
+	done     chan struct{} // closed when the root process has ended
+	patience time.Duration // for one exchange with the root process
 
 	starting sync.Mutex // held for one exchange with the root process
 	conn     *attr.Conn
 
 	mu       sync.Mutex
+	closed   bool
 	children map[int]*child // by uid
 }
 
@@ -81,7 +83,7 @@ func start(c Config, cmd *exec.Cmd) (*Starter, error) {
 		conn.Close()
 		return nil, fmt.Errorf("start starter: %w", err)
 	}
-	s := &Starter{done: make(chan struct{}), conn: conn, children: map[int]*child{}}
+	s := newStarter(conn)
 	go func() {
 		cmd.Wait() // its last words are in the log
 		close(s.done)
@@ -91,6 +93,11 @@ func start(c Config, cmd *exec.Cmd) (*Starter, error) {
 		return nil, fmt.Errorf("start starter: %w", err)
 	}
 	return s, nil
+}
+
+// newStarter returns a Starter whose root process is at the other end of conn.
+func newStarter(conn *attr.Conn) *Starter {
+	return &Starter{done: make(chan struct{}), patience: startTime, conn: conn, children: map[int]*child{}}
 }
 
 // socketpair returns two ends of a stream socket, closed on exec.
@@ -124,25 +131,32 @@ func (s *Starter) Done() <-chan struct{} { return s.done }
 // Close ends the root process and every child, after what they are doing.
 // Requests that run are abandoned. It does not wait.
 func (s *Starter) Close() {
-	s.conn.Close()
+	s.conn.Unix().Close()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.closed = true
 	for _, c := range s.children {
-		c.conn.Close()
+		if c.conn != nil {
+			c.conn.Unix().Close() // the reader, which owns the rest, ends by it
+		}
 	}
 }
 
 // ask makes one exchange with the root process; an answer that is not done is
-// an error.
+// an error. After an exchange that broke off the root process is dismissed: its
+// late answer, a child of one uid, would be taken for that of the next request.
 func (s *Starter) ask(req attr.List) (*os.File, error) {
 	s.starting.Lock()
 	defer s.starting.Unlock()
-	s.conn.SetDeadline(time.Now().Add(startTime))
-	if err := s.conn.Write(req, nil); err != nil {
-		return nil, err
+	s.conn.SetDeadline(time.Now().Add(s.patience))
+	err := s.conn.Write(req, nil)
+	var answer attr.List
+	var f *os.File
+	if err == nil {
+		answer, f, err = s.conn.Read()
 	}
-	answer, f, err := s.conn.Read()
 	if err != nil {
+		s.conn.Close()
 		return nil, err
 	}
 	v, err := sock.Verdict(answer)
@@ -216,9 +230,17 @@ func (s *Starter) launch(c *child) error {
 	if f == nil {
 		return verdict.Fail(verdict.Later, "4.3.0", "local problem, try again later", errors.New("starter sent no descriptor"))
 	}
-	if c.conn, err = connOf(f); err != nil {
+	conn, err := connOf(f)
+	if err != nil {
 		return err
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		conn.Close()
+		return errors.New("starter is closed")
+	}
+	c.conn = conn
 	go func() {
 		c.read()
 		s.forget(c.id.UID, c)
