@@ -82,6 +82,10 @@ func (c *Conn) collect(oob []byte) error {
 	return nil
 }
 
+// Wait returns when something of the next list is here; Read tells of an end or
+// error.
+func (c *Conn) Wait() { c.in.Peek(1) }
+
 // Read reads one list and the descriptor that came with it, or nil. The caller
 // closes the descriptor. io.EOF means that the peer closed between two lists.
 func (c *Conn) Read() (List, *os.File, error) {

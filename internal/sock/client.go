@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"syscall"
 	"time"
 
 	"posthorn/internal/attr"
@@ -69,7 +70,10 @@ func (c *Client) once(ctx context.Context, conn *attr.Conn, req attr.List, f *os
 	if err != nil {
 		stop()
 		conn.Close()
-		return nil, nil, &staleError{err}
+		if errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET) {
+			err = &staleError{err}
+		}
+		return nil, nil, errors.Join(ctx.Err(), err)
 	}
 	l, out, err := conn.Read()
 	if !stop() || err != nil {
@@ -86,7 +90,9 @@ func (c *Client) once(ctx context.Context, conn *attr.Conn, req attr.List, f *os
 	return l, out, nil
 }
 
-// staleError is a failure to hand the request over at all.
+// staleError says that the server had left before it could read all of the
+// request. A request that no list can hold, or that a server does not read, is
+// no better on the next connection.
 type staleError struct{ err error }
 
 func (e *staleError) Error() string { return e.err.Error() }

@@ -26,9 +26,8 @@ var ErrBusy = errors.New("another server listens there")
 // and moded there, and then renamed into place, so nobody can connect before
 // the mode is right; a dead server's socket is replaced, a live one's is not.
 func Listen(path string, o Options) (*net.UnixListener, error) {
-	if c, err := net.Dial("unix", path); err == nil {
-		c.Close()
-		return nil, fmt.Errorf("listen %s: %w", path, ErrBusy)
+	if err := dead(path); err != nil {
+		return nil, fmt.Errorf("listen %s: %w", path, err)
 	}
 	tmp := filepath.Join(filepath.Dir(path), fmt.Sprintf(".%s.%d", filepath.Base(path), os.Getpid()))
 	if err := os.Remove(tmp); err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -46,6 +45,22 @@ func Listen(path string, o Options) (*net.UnixListener, error) {
 		return nil, fmt.Errorf("listen %s: %w", path, err)
 	}
 	return l, nil
+}
+
+// dead returns nil where no server listens at path. One with a full queue
+// answers with EAGAIN, and is as alive as any.
+func dead(path string) error {
+	c, err := net.Dial("unix", path)
+	switch {
+	case err == nil:
+		c.Close()
+		return ErrBusy
+	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.ENOENT):
+		return nil
+	case errors.Is(err, syscall.EAGAIN):
+		return ErrBusy
+	}
+	return err
 }
 
 func place(tmp, path string, o Options) error {

@@ -113,7 +113,7 @@ func (s *Server) request(ctx context.Context, c *attr.Conn, peer Peer) error {
 	if ctx.Err() != nil {
 		return io.EOF
 	}
-	req, f, err := c.Read()
+	req, f, err := s.read(ctx, c)
 	if err != nil {
 		return err
 	}
@@ -131,6 +131,21 @@ func (s *Server) request(ctx context.Context, c *attr.Conn, peer Peer) error {
 	}
 	c.Unix().SetWriteDeadline(time.Now().Add(s.timeout()))
 	return c.Write(answer, out)
+}
+
+// read waits for a request as long as the peer likes, and for its end no longer
+// than the timeout.
+func (s *Server) read(ctx context.Context, c *attr.Conn) (attr.List, *os.File, error) {
+	c.Wait()
+	c.Unix().SetReadDeadline(time.Now().Add(s.timeout()))
+	if ctx.Err() != nil { // the deadline of the stop may have been the one before
+		return nil, nil, io.EOF
+	}
+	req, f, err := c.Read()
+	if err == nil {
+		c.Unix().SetReadDeadline(time.Time{}) // the next request looks at ctx first
+	}
+	return req, f, err
 }
 
 func (s *Server) timeout() time.Duration {

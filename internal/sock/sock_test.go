@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"posthorn/internal/attr"
 	"posthorn/internal/evlog"
 	"posthorn/internal/verdict"
@@ -194,6 +196,71 @@ func TestListenTakesOverOnlyFromTheDead(t *testing.T) {
 	names, _ := filepath.Glob(filepath.Join(filepath.Dir(path), ".*"))
 	if len(names) != 0 {
 		t.Errorf("left behind: %v", names)
+	}
+}
+
+// TestListenSparesAFullServer: a server that does not keep up is no dead one.
+func TestListenSparesAFullServer(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s.sock")
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	if err := errors.Join(unix.Bind(fd, &unix.SockaddrUnix{Name: path}), unix.Listen(fd, 0)); err != nil {
+		t.Fatal(err)
+	}
+	for range 10 {
+		c, err := net.Dial("unix", path)
+		if err != nil {
+			break
+		}
+		defer c.Close()
+	}
+	if l, err := Listen(path, Options{Mode: 0o600, UID: -1, GID: -1}); !errors.Is(err, ErrBusy) {
+		t.Errorf("got %v, %v, want %v", l, err, ErrBusy)
+	}
+}
+
+// TestHalfARequest: a peer may be silent between requests, not within one.
+func TestHalfARequest(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s.sock")
+	serve(t, path, &Server{Timeout: time.Millisecond})
+	nc, err := net.Dial("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	nc.SetDeadline(time.Now().Add(10 * time.Second))
+	nc.Write([]byte("proto=" + proto + "\n"))
+	if rest, err := io.ReadAll(nc); len(rest) > 0 || err != nil {
+		t.Errorf("got %q, %v, want the end", rest, err)
+	}
+}
+
+// TestBadRequestSparesThePool: what no list can hold is not tried on one pooled
+// connection after the other.
+func TestBadRequestSparesThePool(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s.sock")
+	var both sync.WaitGroup
+	both.Add(2)
+	serve(t, path, &Server{Handle: func(_ context.Context, _ Peer, req attr.List, _ *os.File) (attr.List, *os.File) {
+		both.Done()
+		both.Wait()
+		return Reply(verdict.Of(nil)), nil
+	}})
+	c := &Client{Path: path, Proto: proto}
+	defer c.Close()
+	var wg sync.WaitGroup
+	for range 2 {
+		wg.Go(func() { c.Do(t.Context(), nil, nil) })
+	}
+	wg.Wait()
+	if _, err := c.Do(t.Context(), attr.List{{Name: "n", Value: "a\nb"}}, nil); err == nil {
+		t.Error("a value of two lines: got nil, want an error")
+	}
+	if len(c.idle) != 1 {
+		t.Errorf("got %d pooled connections, want the other one left", len(c.idle))
 	}
 }
 
