@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,6 +13,7 @@ import (
 	"posthorn/internal/conf"
 	"posthorn/internal/directory"
 	"posthorn/internal/durable"
+	"posthorn/internal/maildir"
 	"posthorn/internal/priv"
 	"posthorn/internal/starter"
 	"posthorn/internal/verdict"
@@ -66,7 +66,7 @@ func (o *owner) take(ctx context.Context, c *Conn, req attr.List) error {
 // errOutside means that a mailbox is out of reach for this child.
 var errOutside = errors.New("mailbox is outside of what this process may reach")
 
-// cage confines a child to the folder of its first mailbox. It is safe for
+// cage confines a child to its first mailbox (folderOf). It is safe for
 // concurrent use.
 type cage struct {
 	disk *durable.Disk
@@ -90,7 +90,7 @@ func (g *cage) enter(box directory.Box) error {
 		return errOutside
 	}
 	// A missing folder would get no rule.
-	if err := g.disk.Mkdir(folder, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := maildir.Make(g.disk, placeOf(box)); err != nil {
 		return fmt.Errorf("make mailbox: %w", err)
 	}
 	if err := g.confine(folder); err != nil {
@@ -101,16 +101,21 @@ func (g *cage) enter(box directory.Box) error {
 }
 
 // folderOf returns what a child may write that opens box: all of mail-root for
-// the boxes in there, which share a uid, else the owner's home, or a Maildir
-// outside of it alone.
+// the boxes in there, which share a uid, else the Maildir alone, for a home
+// holds what runs at the owner's next login.
 func folderOf(mailRoot string, box directory.Box) string {
-	switch {
-	case within(box.Mail, mailRoot):
+	if within(box.Mail, mailRoot) {
 		return mailRoot
-	case within(box.Mail, box.Home) && box.Home != "/":
-		return box.Home
 	}
 	return box.Mail
+}
+
+// placeOf returns where box is, by the folder from which on folders are made.
+func placeOf(box directory.Box) maildir.Place {
+	if within(box.Mail, box.Home) {
+		return maildir.Place{Root: box.Home, Path: box.Mail}
+	}
+	return maildir.Place{Path: box.Mail}
 }
 
 // within tells whether path is folder or below it.

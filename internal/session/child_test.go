@@ -33,13 +33,16 @@ func TestMain(m *testing.M) {
 }
 
 // touch is a session program whose greeting tells who runs it and whether it
-// can write the mailbox and what is beside it.
+// can write the mailbox, and reach what is outside of it.
 func touch(_ context.Context, c *Conn) (Runner, error) {
 	if c.Tag == "busy" {
 		return nil, ErrInUse
 	}
 	inside := os.WriteFile(filepath.Join(c.Grant.Box.Mail, "touched"), nil, 0o600)
 	_, outside := os.ReadFile("/etc/passwd")
+	if beside := os.WriteFile(c.Grant.Box.Home+"/.profile", nil, 0o600); c.Grant.Box.Home != c.Grant.Box.Mail && beside == nil {
+		outside = nil
+	}
 	groups, _ := os.Getgroups()
 	return func(ctx context.Context) {
 		fmt.Fprintf(c, "%d %d %v %d %v %v\r\n", os.Getuid(), os.Getgid(), groups, os.Getpid(), inside == nil, outside == nil)
@@ -211,8 +214,7 @@ func TestStarterIsMissed(t *testing.T) {
 func TestFolders(t *testing.T) {
 	for _, tc := range []struct{ mail, home, want string }{
 		{"/var/mail/posthorn/example.org/ann/Maildir", "/var/mail/posthorn/example.org/ann", "/var/mail/posthorn"},
-		{"/home/ann/Maildir", "/home/ann", "/home/ann"},
-		{"/home/ann/Maildir", "/home/ann/", "/home/ann/"},
+		{"/home/ann/Maildir", "/home/ann", "/home/ann/Maildir"},
 		{"/home/anna/Maildir", "/home/ann", "/home/anna/Maildir"},
 		{"/home/ann/../bob", "/home/ann", "/home/ann/../bob"},
 		{"/var/mail/posthornx/ann", "/", "/var/mail/posthornx/ann"},
