@@ -348,11 +348,16 @@ func (w *world) submit(from string, rcpts ...string) string {
 
 func (w *world) draft(from string, rcpts ...string) *spool.Draft {
 	w.t.Helper()
+	return w.draftOf(id.New(), from, rcpts...)
+}
+
+func (w *world) draftOf(msg, from string, rcpts ...string) *spool.Draft {
+	w.t.Helper()
 	sender, err := addr.ParseOrNull(from)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	env := spool.Envelope{ID: id.New(), Time: time.Now(), Origin: "smtp", From: sender, Body: "7bit"}
+	env := spool.Envelope{ID: msg, Time: time.Now(), Origin: "smtp", From: sender, Body: "7bit"}
 	for _, r := range rcpts {
 		a, err := addr.Parse(r)
 		if err != nil {
