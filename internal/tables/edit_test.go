@@ -73,6 +73,7 @@ func TestEditRefuses(t *testing.T) {
 		{"not there", edited, func(e *Editor) error { return e.Remove("dora") }, "no such user"},
 		{"password of nobody", edited, func(e *Editor) error { return e.SetPassword("dora", "x") }, "no such user"},
 		{"not a name", edited, func(e *Editor) error { return e.Add("a b", "x") }, "found the user"},
+		{"a name that begins a comment", edited, func(e *Editor) error { return e.Add("#dora", "x") }, "no # in front"},
 		{"colon in the hash", edited, func(e *Editor) error { return e.SetPassword("ann", "{PLAIN}a:b") }, "no colon"},
 		{"line feed in the hash", edited, func(e *Editor) error { return e.Add("dora", "x\nroot:y") }, "no control character"},
 		{"bad hash", edited, func(e *Editor) error {

@@ -27,6 +27,7 @@ type Live[T any] struct {
 	current *T
 	seen    stamp             // of the last version read, good or bad
 	sum     [sha256.Size]byte // of its content
+	failed  string            // why the last version was not read, as reported
 }
 
 // settle is how long after a change a file may change again unseen: the clock
@@ -85,7 +86,12 @@ func (l *Live[T]) Get() *T {
 	l.seen = now // read sets the true one, unless it cannot open the file
 	before := l.sum
 	content, err := l.read()
-	if err == nil && before == l.sum {
+	if err != nil && !now.missing {
+		return l.unread(err)
+	}
+	failed := l.failed
+	l.failed = ""
+	if err == nil && before == l.sum && failed == "" {
 		return l.current // the same content under a new stamp
 	}
 	if err == nil {
@@ -94,6 +100,17 @@ func (l *Live[T]) Get() *T {
 	if l.Report != nil {
 		l.Report(err)
 	}
+	return l.current
+}
+
+// unread reports err once and lets the next Get try again: what kept the file
+// from being read, such as too few descriptors, may pass without a new stamp.
+func (l *Live[T]) unread(err error) *T {
+	l.seen = stamp{}
+	if err.Error() != l.failed && l.Report != nil {
+		l.Report(err)
+	}
+	l.failed = err.Error()
 	return l.current
 }
 

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -69,6 +70,36 @@ func TestLive(t *testing.T) {
 		if len(reports) != tc.reports {
 			t.Errorf("%s: got the reports %v, want %d", tc.name, reports, tc.reports)
 		}
+	}
+}
+
+// TestLiveUnread: a change that could not be read, here for want of
+// descriptors, is taken as soon as it can be.
+func TestLiveUnread(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "table")
+	put(t, path, "one")
+	var reports []error
+	l := &Live[string]{Path: path, Parse: word, Report: func(err error) { reports = append(reports, err) }}
+	if err := l.Open(); err != nil {
+		t.Fatal(err)
+	}
+	put(t, path, "two")
+	var was syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &was); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: 3, Max: was.Max}); err != nil {
+		t.Fatal(err)
+	}
+	first, second := *l.Get(), *l.Get()
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &was); err != nil {
+		t.Fatal(err)
+	}
+	if first != "one" || second != "one" || len(reports) != 1 || !errors.Is(reports[0], syscall.EMFILE) {
+		t.Errorf("without descriptors: got %q, %q and the reports %v, want the old table twice and one report", first, second, reports)
+	}
+	if got := *l.Get(); got != "two" || len(reports) != 2 || reports[1] != nil {
+		t.Errorf("afterwards: got %q and the reports %v, want the new table and its report", got, reports)
 	}
 }
 

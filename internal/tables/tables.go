@@ -136,8 +136,9 @@ func Canonical(name, domain string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("found the user %.100q, expected a name or an address: %w", name, err)
 	}
-	if strings.ContainsAny(a.Local, "/\"\\ :@") || a.Local[0] == '.' || a.Domain[0] == '[' {
-		return "", fmt.Errorf("found the user %.100q, expected no slash, colon, blank or quote and no address literal", name)
+	// A line that begins with # is a comment.
+	if strings.ContainsAny(a.Local, "/\"\\ :@") || a.Local[0] == '.' || a.Local[0] == '#' || a.Domain[0] == '[' {
+		return "", fmt.Errorf("found the user %.100q, expected no slash, colon, blank or quote, no # in front and no address literal", name)
 	}
 	return a.Key(), nil
 }
