@@ -65,7 +65,7 @@ func checkIP(s string) (string, error) {
 }
 
 func checkDelimiter(s string) (string, error) {
-	if s == "" || len(s) > 4 || strings.ContainsAny(s, "@ \t\"\\") {
+	if s == "" || len(s) > 4 || strings.ContainsAny(s, "@ \t\"\\") || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return "", fmt.Errorf("found %q, expected one to four characters such as +", s)
 	}
 	return s, nil

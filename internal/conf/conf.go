@@ -64,7 +64,7 @@ type Config struct {
 	users  map[string]string // process-user
 	groups map[string]string // process-group
 	ids    *identities
-	seen   map[string]Pos // where each directive stands that does not repeat
+	seen   map[string]Pos    // where each directive stands that does not repeat
 	texts  map[string]string // what was written for each directive, to see changes
 }
 
