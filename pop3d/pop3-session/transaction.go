@@ -33,6 +33,7 @@ type transaction struct {
 	idle  time.Duration
 	in    *bufio.Reader
 	out   []byte // not yet sent
+	cut   bool   // an answer was sent in part: nothing may stand behind it
 	chunk []byte // for reading messages, made by the first
 
 	sizes   []int64 // by message - 1
@@ -160,11 +161,12 @@ func (t *transaction) reply(format string, args ...any) {
 
 // flush sends what was written.
 func (t *transaction) flush() error {
-	if len(t.out) == 0 {
+	if len(t.out) == 0 || t.cut {
 		return nil
 	}
 	t.conn.SetWriteDeadline(time.Now().Add(t.idle))
 	_, err := t.conn.Write(t.out)
+	t.cut = err != nil
 	if cap(t.out) > 2*full {
 		t.out = nil
 	}

@@ -11,6 +11,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"posthorn/internal/mailbox"
@@ -172,6 +173,33 @@ func TestDialogues(t *testing.T) {
 				t.Errorf("deleted %v, seen %v in %d commits, want %v, %v in 1", tc.drop.deleted, tc.drop.seen, tc.drop.commits, tc.deleted, tc.seen)
 			}
 		})
+	}
+}
+
+// stalled is a connection whose client stops reading within the second write.
+type stalled struct {
+	net.Conn
+	in     io.Reader
+	writes []string
+}
+
+func (c *stalled) Read(p []byte) (int, error)       { return c.in.Read(p) }
+func (c *stalled) SetReadDeadline(time.Time) error  { return nil }
+func (c *stalled) SetWriteDeadline(time.Time) error { return nil }
+func (c *stalled) Write(p []byte) (int, error) {
+	if c.writes = append(c.writes, string(p)); len(c.writes) == 2 {
+		return 7, os.ErrDeadlineExceeded
+	}
+	return len(p), nil
+}
+
+// TestStalledClient: the box is not held for a second timeout, and no text
+// comes to stand inside a message.
+func TestStalledClient(t *testing.T) {
+	c := &stalled{in: iotest.OneByteReader(strings.NewReader("RETR 1\r\nNOOP\r\n"))}
+	err := newTransaction(c, drop("From: a\r\n\r\none\r\n"), limit).run(context.Background())
+	if !errors.Is(err, os.ErrDeadlineExceeded) || len(c.writes) != 2 {
+		t.Errorf("got %v and the writes %q, want none behind the second", err, c.writes)
 	}
 }
 
