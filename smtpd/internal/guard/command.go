@@ -294,11 +294,11 @@ func (c *Conn) cmdStartTLS(arg string) {
 	}
 }
 
-// forget drops what the client said in the clear.
+// forget drops what the client said in the clear; handshake drops what it
+// pipelined.
 func (c *Conn) forget() {
 	c.reset()
 	c.helo, c.esmtp, c.after = "", false, nil
-	c.in.Discard(c.in.Buffered())
 }
 
 // reset ends the transaction.

@@ -243,10 +243,11 @@ func (c *Conn) flush() {
 // them, the session's end.
 func (c *Conn) close() {
 	c.once.Do(func() {
+		defer c.g.running.Done()
+		defer func() { c.session.Close(c.reason) }()
 		defer c.g.gone(c)
 		defer c.cancel()
 		defer c.raw.Close()
-		defer func() { c.session.Close(c.reason) }()
 		c.end("closed")
 		c.flush()
 		if c.told {

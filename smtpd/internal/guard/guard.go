@@ -214,13 +214,12 @@ func (g *Guard) turnAway(raw net.Conn, reason string) {
 	raw.Close()
 }
 
-// gone forgets a connection that has ended.
+// gone forgets a connection that has ended; its place is free.
 func (g *Guard) gone(c *Conn) {
 	g.mu.Lock()
 	delete(g.conns, c)
 	g.mu.Unlock()
 	g.slots.leave(c.client)
-	g.running.Done()
 }
 
 // crashed reports a panic; it is called with what recover returned.

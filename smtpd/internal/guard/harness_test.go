@@ -89,17 +89,17 @@ func (f fake) Close(reason string) { f.s.closed <- reason }
 
 // server is a running guard.
 type server struct {
-	t      *testing.T
-	g      *Guard
-	addr   string
-	stop   func() // and wait
-	onData func(context.Context, io.Reader) error
-	closed chan string
+	t       *testing.T
+	g       *Guard
+	addr    string
+	stop    func() // and wait
+	onData  func(context.Context, io.Reader) error
+	closed  chan string
+	crashes chan string
 
 	mu      sync.Mutex
 	calls   []string
 	refused []string
-	crashes []string
 	waits   []time.Duration
 }
 
@@ -110,9 +110,7 @@ func (s *server) Refused(_ netip.Addr, reason string) {
 }
 
 func (s *server) Crashed(where, what, stack string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.crashes = append(s.crashes, what+"\n"+stack)
+	s.crashes <- what + "\n" + stack
 }
 
 // Calls returns what the sessions were asked until now.
@@ -134,6 +132,18 @@ func (s *server) end() string {
 	}
 }
 
+// crash waits for the report of a bug.
+func (s *server) crash() string {
+	s.t.Helper()
+	select {
+	case r := <-s.crashes:
+		return r
+	case <-time.After(patience):
+		s.t.Fatal("no crash was reported")
+		return ""
+	}
+}
+
 type setting struct {
 	o      Options
 	limits Limits
@@ -144,7 +154,7 @@ type setting struct {
 // start runs a guard on a loopback port until the test ends.
 func start(t *testing.T, change ...func(*setting)) *server {
 	t.Helper()
-	s := &server{t: t, closed: make(chan string, 1000)}
+	s := &server{t: t, closed: make(chan string, 1000), crashes: make(chan string, 10)}
 	set := &setting{
 		limits: Limits{MessageSize: 1 << 20, Recipients: 100, Timeout: patience, Session: time.Hour},
 		o: Options{Hostname: "mx.test", TLS: serverTLS(t), Auth: true, Grace: patience,

@@ -1,0 +1,186 @@
+package guard
+
+import (
+	"context"
+	"io"
+	"net"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestErrorsSlowAndEnd(t *testing.T) {
+	s := start(t)
+	c := dial(t, s)
+	c.open()
+	for range hardErrors {
+		c.dialog("C: RCPT TO:<nobody@y.test>\nS: 550*")
+	}
+	c.want("421 4.7.0*")
+	c.wantEnd()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.waits) != hardErrors-softErrors || s.waits[0] != time.Second || s.waits[1] != 2*time.Second || s.waits[len(s.waits)-1] != maxWait {
+		t.Errorf("got waits %v, want them to grow from 1s to %v", s.waits, maxWait)
+	}
+}
+
+// TestSlowedClientBlocksNobody: while one client's reply is held back another is
+// served.
+func TestSlowedClientBlocksNobody(t *testing.T) {
+	held := make(chan struct{}, 1)
+	s := start(t, func(o *setting) {
+		o.o.Sleep = func(ctx context.Context, _ time.Duration) {
+			held <- struct{}{}
+			<-ctx.Done()
+		}
+		o.o.Grace = 0
+	})
+	slow := dial(t, s)
+	slow.want("220*")
+	slow.send(strings.Repeat("WHAT\r\n", softErrors+1))
+	<-held
+	c := dial(t, s)
+	c.open()
+	slow.conn.Close()
+}
+
+func TestCommandsEnd(t *testing.T) {
+	s := start(t, func(o *setting) { o.limits.Recipients = 1 })
+	c := dial(t, s)
+	c.want("220*")
+	for range idleCommands + 2 {
+		c.send("NOOP\r\n")
+		c.want("250*")
+	}
+	c.send("NOOP\r\n")
+	c.want("421 4.7.0 mx.test too many commands")
+	c.wantEnd()
+}
+
+func TestConnectionLimits(t *testing.T) {
+	s := start(t, func(o *setting) { o.limits.Connections, o.limits.PerClient = 3, 2 })
+	a, b := dial(t, s), dial(t, s)
+	a.want("220*")
+	b.want("220*")
+	c := dial(t, s)
+	c.want("421 4.7.0 mx.test too many connections from your address*")
+	c.wantEnd()
+	a.send("QUIT\r\n")
+	a.want("221*")
+	s.end()
+	d := dial(t, s)
+	d.want("220*")
+	if s.refused[0] != "too many connections from your address" {
+		t.Errorf("got %q", s.refused)
+	}
+}
+
+func TestSlots(t *testing.T) {
+	s := newSlots()
+	v6 := addrOf(&net.TCPAddr{IP: net.ParseIP("2001:db8::1")})
+	same := addrOf(&net.TCPAddr{IP: net.ParseIP("2001:db8::ffff")})
+	other := addrOf(&net.TCPAddr{IP: net.ParseIP("2001:db8:0:1::1")})
+	if s.enter(v6, 3, 1) != "" || s.enter(same, 3, 1) == "" || s.enter(other, 3, 1) != "" {
+		t.Error("want one connection for each /64")
+	}
+	if s.enter(other, 2, 0) == "" || s.enter(other, 3, 0) != "" {
+		t.Error("want the total limit only")
+	}
+	for _, ip := range []net.IP{v6.AsSlice(), other.AsSlice(), other.AsSlice()} {
+		s.leave(addrOf(&net.TCPAddr{IP: ip}))
+	}
+	if s.total != 0 || len(s.clients) != 0 {
+		t.Errorf("got %d and %v left, want none", s.total, s.clients)
+	}
+}
+
+// TestPanic: a bug in a session ends its connection only, and is reported with
+// its stack.
+func TestPanic(t *testing.T) {
+	s := start(t)
+	c := dial(t, s)
+	c.ehlo()
+	other := dial(t, s)
+	other.ehlo()
+	c.send("MAIL FROM:<panic@x.test>\r\n")
+	c.want("421*")
+	c.wantEnd()
+	other.transaction()
+	s.end()
+	if got := s.crash(); !strings.Contains(got, "fake.Mail") {
+		t.Errorf("got %q, want the stack", got)
+	}
+}
+
+// TestPanicInGuard: likewise for a bug of the guard, outside go-smtp's recover.
+func TestPanicInGuard(t *testing.T) {
+	s := start(t, func(o *setting) {
+		o.o.Sleep = func(context.Context, time.Duration) { panic("sleep") }
+	})
+	c := dial(t, s)
+	c.want("220*")
+	c.send(strings.Repeat("WHAT\r\n", softErrors+1))
+	for range softErrors {
+		c.want("500*")
+	}
+	c.want("421 4.3.0*")
+	c.wantEnd()
+	c.conn.Close()
+	s.end()
+	if got := s.crash(); !strings.Contains(got, "TestPanicInGuard") {
+		t.Errorf("got %q, want the stack", got)
+	}
+}
+
+// TestStop: an idle client is told to go, a message under way may end.
+func TestStop(t *testing.T) {
+	reading := make(chan struct{})
+	s := start(t, func(o *setting) {
+		o.onData = func(_ context.Context, body io.Reader) error {
+			close(reading)
+			return nil
+		}
+	})
+	idle, busy := dial(t, s), dial(t, s)
+	idle.ehlo()
+	busy.open()
+	busy.send("DATA\r\n")
+	busy.want("354*")
+	busy.send("x\r\n")
+	<-reading
+	stopped := make(chan struct{})
+	go func() {
+		s.stop()
+		close(stopped)
+	}()
+	idle.want("421 4.3.2*")
+	idle.wantEnd()
+	idle.conn.Close()
+	busy.send("y\r\n.\r\n")
+	busy.want("250 2.0.0 ID queued", "421 4.3.2*")
+	busy.wantEnd()
+	busy.conn.Close()
+	<-stopped
+	if got := matching(s.Calls(), "data"); len(got) != 1 || got[0] != `data "x\r\ny\r\n"` {
+		t.Errorf("got %q, want the message", got)
+	}
+}
+
+// TestStopBound: a message that does not end is given up.
+func TestStopBound(t *testing.T) {
+	s := start(t, func(o *setting) { o.o.Grace = time.Millisecond })
+	c := dial(t, s)
+	c.open()
+	c.send("DATA\r\n")
+	c.want("354*")
+	before := runtime.NumGoroutine()
+	s.stop()
+	if got := runtime.NumGoroutine(); got >= before {
+		t.Errorf("got %d goroutines after the stop, %d before", got, before)
+	}
+	if got := matching(s.Calls(), "data"); len(got) != 1 || got[0] != "data broken" {
+		t.Errorf("got %q, want broken data", got)
+	}
+}
