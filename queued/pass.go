@@ -33,7 +33,6 @@ type pass struct {
 	done    chan outcome
 	blocked *schedule.Gate // that kept a target from being tried
 	dead    bool           // it is known not to answer
-	ended   bool           // the message has left the queue
 }
 
 // outcome is what one attempt has to say.

@@ -289,9 +289,9 @@ func TestOrderOfSteps(t *testing.T) {
 	f := &fault{}
 	dir := t.TempDir()
 	s := openSpool(t, dir, f.disk())
-	m := queued(t, s) // makes the bucket
+	queued(t, s) // makes the bucket
 	f.steps = nil
-	m = queued(t, s)
+	m := queued(t, s)
 	var names []string
 	for _, op := range f.steps {
 		names = append(names, op.Name)

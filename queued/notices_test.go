@@ -1,0 +1,86 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"posthorn/internal/verdict"
+)
+
+func TestFailureWithoutSenderGoesToThePostmasterThenToOdd(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.say["far@b.example"] = never("no")
+	r := w.run()
+	w.submit("", "far@b.example")
+	w.awaitEmpty(r)
+	if got := w.boxes["root@test"]; len(got) != 1 || !strings.Contains(got[0].content, "sender cannot be told") {
+		t.Errorf("postmaster: got %+v, want one notice", got)
+	}
+	w.set(func() { w.say["root@test"] = never("no such box") })
+	w.submit("", "far@b.example")
+	w.awaitLog("odd", "err=")
+	w.awaitEmpty(r)
+	if got := w.odd(); len(got) != 1 {
+		t.Errorf("odd: got %v, want the notice", got)
+	}
+}
+
+func TestBounceOfABounceGoesToThePostmaster(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.say["far@b.example"] = never("no")
+	w.say["ann@test"] = never("gone")
+	r := w.run()
+	w.submit("ann@test", "far@b.example")
+	w.awaitEmpty(r)
+	if got := w.boxes["root@test"]; len(got) != 1 || !strings.Contains(got[0].content, "Final-Recipient: rfc822; ann@test") {
+		t.Errorf("postmaster: got %+v, want one notice about ann", got)
+	}
+	if len(w.odd()) != 0 {
+		t.Errorf("odd: got %v", w.odd())
+	}
+}
+
+func TestTooOldIsReturned(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "retry 1s", "expire 2s", "delay-warning 1s")
+	w.say["far@b.example"] = later("450 come back")
+	r := w.run()
+	w.submit("ann@test", "far@b.example")
+	w.awaitEmpty(r)
+	got := w.boxes["ann@test"]
+	if len(got) != 2 {
+		t.Fatalf("got %d notices, want a warning and a return; log:\n%s", len(got), w.log)
+	}
+	for i, want := range []string{"Action: delayed", "Action: failed"} {
+		if !strings.Contains(got[i].content, want) {
+			t.Errorf("notice %d: %q is missing in:\n%s", i, want, got[i].content)
+		}
+	}
+	if !strings.Contains(got[1].content, "Status: 5.4.7") || !strings.Contains(got[1].content, "450 come back") {
+		t.Errorf("return: got\n%s", got[1].content)
+	}
+}
+
+func TestFailureIsReturned(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.say["far@b.example"] = verdict.New(verdict.Never, "5.1.1", "550 5.1.1 no such user")
+	r := w.run()
+	msg := w.submit("ann@test", "bob@test", "far@b.example", "away@null.example")
+	w.awaitEmpty(r)
+	got := w.boxes["ann@test"]
+	if len(got) != 1 {
+		t.Fatalf("got %d notices, want one; log:\n%s", len(got), w.log)
+	}
+	for _, want := range []string{"To: <ann@test>", "multipart/report", msg, "rfc822; far@b.example", "Status: 5.1.10",
+		"smtp; 550 5.1.1 no such user", "Remote-MTA: dns; mx.b.example", "Subject: hello"} {
+		if !strings.Contains(got[0].content, want) {
+			t.Errorf("%q is missing in:\n%s", want, got[0].content)
+		}
+	}
+	if strings.Contains(got[0].content, "bob@test") {
+		t.Error("the notice speaks of who got the message")
+	}
+}
