@@ -67,10 +67,11 @@ func open(d *daemon.Daemon) (daemon.Service, error) {
 }
 
 // readable are the files that are needed after the start: resolv.conf for a
-// reload, certificates of authorities, and what the Go runtime looks at.
+// reload, and certificates of authorities. Where /etc/resolv.conf is replaced by
+// a new file, Landlock hides that one and a reload is refused until a restart.
 func readable(c *conf.Config) []string {
 	list := []string{
-		"/etc/resolv.conf", "/run/systemd/resolve", "/etc/hosts",
+		"/etc/resolv.conf", "/run/systemd/resolve",
 		"/etc/ssl", "/etc/pki", "/etc/ca-certificates", "/usr/share/ca-certificates", "/usr/local/share/ca-certificates",
 	}
 	for _, s := range c.Smarthosts {
