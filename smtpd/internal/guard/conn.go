@@ -112,8 +112,12 @@ func (c *Conn) startImplicit() {
 // forgotten (RFC 3207 4.2).
 func (c *Conn) handshake() bool {
 	t := tls.Server(c.raw, c.g.o.TLS)
-	c.raw.SetDeadline(time.Now().Add(min(hello, c.limits.Timeout)))
-	if err := t.HandshakeContext(c.ctx); err != nil {
+	if !c.armHandshake() {
+		return false
+	}
+	err := t.HandshakeContext(c.ctx)
+	c.disarm()
+	if err != nil {
 		c.end("tls handshake failed: " + err.Error())
 		return false
 	}
@@ -164,6 +168,19 @@ func (c *Conn) arm() bool {
 		deadline = c.ends
 	}
 	c.raw.SetReadDeadline(deadline)
+	return true
+}
+
+// armHandshake is arm for a handshake, which a stop ends like any wait.
+func (c *Conn) armHandshake() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.stopping {
+		c.end("shutting down")
+		return false
+	}
+	c.idle = true
+	c.raw.SetDeadline(time.Now().Add(min(hello, c.limits.Timeout)))
 	return true
 }
 
@@ -247,7 +264,7 @@ func (c *Conn) close() {
 		defer func() { c.session.Close(c.reason) }()
 		defer c.g.gone(c)
 		defer c.cancel()
-		defer c.raw.Close()
+		defer c.net.Close() // over TLS with its own farewell
 		c.end("closed")
 		c.flush()
 		if c.told {

@@ -168,6 +168,25 @@ func TestStop(t *testing.T) {
 	}
 }
 
+// TestStopHandshake: a client that does not go on with TLS holds up no stop.
+func TestStopHandshake(t *testing.T) {
+	s := start(t, func(o *setting) { o.o.Implicit, o.o.Grace = true, time.Hour })
+	c := dial(t, s)
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
+		s.g.mu.Lock()
+		n := len(s.g.conns)
+		s.g.mu.Unlock()
+		if n == 1 {
+			break
+		}
+		runtime.Gosched()
+	}
+	s.stop()
+	if _, err := c.r.ReadByte(); err == nil {
+		t.Error("got a byte, want the connection closed")
+	}
+}
+
 // TestStopBound: a message that does not end is given up.
 func TestStopBound(t *testing.T) {
 	s := start(t, func(o *setting) { o.o.Grace = time.Millisecond })
