@@ -35,27 +35,26 @@ type job struct {
 const trial = 16
 
 // soon is how long one of our daemons is left alone.
-func soon(failures int) time.Duration {
-	return min(time.Second<<min(failures-1, 5), 30*time.Second)
-}
+func (q *queue) soon(failures int) time.Duration { return q.soonest << min(failures-1, 5) }
 
-func authdDoor() schedule.Door {
-	return schedule.Door{Name: "@authd", Limit: 64, Trial: trial, Backoff: soon}
+func (p *pass) authdDoor() schedule.Door {
+	return schedule.Door{Name: "@authd", Limit: 64, Trial: trial, Backoff: p.soon}
 }
 
 func (p *pass) deliverDoor() schedule.Door {
-	return schedule.Door{Name: "@deliver", Limit: p.set.DeliverConcurrency, Trial: trial, Backoff: soon}
+	return schedule.Door{Name: "@deliver", Limit: p.set.DeliverConcurrency, Trial: trial, Backoff: p.soon}
 }
 
 func (p *pass) remoteDoor() schedule.Door {
-	return schedule.Door{Name: "@queue-remote", Limit: p.set.RemoteConcurrency, Trial: trial, Backoff: soon}
+	return schedule.Door{Name: "@queue-remote", Limit: p.set.RemoteConcurrency, Trial: trial, Backoff: p.soon}
 }
 
 // destinationDoor is the one to a destination, which is left alone by the same
 // steps as a message when it does not answer.
 func (p *pass) destinationDoor(name string) schedule.Door {
-	return schedule.Door{Name: name, Limit: p.set.DestinationConcurrency, Backoff: func(failures int) time.Duration {
-		return min(p.wait(failures), time.Hour)
+	set := p.set // what the gate remembers for long must not hold the message
+	return schedule.Door{Name: name, Limit: set.DestinationConcurrency, Backoff: func(failures int) time.Duration {
+		return min(set.wait(failures), time.Hour)
 	}}
 }
 
@@ -185,7 +184,7 @@ func (p *pass) recheck() bool {
 // places asks where a recipient of the envelope leads now. One that leads
 // nowhere has none.
 func (p *pass) places(orig int) (map[[2]string]bool, bool) {
-	gates, blocked := p.schedule.Enter(p.it, time.Now(), authdDoor())
+	gates, blocked := p.schedule.Enter(p.it, time.Now(), p.authdDoor())
 	if blocked != nil {
 		p.block(blocked)
 		return nil, false

@@ -86,6 +86,10 @@ func newWorld(t *testing.T, extra ...string) *world {
 	if w.conf, err = conf.Load(file); err != nil {
 		t.Fatal(err)
 	}
+	for i, d := range w.conf.Retry { // a second of configuration is a hundredth here
+		w.conf.Retry[i] = d / 100
+	}
+	w.conf.Expire, w.conf.DelayWarning = w.conf.Expire/10, w.conf.DelayWarning/10
 	if err := spool.Prepare(w.conf.Spool, &durable.Disk{}, spool.Owner{UID: os.Geteuid(), GID: os.Getegid(), Incoming: os.Getegid()}); err != nil {
 		t.Fatal(err)
 	}
@@ -291,6 +295,7 @@ func (w *world) open(disk *durable.Disk) (*queue, error) {
 	if err != nil {
 		return nil, err
 	}
+	q.collectEvery, q.soonest = 20*time.Millisecond, 10*time.Millisecond
 	q.directory = directory.New(w.conf.Socket("auth"))
 	q.deliver = handover.NewDeliverClient(w.conf.Socket("deliver"), nil)
 	q.remote = handover.NewRemoteClient(w.conf.Socket("remote"), nil)

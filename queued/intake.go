@@ -81,6 +81,9 @@ func (q *queue) enqueue(it *schedule.Item, m *spool.Message, found bool) error {
 	if errors.Is(err, spool.ErrDeparted) {
 		return nil
 	}
+	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+		err = verdict.Fail(verdict.Later, "4.3.1", "no room for the message", err) // RFC 3463 3.4
+	}
 	if err != nil {
 		q.log.NotQueued(m.ID, err)
 		return err

@@ -97,7 +97,7 @@ func TestKilledAtEachStep(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts many processes")
 	}
-	const steps = 42
+	const steps = 36
 	for n := 1; n <= steps; n++ {
 		t.Run(strconv.Itoa(n), func(t *testing.T) {
 			t.Parallel()

@@ -66,6 +66,7 @@ func open(d *daemon.Daemon) (daemon.Service, error) {
 		return nil, err
 	}
 	q.allow = allow
+	q.reloadDNS = func() error { return resolver.Reload(dnsx.Options{Servers: d.Conf.Resolvers}) }
 	q.register(d.Control)
 	return q, nil
 }

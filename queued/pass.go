@@ -3,7 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
-	"math/rand/v2"
+	"io/fs"
 	"os"
 	"runtime/debug"
 	"slices"
@@ -91,15 +91,20 @@ func (p *pass) load() bool {
 		p.m = m
 		return true
 	}
-	id := p.it.Ref().ID()
-	if errors.Is(err, spool.ErrFormat) {
+	switch {
+	case errors.Is(err, spool.ErrFormat):
 		if err = p.spool.Odd(p.it.Ref(), err); err == nil {
 			p.schedule.Drop(p.it)
 			return false
 		}
+	case errors.Is(err, fs.ErrNotExist): // somebody removed the file by hand
+		p.spool.Forget(p.it.Ref())
+		p.schedule.Drop(p.it)
+		p.log.SpoolFailed(p.it.Ref().ID(), err)
+		return false
 	}
-	p.log.SpoolFailed(id, err)
-	p.schedule.Rest(p.it, p.schedule.Try(p.it), time.Now().Add(p.wait(1)))
+	p.log.SpoolFailed(p.it.Ref().ID(), err)
+	p.schedule.Rest(p.it, p.schedule.Try(p.it), time.Now().Add(p.set.wait(1)))
 	return false
 }
 
@@ -130,7 +135,7 @@ func (p *pass) begin() bool {
 // expandNow asks the directory where the message leads. When it cannot say,
 // the message waits, and not for ever.
 func (p *pass) expandNow() bool {
-	gates, blocked := p.schedule.Enter(p.it, time.Now(), authdDoor())
+	gates, blocked := p.schedule.Enter(p.it, time.Now(), p.authdDoor())
 	if blocked == nil {
 		err := p.expand(p.work, p.m)
 		if err == nil {
@@ -147,8 +152,18 @@ func (p *pass) expandNow() bool {
 		p.refuseAll()
 		return true
 	}
-	p.blocked, p.dead = blocked, blocked != nil
-	p.restUntilDue(p.m.Try)
+	if blocked != nil {
+		p.block(blocked)
+		p.restUntilDue(p.m.Try)
+		return false
+	}
+	p.m.SetNext(p.try, p.due(p.try))
+	if err := p.m.Flush(); err != nil {
+		p.postpone(err)
+		return false
+	}
+	p.restUntilDue(p.try)
+	p.log.Deferred(p.m.ID, len(p.m.Rcpts), p.try, time.Until(p.m.Next))
 	return false
 }
 
@@ -222,10 +237,10 @@ func (p *pass) end() {
 		p.remove()
 		return
 	}
-	if try == p.try {
-		p.log.Deferred(p.m.ID, len(open), p.try, time.Until(p.m.Next))
-	}
 	p.restUntilDue(try)
+	if try == p.try {
+		p.log.Deferred(p.m.ID, len(open), try, time.Until(p.m.Next))
+	}
 }
 
 // open lists the targets that have no final verdict.
@@ -295,21 +310,10 @@ func (p *pass) decide(n int, v verdict.Verdict) {
 	p.m.SetVerdict([]int{n}, p.try, v, "")
 }
 
-// wait is the time between a try and the next, lengthened by chance so that
-// what came together does not stay together.
-func (p *pass) wait(try int) time.Duration {
-	steps := p.set.Retry
-	d := steps[min(max(try, 1), len(steps))-1]
-	if p.set.RetryJitter > 0 {
-		d += time.Duration(rand.Int64N(int64(d)*int64(p.set.RetryJitter)/100 + 1))
-	}
-	return d
-}
-
 // due is when the next try is to be made: by the steps, and once more when the
 // message gets too old.
 func (p *pass) due(try int) time.Time {
-	next := time.Now().Add(p.wait(try))
+	next := time.Now().Add(p.set.wait(try))
 	if end := p.m.Time.Add(p.lifetime()); end.Before(next) && end.After(time.Now()) {
 		return end
 	}
@@ -357,7 +361,7 @@ func (p *pass) keepMark() {
 // tried again, by a later try: boxes look whether they have it.
 func (p *pass) postpone(err error) {
 	p.log.SpoolFailed(p.m.ID, err)
-	p.schedule.Rest(p.it, p.try, time.Now().Add(p.wait(1)))
+	p.schedule.Rest(p.it, p.try, time.Now().Add(p.set.wait(1)))
 }
 
 // discard takes a message out of the queue because the administrator said so.

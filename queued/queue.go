@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"sync"
@@ -38,6 +39,9 @@ type (
 const (
 	// collectEvery is how often the incoming folder is looked at.
 	collectEvery = 2 * time.Second
+	// soonest is how long one of our own daemons that does not answer is left
+	// alone at first.
+	soonest = time.Second
 	// grace is how long deliveries that run may go on when the daemon ends.
 	grace = 15 * time.Second
 	// spare is the number of messages in work besides those whose attempts
@@ -55,11 +59,13 @@ type queue struct {
 	deliver   deliverer
 	remote    sender
 	dns       route.Resolver
-	transport *tables.Live[tables.Transport]
+	reloadDNS func() error // nil when there is nothing to read again
 	own       route.Interfaces
 	settings  atomic.Pointer[settings]
 	listener  *net.UnixListener
 	allow     []int
+
+	collectEvery, soonest time.Duration // the constants, but for tests
 
 	passes sync.WaitGroup
 	work   context.Context // of the passes; ends after the grace
@@ -68,6 +74,7 @@ type queue struct {
 // settings are what a reload replaces, as a whole.
 type settings struct {
 	*conf.Config
+	transport  *tables.Live[tables.Transport]
 	router     *route.Router
 	postmaster addr.Address
 }
@@ -79,10 +86,8 @@ func newQueue(c *conf.Config, disk *durable.Disk, log *evlog.Log, dns route.Reso
 		disk: disk, log: log, dns: dns,
 		schedule: schedule.New(c.RemoteConcurrency + c.DeliverConcurrency + spare),
 		work:     context.Background(),
-	}
-	q.transport = transportTable(c.TransportFile, log)
-	if err := q.transport.Open(); err != nil {
-		return nil, err
+
+		collectEvery: collectEvery, soonest: soonest,
 	}
 	set, err := q.load(c)
 	if err != nil {
@@ -101,17 +106,31 @@ func transportTable(file string, log *evlog.Log) *tables.Live[tables.Transport] 
 	}
 }
 
-// load makes settings of a configuration.
+// load makes settings of a configuration, with tables and secrets as they are
+// now.
 func (q *queue) load(c *conf.Config) (*settings, error) {
-	router, err := route.New(c, q.dns, q.transport.Get, q.own.Addrs)
-	if err != nil {
+	set := &settings{Config: c, transport: transportTable(c.TransportFile, q.log)}
+	if err := set.transport.Open(); err != nil {
 		return nil, err
 	}
-	set := &settings{Config: c, router: router}
+	var err error
+	if set.router, err = route.New(c, q.dns, set.transport.Get, q.own.Addrs); err != nil {
+		return nil, err
+	}
 	if set.postmaster, err = postmaster(c); err != nil {
 		return nil, fmt.Errorf("%s: postmaster: %w", c.File, err)
 	}
 	return set, nil
+}
+
+// wait is the time between a try and the next, lengthened by chance so that
+// what came together does not stay together.
+func (s *settings) wait(try int) time.Duration {
+	d := s.Retry[min(max(try, 1), len(s.Retry))-1]
+	if s.RetryJitter > 0 {
+		d += time.Duration(rand.Int64N(int64(d)*int64(s.RetryJitter)/100 + 1))
+	}
+	return d
 }
 
 // postmaster is who gets what cannot be returned.
@@ -130,6 +149,11 @@ func (q *queue) Reload(c *conf.Config) error {
 	set, err := q.load(c)
 	if err != nil {
 		return err
+	}
+	if q.reloadDNS != nil {
+		if err := q.reloadDNS(); err != nil {
+			return err
+		}
 	}
 	q.settings.Store(set)
 	return nil
@@ -241,7 +265,7 @@ func (q *queue) settleNotices(ref spool.Ref) error {
 
 // collectUntil looks for messages that smtpd kept while we did not answer.
 func (q *queue) collectUntil(ctx context.Context) {
-	tick := time.NewTicker(collectEvery)
+	tick := time.NewTicker(q.collectEvery)
 	defer tick.Stop()
 	for {
 		select {

@@ -4,11 +4,14 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
 	"posthorn/internal/directory"
 	"posthorn/internal/door"
+	"posthorn/internal/durable"
 	"posthorn/internal/spool"
 	"posthorn/internal/verdict"
 )
@@ -247,11 +250,72 @@ func TestNextTryIsOnDisk(t *testing.T) {
 	r = w.run()
 	w.awaitLog("queue-found", "messages=1")
 	info, ok := r.schedule.Lookup(msg)
-	if !ok || time.Until(info.Next) < 50*time.Minute || info.Try != 1 {
-		t.Errorf("got %+v, want it due in an hour", info)
+	if !ok || time.Until(info.Next) < 30*time.Second || info.Try != 1 {
+		t.Errorf("got %+v, want it due by its schedule", info)
 	}
 	if len(w.boxes) != 0 {
 		t.Error("tried at the start, against its schedule")
+	}
+}
+
+func TestAFullDiskIsSaidToTheMaker(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	var full atomic.Bool
+	r := w.runOn(&durable.Disk{Hook: func(op durable.Op) error {
+		if op.Name == "sync" && full.Load() {
+			return syscall.ENOSPC
+		}
+		return nil
+	}})
+	full.Store(true)
+	d := w.draft("ann@test", "bob@test")
+	defer d.Close()
+	c := door.New(w.conf.Socket("queue"))
+	defer c.Close()
+	if v := verdict.Of(c.Submit(t.Context(), d)); v.Kind != verdict.Later || v.Status != "4.3.1" {
+		t.Errorf("got %+v, want later 4.3.1", v)
+	}
+	full.Store(false)
+	w.submit("ann@test", "bob@test")
+	w.awaitEmpty(r)
+	if len(w.boxes["bob@test"]) != 1 {
+		t.Errorf("got %+v, want the second alone", w.boxes)
+	}
+}
+
+func TestAFileRemovedByHandIsForgotten(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "retry 1h")
+	w.say["bob@test"] = later("busy")
+	r := w.run()
+	msg := w.submit("ann@test", "bob@test")
+	w.awaitLog("deferred", "id="+msg)
+	files, _ := filepath.Glob(filepath.Join(w.conf.Spool, "queue", "*", msg))
+	if len(files) != 1 {
+		t.Fatalf("got %v", files)
+	}
+	if err := os.Remove(files[0]); err != nil {
+		t.Fatal(err)
+	}
+	r.schedule.FlushAll()
+	w.awaitEmpty(r)
+}
+
+func TestDirectoryThatSaysLaterIsAskedBySchedule(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "retry 1h")
+	w.missing["bob@test"] = later("tables unreadable")
+	r := w.run()
+	msg := w.submit("ann@test", "bob@test")
+	w.awaitLog("deferred", "id="+msg, "try=1")
+	r.schedule.FlushAll()
+	w.awaitLog("deferred", "id="+msg, "try=2")
+	w.set(func() { delete(w.missing, "bob@test") })
+	r.schedule.FlushAll()
+	w.awaitEmpty(r)
+	if len(w.boxes["bob@test"]) != 1 {
+		t.Errorf("got %+v, want one", w.boxes)
 	}
 }
 
@@ -268,6 +332,15 @@ func TestReloadRefusesAsAWhole(t *testing.T) {
 	}
 	if r.settings.Load() != before {
 		t.Error("the settings changed")
+	}
+	if err := os.WriteFile(w.conf.TransportFile, []byte("garbage\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Reload(w.conf); err == nil || !strings.Contains(err.Error(), "transport:1") {
+		t.Errorf("broken transport table: got %v, want its file and line", err)
+	}
+	if err := os.Remove(w.conf.TransportFile); err != nil {
+		t.Fatal(err)
 	}
 	if err := r.Reload(w.conf); err != nil {
 		t.Error(err)

@@ -218,6 +218,9 @@ func (s *Spool) Remove(m *Message) error {
 	return nil
 }
 
+// Forget drops the count of a message whose file is not there any more.
+func (s *Spool) Forget(ref Ref) { s.forget(ref.bucket) }
+
 // Odd moves what stands at ref to the folder odd, for the administrator.
 func (s *Spool) Odd(ref Ref, why error) error {
 	if err := s.setAside(ref.path(), ref.ID(), why); err != nil {
