@@ -19,6 +19,9 @@ const maxFresh = 1024
 // identify gives every file its UID: from the uidlist, or a new one.
 func (s *scan) identify() error {
 	err := s.loadList()
+	if err == nil {
+		err = s.settle() // which may find more
+	}
 	if err != nil && !errors.Is(err, dovecot.ErrNoList) {
 		return err
 	}
@@ -164,16 +167,8 @@ func (s *scan) assign() error {
 	if err != nil {
 		return err
 	}
-	// A file gets its name before its line: those that were filed since we read
-	// the folder are there now. Sessions hear of them before any higher UID.
-	if len(f.fresh) > 0 {
-		s.brief = false
-		s.start()
-		s.look++
-		if err := s.list(); err != nil {
-			return err
-		}
-		f.dirty = true
+	if err := s.settle(); err != nil {
+		return err
 	}
 	unborn := s.arrivals()
 	if len(unborn) == 0 {
@@ -196,6 +191,76 @@ func (s *scan) assign() error {
 		r.uid = recs[i].UID
 	}
 	return nil
+}
+
+// settle sees to it that sessions hear of no UID while a lower one, that
+// another process gave, was not seen: they could never be told of it.
+func (s *scan) settle() error {
+	f := s.f
+	ok, err := s.seek()
+	if err != nil || ok {
+		return err
+	}
+	lowest := uint32(dovecot.MaxUID)
+	for _, uid := range f.fresh {
+		if uid >= f.told {
+			lowest = min(lowest, uid)
+		}
+	}
+	f.keep(func(r *record) bool {
+		if r.uid == 0 {
+			return false // until the folder stands still
+		}
+		if r.uid < lowest || r.uid < f.told {
+			return true
+		}
+		f.remember(dovecot.Record{UID: r.uid, Name: f.base(r)})
+		return false
+	})
+	return nil
+}
+
+// seek looks for the files of lines that others have written since we read the
+// folder: a file gets its name before its line, so they are there, or gone
+// again. ok is false when the folder never stood still, so that a file may
+// have been overlooked.
+func (s *scan) seek() (ok bool, err error) {
+	f := s.f
+	for looks := 0; len(f.fresh) > 0; looks++ {
+		now, err := f.now()
+		if err != nil {
+			return false, err
+		}
+		if !s.brief && !f.dirty && now == s.at {
+			f.fresh = nil // nothing came since we read the folder
+			break
+		}
+		if looks == maxLooks {
+			f.dirty = true
+			return false, nil
+		}
+		if s.brief {
+			s.brief = false
+			s.start()
+		}
+		if err := s.again(now); err != nil {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// again lists the folder once more and notes whether it stood still.
+func (s *scan) again(now times) error {
+	f := s.f
+	s.look++
+	if err := s.list(); err != nil {
+		return err
+	}
+	after, err := f.now()
+	f.times, s.at = now, now
+	f.dirty = after != now || !f.settled(now.new) || !f.settled(now.cur)
+	return err
 }
 
 // arrivals returns the messages without a UID, the oldest first.

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 const childVariable = "POSTHORN_MAILBOX_CHILD"
@@ -29,13 +31,25 @@ func TestMain(m *testing.M) {
 // TestTwoProcesses lets two processes work on one folder at random, each with
 // flags and messages of its own, and compares their stories.
 func TestTwoProcesses(t *testing.T) {
-	for _, shared := range []bool{false, true} {
-		t.Run(fmt.Sprint("shared=", shared), func(t *testing.T) { twoProcesses(t, shared) })
+	for _, mode := range []string{"watched", "shared", "coarse"} {
+		t.Run(mode, func(t *testing.T) { twoProcesses(t, mode) })
 	}
 }
 
-func twoProcesses(t *testing.T, shared bool) {
+// newModeStore returns a Store for mail-shared, for a kernel without inotify
+// and fine times, or for what this kernel has.
+func newModeStore(node, mode string) *Store {
+	s := New(Options{Node: node, Shared: mode == "shared"})
+	if mode == "coarse" {
+		s.fine = false
+		s.watchOnce.Do(func() { s.watchErr = unix.EMFILE })
+	}
+	return s
+}
+
+func twoProcesses(t *testing.T, mode string) {
 	path := t.TempDir()
+	shared := mode == "shared"
 	b := openBox(t, newStore(t, Options{Shared: shared}), path)
 	for i := range 40 {
 		appendText(t, b, "INBOX", fmt.Sprint("start-", i), Flags{})
@@ -45,7 +59,7 @@ func twoProcesses(t *testing.T, shared bool) {
 	cmds := make([]*exec.Cmd, children)
 	for i := range children {
 		cmd := exec.Command(os.Args[0])
-		cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%d %v %s", childVariable, i, shared, path))
+		cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%d %s %s", childVariable, i, mode, path))
 		pipe, err := cmd.StdoutPipe()
 		if err == nil {
 			err = cmd.Start()
@@ -153,7 +167,7 @@ type actor struct {
 func child(role string) error {
 	words := strings.SplitN(role, " ", 3)
 	n, _ := strconv.Atoi(words[0])
-	s := New(Options{Node: "child" + words[0], Shared: words[1] == "true"})
+	s := newModeStore("child"+words[0], words[1])
 	b, err := s.Open(words[2])
 	if err != nil {
 		return err

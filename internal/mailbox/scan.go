@@ -18,7 +18,8 @@ type scan struct {
 	table *table
 	seen  []uint8 // by record: the last look that saw its file
 	look  uint8
-	brief bool // only new/ is read: nothing happened in cur/
+	brief bool  // only new/ is read: nothing happened in cur/
+	at    times // of the folder before the last look
 	twice []twin
 	shape bool // messages came or went
 }
@@ -82,7 +83,6 @@ func (f *folder) catchUp() error {
 	s := &scan{f: f, brief: f.loaded && !f.dirty && !listed && now.cur == f.times.cur}
 	s.start()
 	if err := s.run(now); err != nil {
-		f.dirty = true
 		return fmt.Errorf("reading folder %s: %w", f.dir.Path, err)
 	}
 	return nil
@@ -103,10 +103,31 @@ func (s *scan) start() {
 	}
 }
 
-// run does one scan; now is the folder's time before it.
+// run does one scan; now is the folder's time before it. After an error the
+// picture is an older one, or holds fewer messages, and the folder is dirty.
 func (s *scan) run(now times) error {
 	f := s.f
-	first := !f.loaded
+	err := s.compare(now)
+	f.keep(func(r *record) bool { return r.uid != 0 })
+	f.sort()
+	f.news = f.countNew()
+	if err != nil {
+		f.dirty = true
+		return err
+	}
+	f.loaded = true
+	if s.shape {
+		f.shape++
+	}
+	return nil
+}
+
+// compare takes in the files, the keywords and the uidlist.
+func (s *scan) compare(now times) error {
+	f := s.f
+	if !f.loaded {
+		f.list.Rewind()
+	}
 	if err := s.read(now); err != nil {
 		return err
 	}
@@ -116,20 +137,8 @@ func (s *scan) run(now times) error {
 	if err := f.loadKeywords(); err != nil {
 		return err
 	}
-	if first {
-		f.list.Rewind()
-	}
 	s.expunge()
-	if err := s.identify(); err != nil {
-		return err
-	}
-	f.sort()
-	f.loaded = true
-	f.news = f.countNew()
-	if s.shape {
-		f.shape++
-	}
-	return nil
+	return s.identify()
 }
 
 // read lists the folder until one look is known to have seen all, or often
@@ -138,7 +147,7 @@ func (s *scan) read(now times) error {
 	f := s.f
 	f.dirty = false
 	for s.look = 1; ; s.look++ {
-		f.times = now
+		f.times, s.at = now, now
 		if err := s.list(); err != nil {
 			return err
 		}
