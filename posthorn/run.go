@@ -40,6 +40,7 @@ func daemons(c *conf.Config) []string {
 const (
 	firstWait = 100 * time.Millisecond
 	lastWait  = 10 * time.Second
+	goodLife  = time.Second // one that served so long did not die of its start
 	stopTime  = 30 * time.Second
 )
 
@@ -137,7 +138,7 @@ func (s *supervisor) keep(ctx context.Context, name string) error {
 		if errors.As(err, &exit) && exit.ExitCode() == daemon.ExitConfig {
 			return fmt.Errorf("%w: %s does not start: its last log line says why", errConfig, name)
 		}
-		if time.Since(began) > lastWait {
+		if time.Since(began) > goodLife {
 			wait = firstWait
 		}
 		s.say("posthorn", fmt.Sprintf("died name=%s err=%q again=%s", name, fmt.Sprint(err), wait))

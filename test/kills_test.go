@@ -23,7 +23,8 @@ import (
 // and started again: what was acknowledged arrives.
 func TestKills(t *testing.T) {
 	const local, foreign, workers = 2000, 500, 20
-	i := server(t, instance.Options{Conf: "relay-from 127.0.0.0/8\nretry 1s\nretry-jitter 0\nconnect-timeout 5s\n"})
+	// A daemon that is started again must be found where it was.
+	i := server(t, instance.Options{Ports: map[string]int{"smtp": freePort(t)}, Conf: "relay-from 127.0.0.0/8\nretry 1s\nretry-jitter 0\nconnect-timeout 5s\n"})
 	load := &load{addr: i.Addr["smtp"], acknowledged: map[string]string{}}
 	load.left.Store(local + foreign)
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
@@ -70,6 +71,17 @@ func TestKills(t *testing.T) {
 	if double[bob] > 0 {
 		t.Errorf("got %d local messages twice, want none", double[bob])
 	}
+}
+
+// freePort returns a port that nobody has at the moment.
+func freePort(t *testing.T) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
 }
 
 // load is a number of messages to have acknowledged.
@@ -147,7 +159,7 @@ func killInTurn(ctx context.Context, i *instance.Instance) map[string]int {
 			killed[name]++
 		}
 		select {
-		case <-time.After(150 * time.Millisecond):
+		case <-time.After(300 * time.Millisecond): // each lives about 1.5 s
 		case <-ctx.Done():
 		}
 	}
