@@ -36,7 +36,7 @@ const limit = 20 * time.Second
 // world is everything around a queue: a spool, a configuration, and the other
 // daemons on sockets, which say what a test wants.
 type world struct {
-	t    *testing.T
+	t    testing.TB
 	dir  string
 	conf *conf.Config
 	log  *logbook
@@ -68,7 +68,7 @@ type sending struct {
 
 // newWorld makes a world whose daemons all answer. extra are lines of
 // configuration.
-func newWorld(t *testing.T, extra ...string) *world {
+func newWorld(t testing.TB, extra ...string) *world {
 	t.Helper()
 	w := &world{
 		t: t, dir: t.TempDir(), log: &logbook{},

@@ -227,10 +227,8 @@ func (q *queue) run(ctx context.Context) {
 // place for a second one.
 func (q *queue) find() error {
 	var owed []spool.Entry
-	n := 0
 	err := q.spool.Scan(func(e spool.Entry) {
 		q.schedule.Find(e)
-		n++
 		if e.Owed {
 			owed = append(owed, e)
 		}
@@ -244,7 +242,7 @@ func (q *queue) find() error {
 		}
 	}
 	q.collect()
-	q.log.QueueFound(n)
+	q.log.QueueFound(q.schedule.Len())
 	return nil
 }
 
