@@ -19,7 +19,8 @@ import (
 // Config is a checked configuration. It is not changed after Load; a reload
 // makes a new one.
 type Config struct {
-	File string // where it was read from
+	File    string   // where it was read from
+	Folders []string // where it and what it includes were read from: what a reload reads
 
 	Hostname    string
 	Domains     []string // local domains, lower case; the first is that of users without one
@@ -110,11 +111,12 @@ func (c *Config) Reload() (*Config, error) {
 }
 
 func parse(file string) (*Config, error) {
-	lines, err := new(files).read(file, 0)
+	fs := new(files)
+	lines, err := fs.read(file, 0)
 	if err != nil {
 		return nil, err
 	}
-	c := &Config{File: file, users: map[string]string{}, groups: map[string]string{}, seen: map[string]Pos{}, texts: map[string]string{}}
+	c := &Config{File: file, Folders: fs.folders, users: map[string]string{}, groups: map[string]string{}, seen: map[string]Pos{}, texts: map[string]string{}}
 	if err := c.setDefaults(); err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -164,6 +165,9 @@ func TestInclude(t *testing.T) {
 	c, err := Load(main)
 	if err != nil || c.Postmaster != "ann@example.org" {
 		t.Errorf("got %v, want the included postmaster", err)
+	}
+	if want := []string{dir, filepath.Join(dir, "conf.d")}; err == nil && !slices.Equal(c.Folders, want) {
+		t.Errorf("folders: got %v, want %v", c.Folders, want)
 	}
 	os.WriteFile(filepath.Join(dir, "conf.d", "a.conf"), []byte("include a.conf\n"), 0o644)
 	if _, err := Load(main); err == nil {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strings"
 )
@@ -182,7 +183,17 @@ func (s *scanner) quoted(b *strings.Builder, text string) (int, error) {
 }
 
 // files reads file and what it includes, in order.
-type files struct{ count int }
+type files struct {
+	count   int
+	folders []string // of what was read and of what patterns name, each once
+}
+
+// in notes that names in folder were looked for.
+func (fs *files) in(folder string) {
+	if !slices.Contains(fs.folders, folder) {
+		fs.folders = append(fs.folders, folder)
+	}
+}
 
 func (fs *files) read(file string, depth int) ([]line, error) {
 	if fs.count++; fs.count > maxFiles {
@@ -193,6 +204,7 @@ func (fs *files) read(file string, depth int) ([]line, error) {
 		return nil, err
 	}
 	defer f.Close()
+	fs.in(filepath.Dir(file))
 	lines, err := scan(file, f)
 	if err != nil {
 		return nil, err
@@ -230,6 +242,9 @@ func (fs *files) include(l line, depth int) ([]line, error) {
 	}
 	if len(names) == 0 && !strings.ContainsAny(pattern, "*?[") {
 		return nil, l.pos.errorf("include: found no file %q", pattern)
+	}
+	if folder := filepath.Dir(pattern); !strings.ContainsAny(folder, "*?[") {
+		fs.in(folder) // where the first file may appear later
 	}
 	sort.Strings(names)
 	var all []line

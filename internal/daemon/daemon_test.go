@@ -183,6 +183,22 @@ func testReload(t *testing.T, p *process, file string) {
 	}
 }
 
+// TestReloadOfAnIncludeElsewhere: Landlock lets a reload read all that the start
+// read.
+func TestReloadOfAnIncludeElsewhere(t *testing.T) {
+	elsewhere := filepath.Join(t.TempDir(), "site.conf")
+	os.Chmod(filepath.Dir(elsewhere), 0o755)
+	if err := os.WriteFile(elsewhere, []byte("max-received 20\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	p := start(t, instance(t, "include "+elsewhere+"\n"))
+	p.wait(t, "started")
+	p.Process.Signal(syscall.SIGHUP)
+	if line := p.wait(t, "reload"); !strings.HasPrefix(line, "reloaded ") {
+		t.Errorf("got %s, want it reloaded", line)
+	}
+}
+
 func TestExitCodes(t *testing.T) {
 	good, bad := instance(t, ""), instance(t, "colour red\n")
 	for _, tc := range []struct {

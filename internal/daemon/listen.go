@@ -138,5 +138,5 @@ func makeFolder(path string) error {
 
 // configuration returns the paths that a reload reads.
 func (d *Daemon) configuration() []string {
-	return []string{d.Conf.File, filepath.Dir(d.Conf.File)}
+	return append([]string{d.Conf.File}, d.Conf.Folders...)
 }
