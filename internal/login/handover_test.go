@@ -161,6 +161,8 @@ func TestStopDismissesAndLetsSessionsGoOn(t *testing.T) {
 	<-done
 }
 
+// TestCutAtEveryByte ends the connection after each byte of a dialogue; nothing
+// of it stays behind, and only the whole login command is one.
 func TestCutAtEveryByte(t *testing.T) {
 	const whole = "hi\r\nCOUNT 3\r\nabcLOGIN ann pw a1\r\nSTAT\r\n"
 	login := strings.Index(whole, "STAT")
@@ -182,6 +184,8 @@ func TestCutAtEveryByte(t *testing.T) {
 	}
 }
 
+// TestIdleRelayHoldsNoBuffer: with nothing to move, a step of the relay returns,
+// and the buffer with it.
 func TestIdleRelayHoldsNoBuffer(t *testing.T) {
 	config, roots := testKeys(t)
 	l, err := net.Listen("tcp", "127.0.0.1:0")

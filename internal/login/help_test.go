@@ -273,6 +273,7 @@ func (in *instance) session(t *testing.T) (attr.List, *client) {
 	}
 }
 
+// waitFor waits until n connections are counted.
 func (in *instance) waitFor(t *testing.T, n int) {
 	t.Helper()
 	for end := time.Now().Add(limit); time.Now().Before(end); time.Sleep(time.Millisecond) {

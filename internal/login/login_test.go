@@ -127,7 +127,6 @@ func TestLimits(t *testing.T) {
 	dial(t, in.addr).want("HELLO")
 }
 
-// waitFor waits until n connections are counted.
 func TestClientKey(t *testing.T) {
 	for _, tc := range []struct {
 		a, b string
@@ -190,8 +189,3 @@ func TestSilence(t *testing.T) {
 	c.want("HELLO", "BYE login took too long")
 	c.wantEnd()
 }
-
-// TestCutAtEveryByte ends the connection after each byte of a dialogue; nothing
-// of it stays behind, and only the whole login command is one.
-// TestIdleRelayHoldsNoBuffer: with nothing to move, a step of the relay returns,
-// and the buffer with it.
