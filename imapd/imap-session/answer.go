@@ -68,8 +68,6 @@ func refusalText(err error) string {
 		return "[LIMIT] no room for another keyword"
 	case errors.Is(err, mailbox.ErrBadKeyword):
 		return "[CANNOT] not a possible keyword"
-	case errors.Is(err, mailbox.ErrTooLarge):
-		return "[TOOBIG] message too large"
 	}
 	return ""
 }

@@ -77,7 +77,7 @@ func (s *Session) incoming(c *wire.Command) (mailbox.Incoming, error) {
 	case in.Size == 0:
 		return in, no("a message cannot be empty")
 	case in.Size > s.limits.maxSize:
-		return in, mailbox.ErrTooLarge
+		return in, no("[TOOBIG] message too large")
 	}
 	if in.Date.IsZero() {
 		in.Date = time.Now()
