@@ -84,3 +84,51 @@ func TestFailureIsReturned(t *testing.T) {
 		t.Error("the notice speaks of who got the message")
 	}
 }
+
+func TestTooOldForADeadDestination(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "retry 1h", "expire 3s")
+	w.silent["dead.example"] = true
+	r := w.run()
+	w.submit("ann@test", "far@dead.example")
+	w.submit("ann@test", "near@dead.example") // waits for the gate, and is never tried
+	w.awaitEmpty(r)
+	got := w.boxes["ann@test"]
+	if len(got) != 2 {
+		t.Fatalf("got %d notices, want two; log:\n%s", len(got), w.log)
+	}
+	for _, n := range got {
+		if !strings.Contains(n.content, "Status: 5.4.7") || !strings.Contains(n.content, "no host answers") {
+			t.Errorf("got\n%s", n.content)
+		}
+	}
+}
+
+func TestTooOldForTheDirectory(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "retry 1s", "expire 2s")
+	w.missing["bob@test"] = later("tables unreadable")
+	r := w.run()
+	w.submit("ann@test", "bob@test", "carl@test")
+	w.awaitEmpty(r)
+	if got := w.boxes["ann@test"]; len(got) != 1 || strings.Count(got[0].content, "Status: 5.4.7") != 2 {
+		t.Errorf("got %+v, want one notice of both", got)
+	}
+}
+
+func TestADelayIsToldOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "retry 1s", "delay-warning 1s")
+	w.say["bob@test"] = later("busy")
+	r := w.run()
+	msg := w.submit("ann@test", "bob@test")
+	nobody := w.submit("", "bob@test")
+	w.await("a warning and more tries", func() bool {
+		return len(w.boxes["ann@test"]) > 0 && len(w.log.lines("deferred", "id="+msg)) > 20 && len(w.log.lines("deferred", "id="+nobody)) > 20
+	})
+	w.set(func() { delete(w.say, "bob@test") })
+	w.awaitEmpty(r)
+	if len(w.boxes["ann@test"]) != 1 || len(w.boxes["root@test"]) != 0 {
+		t.Errorf("got %d warnings and %d for the postmaster, want one and none", len(w.boxes["ann@test"]), len(w.boxes["root@test"]))
+	}
+}

@@ -204,6 +204,10 @@ func (p *pass) refuseAll() {
 	}
 	if err := p.m.SetTargets(targets); err != nil {
 		p.log.SpoolFailed(p.m.ID, err)
+		return
+	}
+	for n := range targets {
+		p.decide(n, verdict.New(verdict.Never, "5.4.7", "the message is too old; it could not be found out where it leads"))
 	}
 }
 
