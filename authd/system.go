@@ -89,8 +89,11 @@ func (s *system) lookup(ctx context.Context, name string) (systemUser, bool, err
 	}
 	a = systemAnswer{until: s.now().Add(strangerLife)}
 	if line != "" {
-		if a.user, err = parsePasswd(line, name, s.minUID); err == nil {
+		switch a.user, err = parsePasswd(line, name, s.minUID); {
+		case err == nil:
 			a.found, a.until = true, s.now().Add(systemLife)
+		case !errors.Is(err, errNoMail):
+			return systemUser{}, false, err // not an answer, and so no reason to return mail
 		}
 	}
 	s.mu.Lock()
@@ -171,11 +174,18 @@ func systemName(s string) bool {
 	return strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789_.-") == ""
 }
 
-// parsePasswd reads a line of passwd(5) and refuses who may not own mail.
+// errNoMail marks users of the system who may not own mail.
+var errNoMail = errors.New("may not own mail")
+
+// parsePasswd reads a line of passwd(5) and refuses with errNoMail who may not
+// own mail.
 func parsePasswd(line, name string, minUID int) (systemUser, error) {
 	f := strings.Split(line, ":")
-	if len(f) != 7 || f[0] != name {
+	switch {
+	case len(f) != 7:
 		return systemUser{}, fmt.Errorf("found %.100q, expected the passwd line of %s", line, name)
+	case f[0] != name:
+		return systemUser{}, fmt.Errorf("%w: found the line of %.100q, expected that of %s", errNoMail, f[0], name)
 	}
 	uid, uerr := strconv.ParseUint(f[2], 10, 31)
 	gid, gerr := strconv.ParseUint(f[3], 10, 31)
@@ -183,11 +193,11 @@ func parsePasswd(line, name string, minUID int) (systemUser, error) {
 		return systemUser{}, err
 	}
 	if uid == 0 || gid == 0 || int(uid) < minUID || uid == 65534 || uid == 65535 {
-		return systemUser{}, fmt.Errorf("found the uid %d and gid %d, expected a uid of at least %d and no root", uid, gid, minUID)
+		return systemUser{}, fmt.Errorf("%w: found the uid %d and gid %d, expected a uid of at least %d and no root", errNoMail, uid, gid, minUID)
 	}
 	home := path.Clean(f[5])
 	if !path.IsAbs(home) || home == "/" {
-		return systemUser{}, fmt.Errorf("found the home %.100q, expected an absolute path", home)
+		return systemUser{}, fmt.Errorf("%w: found the home %.100q, expected an absolute path", errNoMail, home)
 	}
 	return systemUser{name, int(uid), int(gid), home}, nil
 }

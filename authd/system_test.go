@@ -59,6 +59,22 @@ func TestParsePasswd(t *testing.T) {
 	}
 }
 
+// TestOddAnswer: a line that cannot be read says nothing of the user, whose mail
+// must wait; one of a user without mail, or of another user,
+// says that there is nobody.
+func TestOddAnswer(t *testing.T) {
+	s := newSystem("", 1000)
+	s.getent, _ = fakeGetent(map[string]string{
+		"passwd short": "short:x:1000", "passwd other": "OTHER:x:1000:1000::/home/other:", "passwd huge": "huge:x:9999999999:1:::",
+		"passwd daemon": "daemon:x:1:1::/usr/sbin:", "passwd rootless": "rootless:x:1000:1000::/:",
+	})
+	for name, want := range map[string]bool{"short": true, "other": false, "huge": true, "daemon": false, "rootless": false, "nobody": false} {
+		if u, ok, err := s.lookup(t.Context(), name); ok || (err != nil) != want {
+			t.Errorf("%s: got %+v, %v, %v, want an error: %v", name, u, ok, err, want)
+		}
+	}
+}
+
 func FuzzParsePasswd(f *testing.F) {
 	f.Add("carl:x:1000:1000:,,,:/home/carl:/bin/sh")
 	f.Fuzz(func(t *testing.T, line string) {
