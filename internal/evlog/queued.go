@@ -70,7 +70,9 @@ func (l *Log) DestinationBack(destination string, waiting int) {
 
 // Odd: a file that is no message, or has no place to go, now lies in the
 // folder odd of the spool.
-func (l *Log) Odd(id, file string, err error) { l.event("odd", "id", id, "file", file, "err", cause(err)) }
+func (l *Log) Odd(id, file string, err error) {
+	l.event("odd", "id", id, "file", file, "err", cause(err))
+}
 
 // Leftover: a file of a maker that died was removed; it was acknowledged to
 // nobody.
