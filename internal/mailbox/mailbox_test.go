@@ -259,8 +259,8 @@ func TestExpunge(t *testing.T) {
 	if c := syncView(t, w, false); len(c.Expunged) != 0 || w.Len() != 5 {
 		t.Errorf("got %+v, want the numbers kept", c)
 	}
-	if got := w.At(2); got.UID != 2 {
-		t.Errorf("got UID %d at a hidden expunge, want 2", got.UID)
+	if got := w.At(2); got.UID != 2 || !got.Gone {
+		t.Errorf("got %+v at a hidden expunge, want UID 2, gone", got)
 	}
 	if _, err := w.Open(4); !errors.Is(err, ErrExpunged) {
 		t.Errorf("got %v, want ErrExpunged", err)

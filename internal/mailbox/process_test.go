@@ -209,7 +209,7 @@ func (a *actor) look() error {
 			a.see(seq, m.UID)
 		}
 		has := m.Flags.System&a.flag != 0
-		if want, ok := a.mine[m.UID]; ok && (has != want || contains(m.Flags.Keywords, a.word) != want) {
+		if want, ok := a.mine[m.UID]; ok && !m.Gone && (has != want || contains(m.Flags.Keywords, a.word) != want) {
 			return fmt.Errorf("UID %d: own flag %v, keywords %v, want %v", m.UID, has, m.Flags.Keywords, want)
 		}
 	}

@@ -111,14 +111,14 @@ func (s *scan) run(now times) error {
 	f.keep(func(r *record) bool { return r.uid != 0 })
 	f.sort()
 	f.news = f.countNew()
+	if s.shape {
+		f.shape++
+	}
 	if err != nil {
 		f.dirty = true
 		return err
 	}
 	f.loaded = true
-	if s.shape {
-		f.shape++
-	}
 	return nil
 }
 

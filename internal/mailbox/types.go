@@ -9,18 +9,17 @@ import (
 // Errors that a session answers in its own way. Any other error is a local
 // problem and temporary.
 var (
-	ErrNoFolder    = errors.New("no such folder")
-	ErrExists      = errors.New("folder exists already")
-	ErrBadName     = errors.New("not a possible folder name")
-	ErrReadOnly    = errors.New("folder is open read-only")
-	ErrExpunged    = errors.New("message is gone")
-	ErrKeywords    = errors.New("this folder has no room for another keyword")
-	ErrBadKeyword  = errors.New("not a possible keyword")
-	ErrLocked      = errors.New("mailbox is in use by another POP3 session")
-	ErrTooLarge    = errors.New("message is too large")
-	ErrShort       = errors.New("message ended before its announced size")
-	ErrClosed      = errors.New("closed")
-	errUnspecified = errors.New("mailbox: unspecified")
+	ErrNoFolder   = errors.New("no such folder")
+	ErrExists     = errors.New("folder exists already")
+	ErrBadName    = errors.New("not a possible folder name")
+	ErrReadOnly   = errors.New("folder is open read-only")
+	ErrExpunged   = errors.New("message is gone")
+	ErrKeywords   = errors.New("this folder has no room for another keyword")
+	ErrBadKeyword = errors.New("not a possible keyword")
+	ErrLocked     = errors.New("mailbox is in use by another POP3 session")
+	ErrTooLarge   = errors.New("message is too large")
+	ErrShort      = errors.New("message ended before its announced size")
+	ErrClosed     = errors.New("closed")
 )
 
 // SystemFlag is a set of the flags of RFC 3501 2.3.2, without \Recent.
@@ -47,6 +46,7 @@ type Message struct {
 	UID    uint32
 	Flags  Flags
 	Recent bool // this session is the one that is told (RFC 3501 2.3.2)
+	Gone   bool // removed, and not announced yet: only UID stands
 
 	// Size counts octets with CRLF line ends; -1 until asked by View.Measure.
 	Size int64

@@ -99,7 +99,7 @@ func (v *View) Recent() int { return len(v.recent) }
 
 // At returns message seq as far as it is in memory; no file is touched. seq is
 // from 1 to Len, else the zero Message (UID 0) is returned. A message that is
-// gone has its UID and no flags.
+// gone but was not announced yet has its UID and Gone.
 func (v *View) At(seq int) Message {
 	uid := v.uid(seq)
 	if uid == 0 {
@@ -110,7 +110,7 @@ func (v *View) At(seq int) Message {
 	defer f.mu.Unlock()
 	r := f.find(uid)
 	if r == nil {
-		return Message{UID: uid, Size: -1}
+		return Message{UID: uid, Size: -1, Gone: true}
 	}
 	return v.message(r)
 }
