@@ -67,6 +67,7 @@ type Daemon struct {
 	inherited map[string][]*os.File
 	control   *net.UnixListener
 	requests  map[string]ControlFunc
+	hangup    chan os.Signal
 }
 
 // errConfig marks what a restart does not cure.
@@ -130,6 +131,9 @@ func (d *Daemon) run(ctx context.Context, args []string, stderr io.Writer, open 
 func (d *Daemon) setUp(args []string, stderr io.Writer) (done bool, err error) {
 	// A log pipe that died must not kill the daemon.
 	signal.Ignore(syscall.SIGPIPE)
+	// One that comes early must wait for the service, not end the process.
+	d.hangup = make(chan os.Signal, 1)
+	signal.Notify(d.hangup, syscall.SIGHUP)
 	syscall.Umask(0o007)
 	flags := flag.NewFlagSet(d.Name, flag.ContinueOnError)
 	flags.SetOutput(stderr)
@@ -215,14 +219,12 @@ func (d *Daemon) serve(ctx context.Context, service Service) error {
 	defer wg.Wait()
 	defer cancel()
 	reload := d.reloader(service)
-	hangup := make(chan os.Signal, 1)
-	signal.Notify(hangup, syscall.SIGHUP)
-	defer signal.Stop(hangup)
+	defer signal.Stop(d.hangup)
 	wg.Go(func() { d.serveControl(ctx, reload) })
 	wg.Go(func() {
 		for {
 			select {
-			case <-hangup:
+			case <-d.hangup:
 				reload()
 			case <-ctx.Done():
 				return
