@@ -105,19 +105,19 @@ func (b *chunks) next() error {
 	return nil
 }
 
-// command handles a command between two chunks.
+// command handles a command between two chunks. Chunks are bounded by the
+// message's size, all else is counted.
 func (b *chunks) command(text string) error {
 	verb, arg, _ := strings.Cut(text, " ")
-	switch strings.ToUpper(verb) {
-	case "BDAT":
-		size, last, ok := b.c.parseBdat(strings.TrimSpace(arg))
-		if !ok {
-			return io.ErrUnexpectedEOF
-		}
-		b.left, b.last = size, last
-		if size == 0 && !last {
-			b.c.answer(250, "2.0.0", "chunk taken")
-		}
+	verb = strings.ToUpper(verb)
+	if verb == "BDAT" {
+		return b.another(strings.TrimSpace(arg))
+	}
+	if b.c.busy() {
+		b.c.bye("4.7.0", "too many commands")
+		return io.ErrUnexpectedEOF
+	}
+	switch verb {
 	case "NOOP":
 		b.c.answer(250, "2.0.0", "ok")
 	case "RSET":
@@ -127,12 +127,25 @@ func (b *chunks) command(text string) error {
 		b.end, b.quit = line(221, "2.0.0", "bye"), true
 		return errReset
 	default:
-		if b.c.count.commands++; b.c.count.commands > idleCommands+2*b.c.limits.Recipients {
-			b.c.bye("4.7.0", "too many commands")
-			return io.ErrUnexpectedEOF
-		}
 		b.c.answer(503, "5.5.1", "a message is under way")
 	}
+	return nil
+}
+
+// another begins the next chunk. An empty one is answered at once.
+func (b *chunks) another(arg string) error {
+	size, last, ok := b.c.parseBdat(arg)
+	if !ok {
+		return io.ErrUnexpectedEOF
+	}
+	if b.left, b.last = size, last; size > 0 || last {
+		return nil
+	}
+	if b.c.busy() {
+		b.c.bye("4.7.0", "too many commands")
+		return io.ErrUnexpectedEOF
+	}
+	b.c.answer(250, "2.0.0", "chunk taken")
 	return nil
 }
 

@@ -68,7 +68,7 @@ func (c *Conn) next(w *wire) {
 		w.feed = c.response(text, err)
 		return
 	}
-	if c.count.commands++; c.count.commands > idleCommands+2*c.limits.Recipients {
+	if c.busy() {
 		c.bye("4.7.0", "too many commands")
 		return
 	}
@@ -254,7 +254,7 @@ func (c *Conn) cmdRcpt(arg string) string {
 	case len(p) > 0: // none is announced
 		c.answer(555, "5.5.4", "parameter not known")
 	case c.rcpts >= c.limits.Recipients:
-		c.answer(452, "4.5.3", "no more than "+itoa(int64(c.limits.Recipients))+" recipients")
+		c.tooMany()
 	default:
 		c.path = a
 		c.after = c.rcptReply

@@ -26,6 +26,47 @@ func TestErrorsSlowAndEnd(t *testing.T) {
 	}
 }
 
+// TestSurplusRecipients: a long list sent without waiting gets what is allowed;
+// an endless one ends.
+func TestSurplusRecipients(t *testing.T) {
+	s := start(t, func(o *setting) { o.limits.Recipients = 100 })
+	c := dial(t, s)
+	c.ehlo()
+	c.send("MAIL FROM:<a@x.test>\r\n" + strings.Repeat("RCPT TO:<b@y.test>\r\n", 200) + "DATA\r\n")
+	c.want("250*")
+	for n := range 200 {
+		if n < 100 {
+			c.want("250 2.1.5*")
+		} else {
+			c.want("452 4.5.3*")
+		}
+	}
+	c.want("354*")
+	c.send("x\r\n.\r\n")
+	c.want("250 2.0.0*")
+	c.transaction()
+	c.send(strings.Repeat("RCPT TO:<b@y.test>\r\n", 199+hardErrors))
+	for range 99 {
+		c.want("250*")
+	}
+	for range 100 + hardErrors {
+		c.want("452*")
+	}
+	c.want("421 4.7.0*")
+	c.wantEnd()
+}
+
+// TestTemporaryIsNoFault: our own failures are not held against the client.
+func TestTemporaryIsNoFault(t *testing.T) {
+	s := start(t)
+	c := dial(t, s)
+	c.open()
+	for range hardErrors + 1 {
+		c.dialog("C: RCPT TO:<broken@y.test>\nS: 451*")
+	}
+	c.dialog("C: NOOP\nS: 250*")
+}
+
 // TestSlowedClientBlocksNobody: while one client's reply is held back another is
 // served.
 func TestSlowedClientBlocksNobody(t *testing.T) {
@@ -50,7 +91,7 @@ func TestCommandsEnd(t *testing.T) {
 	s := start(t, func(o *setting) { o.limits.Recipients = 1 })
 	c := dial(t, s)
 	c.want("220*")
-	for range idleCommands + 2 {
+	for range idleCommands + 3 {
 		c.send("NOOP\r\n")
 		c.want("250*")
 	}

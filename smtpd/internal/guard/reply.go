@@ -15,6 +15,7 @@ import (
 type counts struct {
 	commands int // since the last message taken
 	errors   int // likewise
+	surplus  int // recipients over the limit, likewise
 	messages int
 	logins   int // failed ones
 }
@@ -27,7 +28,7 @@ const (
 	maxWait      = 8 * time.Second
 	failedLogins = 3
 	maxMessages  = 10000
-	idleCommands = 200 // besides two for each recipient allowed, until a message is taken
+	idleCommands = 200 // besides three for each recipient allowed, until a message is taken
 )
 
 // wholeReply tells whether r ends with the last line of a reply
@@ -71,17 +72,17 @@ func line(code int, status, text string) []byte {
 	return fmt.Appendf(nil, "%d %s %s\r\n", code, status, text)
 }
 
-// send puts a reply into the output. Errors make a client wait, and too many end
-// the connection.
+// send puts a reply into the output. Errors of the client make it wait, and too
+// many end the connection; what is temporary is no fault of the client's.
 func (c *Conn) send(code int, r []byte) {
 	if c.over() {
 		return
 	}
-	if code >= 400 {
+	if code >= 500 {
 		c.errorReply()
 	}
 	c.out = append(c.out, r...)
-	if code >= 400 && c.count.errors >= c.trust(hardErrors) {
+	if c.count.errors >= c.trust(hardErrors) {
 		c.bye("4.7.0", "too many errors")
 	}
 	if len(c.out) > outSize {
@@ -103,6 +104,23 @@ func (c *Conn) errorReply() {
 		wait = time.Second << (n - 1)
 	}
 	c.g.o.Sleep(c.ctx, wait)
+}
+
+// tooMany answers a recipient over the limit. A client that sends its list
+// without waiting cannot know, and comes again with the rest (RFC 5321 4.5.3.1.10):
+// as many again as are allowed are no fault.
+func (c *Conn) tooMany() {
+	if c.count.surplus++; c.count.surplus > c.limits.Recipients {
+		c.errorReply()
+	}
+	c.answer(452, "4.5.3", "no more than "+itoa(int64(c.limits.Recipients))+" recipients")
+}
+
+// busy reports whether the connection has had all commands that it may give
+// before its next message.
+func (c *Conn) busy() bool {
+	c.count.commands++
+	return c.count.commands > idleCommands+3*c.limits.Recipients
 }
 
 // trust widens a bound for a client that is known.

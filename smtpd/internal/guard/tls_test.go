@@ -246,6 +246,24 @@ func TestBDAT(t *testing.T) {
 	}
 }
 
+// TestBDATEndless: a message of nothing but empty chunks ends.
+func TestBDATEndless(t *testing.T) {
+	for _, cmd := range []string{"BDAT 0\r\n", "NOOP\r\n", "MAIL FROM:<>\r\n"} {
+		s := start(t, func(o *setting) { o.limits.Recipients = 1 })
+		c := dial(t, s)
+		c.open()
+		c.send("BDAT 1\r\nx")
+		c.want("250*")
+		go io.WriteString(c.conn, strings.Repeat(cmd, idleCommands+4))
+		for {
+			if l := c.reply(); strings.HasPrefix(l, "421 4.7.0") {
+				break
+			}
+		}
+		c.wantEnd()
+	}
+}
+
 // TestBDATUnwanted: a chunk that comes at the wrong time is read away.
 func TestBDATUnwanted(t *testing.T) {
 	s := start(t)
