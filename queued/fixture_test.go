@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/netip"
@@ -312,7 +313,14 @@ func (w *world) run() *running {
 func (w *world) runOn(disk *durable.Disk) *running {
 	w.t.Helper()
 	before := len(w.log.lines("queue-found"))
-	q, err := w.open(disk)
+	var q *queue
+	var err error
+	// A process that another test is just starting holds the old socket open
+	// between its fork and its exec.
+	w.await("the socket to be free", func() bool {
+		q, err = w.open(disk)
+		return !errors.Is(err, sock.ErrBusy)
+	})
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -148,7 +148,7 @@ func cutFields(b []byte) (fields, name []byte, ok bool) {
 // validName reports whether name can be that of a message file, so that none
 // leads out of its folder.
 func validName(name []byte) bool {
-	return len(name) > 0 && len(name) <= 255 && name[0] != '.' && bytes.IndexAny(name, "/\x00:") < 0
+	return len(name) > 0 && len(name) <= 255 && name[0] != '.' && !bytes.ContainsAny(name, "/\x00:")
 }
 
 // append writes the record with its line end.

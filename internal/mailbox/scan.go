@@ -220,7 +220,7 @@ func cutInfo(name []byte) (base, info []byte) {
 // born enters a file that was not known.
 func (s *scan) born(base, info []byte, st state) {
 	f := s.f
-	if bytes.Index(base, []byte(",S=")) < 0 && !f.isMessage(base, info, st) {
+	if !bytes.Contains(base, []byte(",S=")) && !f.isMessage(base, info, st) {
 		return
 	}
 	r, ok := f.add(base, string(info), st)
