@@ -14,6 +14,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -62,6 +63,11 @@ func openOwn(d *daemon.Daemon) (writer, error) {
 	id, err := d.Conf.Identity("vmail")
 	if err != nil {
 		return nil, daemon.BadConfig(err)
+	}
+	if _, err := os.Stat(d.Conf.MailRoot); err != nil {
+		// Landlock would let nobody make it later; it may be a disk that is not
+		// mounted yet.
+		return nil, fmt.Errorf("mail-root: %w: expected a folder of vmail's", err)
 	}
 	d.Rights.Write = mailFolders(d.Conf, id.UID)
 	return &own{uid: id.UID, deliverer: box.New(d.Disk, d.Conf.Node)}, nil

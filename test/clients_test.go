@@ -17,6 +17,11 @@ func TestSwaksAndCurl(t *testing.T) {
 	if !strings.Contains(out, "<-  250 2.0.0 ") {
 		t.Errorf("swaks: got %s, want a 250 with the id", out)
 	}
+	for _, early := range []string{"SMTPUTF8", "DSN"} { // not before the whole way honours them
+		if strings.Contains(out, "250-"+early) || strings.Contains(out, "250 "+early) {
+			t.Errorf("swaks: got %s offered", early)
+		}
+	}
 	must(t, "", "swaks", "--server", i.Addr["submission"], "--tls", "--auth", "LOGIN", "--auth-user", ann, "--auth-password", instance.Password,
 		"--from", ann, "--to", bob+","+eve, "--header", "Subject: by submission")
 	eventually(t, "two messages in the box", func() bool { return len(boxFiles(i, bob, "")) == 2 })

@@ -27,7 +27,7 @@ func newEngine(g *Guard, secure bool) *engine {
 	}))
 	srv.Domain = g.o.Hostname
 	srv.MaxLineLength = 0 // it sees our lines only, which have a limit
-	srv.EnableSMTPUTF8 = true
+	srv.EnableSMTPUTF8 = g.o.SMTPUTF8
 	srv.AllowInsecureAuth = secure // a wire shows no TLS
 	srv.ErrorLog = errorLog{g}
 	if !secure && !g.o.Implicit {

@@ -68,6 +68,7 @@ type Options struct {
 	Implicit    bool          // TLS from the first byte (RFC 8314)
 	Auth        bool          // offer AUTH, over TLS only
 	RequireAuth bool          // no MAIL without it (RFC 6409 4.3)
+	SMTPUTF8    bool          // offer it (RFC 6531)
 	Grace       time.Duration // how long a stop waits for messages under way
 	Limits      func() Limits
 	Trusted     func(netip.Addr) bool // clients that PerClient and the tight error limit spare
