@@ -119,6 +119,10 @@ func (l *Lock) Release() error {
 	if err != nil {
 		return fmt.Errorf("lock file %s/%s was taken away: %w", l.dir.Path, l.name, err)
 	}
+	if err := l.dir.Disk.RemoveAt(l.dir.FD, l.name); err == nil {
+		return nil
+	}
+	// Once more: everybody would wait two minutes for what is left here.
 	return l.dir.Disk.RemoveAt(l.dir.FD, l.name)
 }
 

@@ -8,6 +8,10 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
+
+	"posthorn/internal/durable"
 )
 
 // gonePID returns the pid of a process that has ended.
@@ -132,5 +136,28 @@ func TestReleaseOfTakenLock(t *testing.T) {
 	}
 	if got := get(t, path+"/"+UidlistLock); got != "1:other" {
 		t.Errorf("got %q, want the other's lock untouched", got)
+	}
+}
+
+// TestReleaseTriesTwice: a lock that is left keeps all others waiting.
+func TestReleaseTriesTwice(t *testing.T) {
+	d, path := testDir(t)
+	l, err := newLocker(t).Lock(d, UidlistLock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	failed := false
+	d.Disk.Hook = func(durable.Op) error {
+		if failed {
+			return nil
+		}
+		failed = true
+		return unix.EIO
+	}
+	if err := l.Release(); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(path + "/" + UidlistLock); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("got %v, want no lock file", err)
 	}
 }

@@ -1,6 +1,7 @@
 package mailbox
 
 import (
+	"cmp"
 	"errors"
 
 	"golang.org/x/sys/unix"
@@ -57,28 +58,30 @@ func (v *View) uidsOf(seqs []int) []uint32 {
 
 // retried runs a batch for messages, and once more, after a new look at the
 // folder, for those whose files had other names than we thought.
-func (f *folder) retried(uids []uint32, run func(uids []uint32) (again []uint32, err error), rescanned func()) error {
+func (f *folder) retried(uids []uint32, run func(uids []uint32) (again []uint32, err error), rescanned func()) (first error) {
 	for attempt := 0; attempt < maxLooks && len(uids) > 0; attempt++ {
 		var again []uint32
 		err := f.batch(func() (err error) {
 			again, err = run(uids)
 			return err
 		})
-		if err != nil || len(again) == 0 {
-			return err
+		first = cmp.Or(first, err)
+		if len(again) == 0 {
+			break
 		}
 		f.dirty = true
 		rescanned()
 		if err := f.refresh(true); err != nil {
-			return err
+			return cmp.Or(first, err)
 		}
 		uids = again
 	}
-	return nil
+	return first
 }
 
-// flag renames the files of messages to what op makes of their flags.
-func (f *folder) flag(uids []uint32, op Op, change bits, stands map[uint32]bool) (again []uint32, err error) {
+// flag renames the files of messages to what op makes of their flags, and
+// returns the first error that is not cured by looking again.
+func (f *folder) flag(uids []uint32, op Op, change bits, stands map[uint32]bool) (again []uint32, first error) {
 	for _, uid := range uids {
 		r := f.find(uid)
 		if r == nil {
@@ -89,11 +92,11 @@ func (f *folder) flag(uids []uint32, op Op, change bits, stands map[uint32]bool)
 			stands[uid] = true
 		case gone(err) || errors.Is(err, unix.EEXIST):
 			again = append(again, uid)
-		default:
-			return again, err
+		case first == nil: // the others may have room in their names
+			first = err
 		}
 	}
-	return again, nil
+	return again, first
 }
 
 // setFlags gives r's file the name that says b.

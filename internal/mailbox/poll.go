@@ -11,6 +11,8 @@ const pollEvery = 2 * time.Second
 
 // poller looks after the folders that could not be watched.
 type poller struct {
+	every time.Duration
+
 	mu      sync.Mutex
 	folders map[*folder]times
 	stop    chan struct{}
@@ -25,7 +27,7 @@ func (p *poller) add(f *folder) {
 	if p.folders == nil {
 		p.folders = make(map[*folder]times)
 		p.stop, p.done = make(chan struct{}), make(chan struct{})
-		go p.run(time.NewTicker(pollEvery))
+		go p.run(time.NewTicker(p.every))
 	}
 	p.folders[f] = now
 }

@@ -19,7 +19,11 @@ const childVariable = "POSTHORN_MAILBOX_CHILD"
 
 func TestMain(m *testing.M) {
 	if role := os.Getenv(childVariable); role != "" {
-		if err := child(role); err != nil {
+		run := child
+		if path, ok := strings.CutPrefix(role, "dovecot "); ok {
+			role, run = path, besideDovecot
+		}
+		if err := run(role); err != nil {
 			fmt.Println("error", err)
 			os.Exit(1)
 		}

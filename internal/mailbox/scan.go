@@ -278,7 +278,7 @@ func plainInfo(info []byte, st state, b bits) bool {
 	if len(info) == 0 {
 		return st&inNew != 0 && b == 0
 	}
-	if len(info) < 3 || info[1] != '2' || info[2] != ',' || len(info) == 3 && st&inNew != 0 {
+	if string(info[:min(3, len(info))]) != ":2," || len(info) == 3 && st&inNew != 0 {
 		return false
 	}
 	last := byte(0)

@@ -66,6 +66,7 @@ func New(o Options) *Store {
 		s.log = evlog.New(io.Discard)
 	}
 	s.locker, s.lerr = dovecot.NewLocker()
+	s.poller.every = pollEvery
 	return s
 }
 

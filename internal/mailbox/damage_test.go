@@ -1,0 +1,328 @@
+package mailbox
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"posthorn/internal/durable"
+)
+
+func TestJunkInTheFolder(t *testing.T) {
+	path := t.TempDir()
+	long := strings.Repeat("x", 250)
+	for _, name := range []string{"1.a.x:2,S", "2.b.x", "3.c.x:2,SR", "4.d.x:2,S,tail", "5.e.x:1,z", "6.f.x:2,XS", "7 g:2,",
+		"line\nend:2,", ".hidden", ":2,S", long + ":2,S", "8.h.x,S=x,W=-1:2,", "9.i.x,S=99999999999999999999:2,"} {
+		putFile(t, path, name, "A: b\n\nc\n")
+	}
+	for _, sub := range []string{"cur/folder:2,", "new", "tmp"} {
+		if err := os.MkdirAll(filepath.Join(path, sub), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	os.Symlink("1.a.x:2,S", path+"/cur/link:2,")
+	unix.Mkfifo(path+"/cur/fifo:2,", 0o600)
+	if err := os.WriteFile(path+"/new/"+long+"12345", []byte("A: b\n\nc\n"), 0o600); err != nil { // no room for ":2,"
+		t.Fatal(err)
+	}
+	v := sel(t, openBox(t, newStore(t, Options{}), path), "INBOX", false)
+	if v.Len() != 11 {
+		t.Errorf("got %d messages, want 11: %s", v.Len(), list(v))
+	}
+	for seq := 1; seq <= v.Len(); seq++ {
+		if got := content(t, v, seq); got != "A: b\r\n\r\nc\r\n" {
+			t.Errorf("%d: got %q", seq, got)
+		}
+	}
+	var all []int
+	for seq := range v.Len() {
+		all = append(all, seq+1)
+	}
+	changed, err := v.Store(all, Add, Flags{System: Flagged})
+	if len(changed) == 0 {
+		t.Errorf("got %v, %v, want flags on what has room", changed, err)
+	}
+	for _, name := range []string{"3.c.x:2,FRS", "4.d.x:2,FS,tail", "5.e.x:2,F", "6.f.x:2,FSX", "line\nend:2,", ":2,S"} {
+		if _, err := os.Lstat(filepath.Join(path, "cur", name)); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestMissingParts(t *testing.T) {
+	for _, sub := range []string{"tmp", "cur", "new"} {
+		path := t.TempDir()
+		b := openBox(t, newStore(t, Options{}), path)
+		appendText(t, b, "INBOX", "a", Flags{System: Seen})
+		b = openBox(t, newStore(t, Options{}), path)
+		os.RemoveAll(filepath.Join(path, sub))
+		appendText(t, b, "INBOX", "b", Flags{})
+		if v := sel(t, b, "INBOX", false); v.Len() < 1 {
+			t.Errorf("without %s: got %d messages", sub, v.Len())
+		}
+	}
+}
+
+// TestTwoFilesOfOneName: both messages stay.
+func TestTwoFilesOfOneName(t *testing.T) {
+	path := t.TempDir()
+	putFile(t, path, "1.a.x:2,", text("one"))
+	putFile(t, path, "1.a.x:2,S", text("two"))
+	deliver(t, path, "1.a.x", "three")
+	v := sel(t, openBox(t, newStore(t, Options{}), path), "INBOX", false)
+	syncView(t, v, true)
+	syncView(t, v, true)
+	var subjects []string
+	for seq := 1; seq <= v.Len(); seq++ {
+		subjects = append(subjects, subjectOf(content(t, v, seq)))
+	}
+	slices.Sort(subjects)
+	if got := strings.Join(subjects, " "); got != "one three two" {
+		t.Errorf("got %q, want all three messages", got)
+	}
+}
+
+// TestUidlistDamage cuts and garbles the uidlist: UIDVALIDITY is kept while it
+// can be read anywhere, whatever line is whole keeps its UID, and no UID is
+// given to another message.
+func TestUidlistDamage(t *testing.T) {
+	path := t.TempDir()
+	b := openBox(t, newStore(t, Options{}), path)
+	for i := range 4 {
+		appendText(t, b, "INBOX", fmt.Sprint(i), Flags{})
+	}
+	v := sel(t, b, "INBOX", false)
+	want, subjects := v.UIDValidity(), uidSubjects(t, v)
+	good, err := os.ReadFile(path + "/dovecot-uidlist")
+	if err != nil {
+		t.Fatal(err)
+	}
+	header := strings.IndexByte(string(good), '\n') + 1
+	for cut := 0; cut <= len(good); cut += 7 {
+		for _, garbled := range [][]byte{good[:cut], append(append(slices.Clone(good[:cut]), "\x00\xff 7"...), good[min(cut+4, len(good)):]...)} {
+			if err := os.WriteFile(path+"/dovecot-uidlist", garbled, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			s := New(Options{})
+			w := sel(t, openBox(t, s, path), "INBOX", true)
+			if cut >= header && w.UIDValidity() != want {
+				t.Errorf("cut at %d: got UIDVALIDITY %d, want %d", cut, w.UIDValidity(), want)
+			}
+			if w.Len() != 4 {
+				t.Errorf("cut at %d: got %d messages", cut, w.Len())
+			}
+			if w.UIDValidity() == want {
+				for uid, subject := range uidSubjects(t, w) {
+					if was, ok := subjects[uid]; ok && was != subject {
+						t.Errorf("cut at %d: UID %d was %q and is %q", cut, uid, was, subject)
+					}
+				}
+			}
+			w.Close()
+		}
+	}
+}
+
+func uidSubjects(t *testing.T, v *View) map[uint32]string {
+	t.Helper()
+	out := make(map[uint32]string)
+	for seq := 1; seq <= v.Len(); seq++ {
+		out[v.At(seq).UID] = subjectOf(content(t, v, seq))
+	}
+	return out
+}
+
+// TestUidlistLostWhileOpen: what is in memory is written again.
+func TestUidlistLostWhileOpen(t *testing.T) {
+	for _, replacement := range []string{"", "garbage\n"} {
+		path := t.TempDir()
+		b := openBox(t, newStore(t, Options{Shared: true}), path)
+		for i := range 3 {
+			appendText(t, b, "INBOX", fmt.Sprint(i), Flags{})
+		}
+		v := sel(t, b, "INBOX", false)
+		before := list(v)
+		os.Remove(path + "/dovecot-uidlist")
+		if replacement != "" {
+			os.WriteFile(path+"/dovecot-uidlist", []byte(replacement), 0o600)
+		}
+		if c := syncView(t, v, true); len(c.Expunged) > 0 {
+			t.Errorf("got %+v, want nothing expunged", c)
+		}
+		uid := appendText(t, b, "INBOX", "new", Flags{})
+		w := sel(t, openBox(t, newStore(t, Options{}), path), "INBOX", true)
+		if got := list(w); w.UIDValidity() != v.UIDValidity() || !strings.HasPrefix(got, strings.ReplaceAll(before, "+", "")) || uid != 4 {
+			t.Errorf("got %q V %d, UID %d, want %q V %d, 4", got, w.UIDValidity(), uid, before, v.UIDValidity())
+		}
+	}
+}
+
+// TestUIDValidityFromDovecotIndex: a lost uidlist keeps UIDVALIDITY when
+// Dovecot's index still has it.
+func TestUIDValidityFromDovecotIndex(t *testing.T) {
+	path := t.TempDir()
+	putFile(t, path, "1.a.x:2,", text("a"))
+	index := make([]byte, 120)
+	copy(index, []byte{7, 3, 0x78, 0, 0xe8, 1, 0, 0, 0x10, 0, 0, 0, 1})
+	copy(index[24:], []byte{0x31, 0xee, 0x02, 0x6b, 5})
+	if err := os.WriteFile(path+"/dovecot.index", index, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	v := sel(t, openBox(t, newStore(t, Options{}), path), "INBOX", true)
+	if v.UIDValidity() != 0x6b02ee31 || v.At(1).UID != 5 {
+		t.Errorf("got V %x UID %d, want 6b02ee31 and 5", v.UIDValidity(), v.At(1).UID)
+	}
+}
+
+// TestNoRoomForUIDs: what has a UID can be read when no new one can be given.
+func TestNoRoomForUIDs(t *testing.T) {
+	path := t.TempDir()
+	b := openBox(t, newStore(t, Options{}), path)
+	appendText(t, b, "INBOX", "a", Flags{})
+	full := &durable.Disk{Hook: func(op durable.Op) error { return unix.ENOSPC }}
+	deliver(t, path, "1.a.x", "b")
+	v := sel(t, openBox(t, newStore(t, Options{Disk: full}), path), "INBOX", false)
+	if v.Len() != 1 || !strings.Contains(content(t, v, 1), "Text of a") {
+		t.Errorf("got %d messages, want the one that has a UID", v.Len())
+	}
+	w := sel(t, openBox(t, newStore(t, Options{}), path), "INBOX", false)
+	if w.Len() != 2 {
+		t.Errorf("got %d messages with room again, want 2", w.Len())
+	}
+}
+
+// TestFaults fails each step of filing and copying in turn: a message that was
+// answered with a UID is there for a process that comes later, with that UID;
+// one that was not is not there.
+func TestFaults(t *testing.T) {
+	for _, op := range []string{"append", "append new", "copy"} {
+		t.Run(op, func(t *testing.T) {
+			step := 1
+			for fault(t, op, step) {
+				step++
+			}
+			if step < 6 {
+				t.Errorf("got only %d steps: the hook does not see the disk", step)
+			}
+		})
+	}
+}
+
+// fault reports whether the step was reached.
+func fault(t *testing.T, op string, step int) (reached bool) {
+	t.Helper()
+	path := t.TempDir()
+	setup := openBox(t, newStore(t, Options{}), path)
+	appendText(t, setup, "INBOX", "one", Flags{Keywords: []string{"kept"}})
+	appendText(t, setup, "INBOX", "two", Flags{})
+	setup.Create("Dest")
+	disk, n := new(durable.Disk), 0
+	b := openBox(t, newStore(t, Options{Disk: disk}), path)
+	v := sel(t, b, "INBOX", false)
+	disk.Hook = func(durable.Op) error {
+		if n++; n == step {
+			reached = true
+			return unix.EIO
+		}
+		return nil
+	}
+	var uids []uint32
+	var err error
+	switch m := text("new"); op {
+	case "append", "append new":
+		f := Flags{}
+		if op == "append" {
+			f.Keywords = []string{"word"}
+		}
+		uids = []uint32{0}
+		_, uids[0], err = b.Append("Dest", Incoming{Reader: strings.NewReader(m), Size: int64(len(m)), Flags: f})
+	case "copy":
+		_, _, uids, err = v.Copy([]int{1, 2}, "Dest")
+	}
+	disk.Hook = nil
+	later := sel(t, openBox(t, newStore(t, Options{}), path), "Dest", true)
+	if err != nil && later.Len() != 0 {
+		t.Errorf("step %d: got %d messages after %v", step, later.Len(), err)
+	}
+	for _, uid := range uids {
+		if err == nil && later.SeqOf(uid) == 0 {
+			t.Errorf("step %d: UID %d was answered and is not there: %s", step, uid, list(later))
+		}
+	}
+	if left, _ := filepath.Glob(path + "/.Dest/*/*.localhost*"); err != nil && len(left) > 0 && step > 1 {
+		t.Errorf("step %d: got %q left after %v", step, left, err)
+	}
+	return reached
+}
+
+// TestChangeFaults fails each step of a change of flags and of an expunge: the
+// picture stays what the files are.
+func TestChangeFaults(t *testing.T) {
+	for step := 1; ; step++ {
+		path := t.TempDir()
+		disk, n, reached := new(durable.Disk), 0, false
+		b := openBox(t, newStore(t, Options{Disk: disk}), path)
+		for i := range 3 {
+			appendText(t, b, "INBOX", fmt.Sprint(i), Flags{})
+		}
+		v := sel(t, b, "INBOX", false)
+		disk.Hook = func(op durable.Op) error {
+			if op.Name == "unlink" && strings.HasSuffix(op.Path, ".lock") {
+				return nil // tried twice; see the dotlock's own test
+			}
+			if n++; n == step {
+				reached = true
+				return unix.EIO
+			}
+			return nil
+		}
+		_, serr := v.Store([]int{1, 2, 3}, Add, Flags{System: Deleted, Keywords: []string{"x"}})
+		xerr := v.Expunge([]uint32{1, 3})
+		disk.Hook = nil
+		if reached && serr == nil && xerr == nil {
+			t.Errorf("step %d: the failure was not told", step)
+		}
+		syncView(t, v, true)
+		w := sel(t, openBox(t, newStore(t, Options{}), path), "INBOX", true)
+		if got, want := list(w), strings.ReplaceAll(list(v), "+", ""); got != want {
+			t.Errorf("step %d: got %q in the files, %q in the picture", step, got, want)
+		}
+		if !reached {
+			break
+		}
+	}
+}
+
+func TestSelectUnwritable(t *testing.T) {
+	if os.Getuid() == 0 {
+		path := t.TempDir() // root may write everywhere: the hook stands for the mode
+		b := openBox(t, newStore(t, Options{}), path)
+		appendText(t, b, "INBOX", "a", Flags{})
+		refuse := &durable.Disk{Hook: func(durable.Op) error { return unix.EROFS }}
+		v := sel(t, openBox(t, newStore(t, Options{Disk: refuse}), path), "INBOX", false)
+		if _, err := v.Store([]int{1}, Add, Flags{System: Seen}); !errors.Is(err, unix.EROFS) {
+			t.Errorf("got %v, want EROFS", err)
+		}
+		return
+	}
+	path := t.TempDir()
+	b := openBox(t, newStore(t, Options{}), path)
+	appendText(t, b, "INBOX", "a", Flags{})
+	for _, sub := range []string{"", "/cur", "/new"} {
+		os.Chmod(path+sub, 0o500)
+		defer os.Chmod(path+sub, 0o700)
+	}
+	v := sel(t, openBox(t, newStore(t, Options{}), path), "INBOX", false)
+	if content(t, v, 1) != text("a") {
+		t.Error("got another message")
+	}
+	if _, err := v.Store([]int{1}, Add, Flags{System: Seen}); err == nil {
+		t.Error("got nil, want an error")
+	}
+}

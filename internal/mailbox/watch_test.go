@@ -1,0 +1,133 @@
+package mailbox
+
+import (
+	"context"
+	"os"
+	"slices"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// wait fails the test when nobody tells the view of a change.
+func wait(t *testing.T, v *View) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	if err := v.Wait(ctx); err != nil {
+		t.Fatalf("got %v, want to be told of the change", err)
+	}
+}
+
+// until waits and syncs until a sync finds something.
+func until(t *testing.T, v *View) Changes {
+	t.Helper()
+	for {
+		wait(t, v)
+		if c := syncView(t, v, true); !c.Empty() {
+			return c
+		}
+	}
+}
+
+func TestWaitForOthers(t *testing.T) {
+	for _, unwatched := range []bool{false, true} {
+		path := t.TempDir()
+		s := newStore(t, Options{})
+		if unwatched {
+			s.watchOnce.Do(func() { s.watchErr = unix.EMFILE })
+			s.poller.every = time.Millisecond
+		}
+		v := sel(t, openBox(t, s, path), "INBOX", false)
+		deliver(t, path, "1.a.x", "one")
+		if c := until(t, v); c.Exists != 1 {
+			t.Errorf("unwatched %v: got %+v, want a message", unwatched, c)
+		}
+		if err := os.Rename(path+"/cur/1.a.x:2,", path+"/cur/1.a.x:2,S"); err != nil {
+			t.Fatal(err)
+		}
+		if c := until(t, v); !slices.Equal(c.Flags, []int{1}) || v.At(1).Flags.System != Seen {
+			t.Errorf("unwatched %v: got %+v, want flags", unwatched, c)
+		}
+		if err := os.Remove(path + "/cur/1.a.x:2,S"); err != nil {
+			t.Fatal(err)
+		}
+		if c := until(t, v); !slices.Equal(c.Expunged, []int{1}) {
+			t.Errorf("unwatched %v: got %+v, want an expunge", unwatched, c)
+		}
+	}
+}
+
+func TestWaitEndsWithItsContext(t *testing.T) {
+	v := sel(t, openBox(t, newStore(t, Options{}), t.TempDir()), "INBOX", false)
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := v.Wait(ctx); err != context.Canceled {
+		t.Errorf("got %v, want canceled", err)
+	}
+}
+
+// TestForeignChangeInsideABatch: the folder's time was taken after it, so only
+// the watch can tell.
+func TestForeignChangeInsideABatch(t *testing.T) {
+	path := t.TempDir()
+	b := openBox(t, newStore(t, Options{}), path)
+	appendText(t, b, "INBOX", "a", Flags{System: Seen})
+	putFile(t, path, "1.z.x:2,", text("b"))
+	v := sel(t, b, "INBOX", false)
+	other := sel(t, b, "INBOX", true)
+	f := v.folder
+	f.mu.Lock()
+	err := f.batch(func() error { return os.Rename(path+"/cur/1.z.x:2,", path+"/cur/1.z.x:2,F") })
+	dirty := f.dirty
+	f.mu.Unlock()
+	if err != nil || dirty {
+		t.Fatalf("got %v, dirty %v, want the change masked", err, dirty)
+	}
+	if c := until(t, other); len(c.Flags) != 1 {
+		t.Errorf("got %+v, want the foreign change", c)
+	}
+}
+
+// TestOwnChangesCostNoScan: after own renames the folder is not read again.
+func TestOwnChangesCostNoScan(t *testing.T) {
+	path := t.TempDir()
+	b := openBox(t, newStore(t, Options{}), path)
+	for range 3 {
+		appendText(t, b, "INBOX", "a", Flags{System: Seen})
+	}
+	v := sel(t, b, "INBOX", false)
+	f := v.folder
+	f.fine = true // on an older kernel too: nobody else is here
+	syncView(t, v, true)
+	v.Store([]int{1, 2}, Add, Flags{System: Flagged})
+	v.Expunge([]uint32{3})
+	f.mu.Lock()
+	now, err := f.now()
+	known := !f.dirty && now == f.times
+	f.mu.Unlock()
+	if !known || err != nil {
+		t.Errorf("got %v, times known %v, want no scan needed", err, known)
+	}
+}
+
+// TestPictureIsDropped: a folder that nobody uses is closed.
+func TestPictureIsDropped(t *testing.T) {
+	s := newStore(t, Options{})
+	b := openBox(t, s, t.TempDir())
+	sel(t, b, "INBOX", false).Close()
+	s.mu.Lock()
+	n, idle := len(s.folders), s.idle
+	for _, f := range s.folders {
+		s.drop(f)
+	}
+	left := s.idle
+	s.mu.Unlock()
+	if n != 1 || idle != 1 || left != 0 {
+		t.Errorf("got %d folders, %d idle, %d after the drop, want 1 1 0", n, idle, left)
+	}
+	if v := sel(t, b, "INBOX", true); v.UIDValidity() == 0 {
+		t.Error("got no UIDVALIDITY from the folder opened again")
+	}
+}
