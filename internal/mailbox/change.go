@@ -110,7 +110,7 @@ func (f *folder) setFlags(r *record, b bits) error {
 	}
 	f.forgetInfo(r)
 	r.state &^= inNew
-	f.setInfo(r, info)
+	f.setInfo(r, []byte(info))
 	f.touch(r)
 	return nil
 }

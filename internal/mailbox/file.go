@@ -241,7 +241,7 @@ func (f *folder) enter(d *draft, uid uint32) {
 		st, info = unclaimed|inNew, ""
 		f.news++
 	}
-	r, ok := f.add([]byte(d.base), info, st)
+	r, ok := f.add([]byte(d.base), []byte(info), st)
 	if !ok {
 		f.dirty = true
 		return

@@ -60,7 +60,7 @@ func (f *folder) moveOne(r *record) error {
 	}
 	f.forgetInfo(r)
 	r.state &^= inNew
-	f.setInfo(r, info)
+	f.setInfo(r, []byte(info))
 	return nil
 }
 

@@ -65,7 +65,7 @@ func (p *picture) file(r *record) string { return string(p.base(r)) + p.info(r) 
 
 // add appends a record with its base name and what the name says of sizes. The
 // arena's offsets end at 4 GiB: some 50 million messages.
-func (p *picture) add(base []byte, info string, st state) (*record, bool) {
+func (p *picture) add(base, info []byte, st state) (*record, bool) {
 	if len(base) > math.MaxUint8 || len(p.names)+len(base) > math.MaxUint32 {
 		return nil, false
 	}
@@ -80,16 +80,18 @@ func (p *picture) add(base []byte, info string, st state) (*record, bool) {
 }
 
 // setInfo takes info as what is on the disk, and the flags from it.
-func (p *picture) setInfo(r *record, info string) {
-	r.flags = readInfo(info)
+func (p *picture) setInfo(r *record, info []byte) {
 	p.forgetInfo(r)
-	if p.info(r) == info {
+	b, plain := plainInfo(info, r.state)
+	if plain {
+		r.flags = b
 		return
 	}
+	r.flags = readInfo(string(info))
 	if p.odd == nil {
 		p.odd = make(map[uint32]string)
 	}
-	p.odd[r.name] = info
+	p.odd[r.name] = string(info)
 	r.state |= oddInfo
 }
 
@@ -107,7 +109,7 @@ func (p *picture) rename(r *record, base string) {
 	p.wasted += int(r.len)
 	r.name, r.len = uint32(len(p.names)), uint8(len(base))
 	p.names = append(p.names, base...)
-	p.setInfo(r, info)
+	p.setInfo(r, []byte(info))
 }
 
 // find returns the record of uid, or nil.

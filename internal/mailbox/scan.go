@@ -223,7 +223,7 @@ func (s *scan) born(base, info []byte, st state) {
 	if !bytes.Contains(base, []byte(",S=")) && !f.isMessage(base, info, st) {
 		return
 	}
-	r, ok := f.add(base, string(info), st)
+	r, ok := f.add(base, info, st)
 	if !ok {
 		return
 	}
@@ -258,7 +258,8 @@ func (f *folder) where(st state) int {
 
 // update takes in where a known message's file stands now, and its flags.
 func (f *folder) update(r *record, info []byte, st state) {
-	if r.state&oddInfo == 0 && (r.state^st)&inNew == 0 && plainInfo(info, st, r.flags) {
+	b, plain := plainInfo(info, st)
+	if plain && b == r.flags && r.state&oddInfo == 0 && (r.state^st)&inNew == 0 {
 		return
 	}
 	was := r.flags
@@ -267,30 +268,31 @@ func (f *folder) update(r *record, info []byte, st state) {
 		r.state &^= unclaimed // another process took its \Recent
 	}
 	r.state = r.state&^inNew | st&inNew
-	f.setInfo(r, string(info))
+	f.setInfo(r, info)
 	if r.flags != was {
 		f.touch(r)
 	}
 }
 
-// plainInfo reports whether info is exactly what the flags b make.
-func plainInfo(info []byte, st state, b bits) bool {
+// plainInfo reads info when it is exactly what flags make, as nearly always,
+// and allocates nothing.
+func plainInfo(info []byte, st state) (b bits, ok bool) {
 	if len(info) == 0 {
-		return st&inNew != 0 && b == 0
+		return 0, st&inNew != 0
 	}
 	if string(info[:min(3, len(info))]) != ":2," || len(info) == 3 && st&inNew != 0 {
-		return false
+		return 0, false
 	}
 	last := byte(0)
 	for _, c := range info[3:] {
 		bit, ok := letterBit(c)
-		if !ok || c <= last || b&bit == 0 {
-			return false
+		if !ok || c <= last {
+			return 0, false
 		}
-		b &^= bit
+		b |= bit
 		last = c
 	}
-	return b == 0
+	return b, true
 }
 
 // touch notes that r's flags changed.

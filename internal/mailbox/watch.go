@@ -143,6 +143,7 @@ type watcher struct {
 	mu      sync.Mutex
 	folders map[int32]*folder
 	watches map[*folder]int32
+	stop    chan struct{}
 	done    chan struct{}
 }
 
@@ -155,7 +156,8 @@ func newWatcher(pause time.Duration, told func(*folder, uint32, string)) (*watch
 	}
 	w := &watcher{
 		file: os.NewFile(uintptr(fd), "inotify"), pause: pause, told: told,
-		folders: make(map[int32]*folder), watches: make(map[*folder]int32), done: make(chan struct{}),
+		folders: make(map[int32]*folder), watches: make(map[*folder]int32),
+		stop: make(chan struct{}), done: make(chan struct{}),
 	}
 	go w.run()
 	return w, nil
@@ -163,6 +165,7 @@ func newWatcher(pause time.Duration, told func(*folder, uint32, string)) (*watch
 
 // close ends the watching.
 func (w *watcher) close() {
+	close(w.stop)
 	w.file.Close()
 	<-w.done
 }
@@ -220,8 +223,10 @@ func (w *watcher) run() {
 			return
 		}
 		w.events(buf[:n])
-		if w.pause > 0 {
-			time.Sleep(w.pause) // the kernel's queue gathers what comes meanwhile
+		select {
+		case <-w.stop:
+			return
+		case <-time.After(w.pause): // the kernel's queue gathers what comes meanwhile
 		}
 	}
 }

@@ -1,0 +1,74 @@
+package mailbox
+
+import (
+	"fmt"
+	"os"
+	"testing"
+)
+
+// fill makes n messages with their uidlist.
+func fill(b *testing.B, n int) string {
+	b.Helper()
+	path := b.TempDir()
+	for _, sub := range []string{"/cur", "/new", "/tmp"} {
+		if err := os.MkdirAll(path+sub, 0o700); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for i := range n {
+		if err := os.WriteFile(fmt.Sprintf("%s/cur/%d.M%dP7.host,S=19,W=22:2,S", path, 1700000000+i, i), []byte("From: a\n\nhello you\n"), 0o600); err != nil {
+			b.Fatal(err)
+		}
+	}
+	s := New(Options{})
+	box := openBox(b, s, path)
+	sel(b, box, "INBOX", false).Close()
+	s.Close()
+	return path
+}
+
+// BenchmarkSelectCold opens a folder that is not in memory.
+func BenchmarkSelectCold(b *testing.B) {
+	for _, n := range []int{1000, 10000, 100000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			path := fill(b, n)
+			b.ReportAllocs()
+			for b.Loop() {
+				s := New(Options{})
+				box := openBox(b, s, path)
+				v := sel(b, box, "INBOX", false)
+				if v.Len() != n {
+					b.Fatalf("got %d messages", v.Len())
+				}
+				v.Close()
+				s.Close()
+			}
+		})
+	}
+}
+
+// BenchmarkStoreOne changes one flag and syncs.
+func BenchmarkStoreOne(b *testing.B) {
+	path := fill(b, 10000)
+	v := sel(b, openBox(b, newStore(b, Options{}), path), "INBOX", false)
+	seq := 0
+	for b.Loop() {
+		seq++
+		if _, err := v.Store([]int{1 + seq%v.Len()}, Op(1+seq/v.Len()%2), Flags{System: Flagged}); err != nil {
+			b.Fatal(err)
+		}
+		if _, err := v.Sync(true); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkAt reads flags and sizes, as FETCH 1:* FAST does.
+func BenchmarkAt(b *testing.B) {
+	v := sel(b, openBox(b, newStore(b, Options{}), fill(b, 10000)), "INBOX", true)
+	for b.Loop() {
+		for seq := range v.Len() {
+			v.At(seq + 1)
+		}
+	}
+}
