@@ -68,6 +68,10 @@ func (c *Conn) next(w *wire) {
 		w.feed = c.response(text, err)
 		return
 	}
+	if c.stopped() { // what is pipelined behind is not begun
+		c.bye("4.3.2", "shutting down")
+		return
+	}
 	if c.busy() {
 		c.bye("4.7.0", "too many commands")
 		return

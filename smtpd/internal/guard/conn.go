@@ -201,6 +201,12 @@ func (c *Conn) stop() {
 	}
 }
 
+func (c *Conn) stopped() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.stopping
+}
+
 // broken notes why a read failed. The dialogue is over: whatever the client
 // sends now belongs to what was broken off.
 func (c *Conn) broken(err error) {

@@ -199,11 +199,14 @@ func TestStop(t *testing.T) {
 	idle.want("421 4.3.2*")
 	idle.wantEnd()
 	idle.conn.Close()
-	busy.send("y\r\n.\r\n")
+	busy.send("y\r\n.\r\nMAIL FROM:<late@x.test>\r\n")
 	busy.want("250 2.0.0 ID queued", "421 4.3.2*")
 	busy.wantEnd()
 	busy.conn.Close()
 	<-stopped
+	if got := matching(s.Calls(), "mail late"); len(got) != 0 {
+		t.Errorf("got %q, want nothing begun that was pipelined behind", got)
+	}
 	if got := matching(s.Calls(), "data"); len(got) != 1 || got[0] != `data "x\r\ny\r\n"` {
 		t.Errorf("got %q, want the message", got)
 	}
