@@ -27,7 +27,8 @@ type Header struct {
 	Extra       string // fields that we do not know, each with a blank in front
 
 	version  int
-	nAt, nLn int // where N's digits stand in the line
+	nAt, nLn int  // where N's digits stand in the line
+	broken   bool // only UIDVALIDITY could be read
 }
 
 // Record is one message's line: `12 S123 W130 :name`. Its slices are valid
@@ -88,6 +89,24 @@ func (h *Header) field(w []byte, at int) (err error) {
 		h.Extra += " " + string(w)
 	}
 	return err
+}
+
+// salvageHeader finds UIDVALIDITY in the first line of a list whose header
+// cannot be read as a whole. The number counts only with a blank or line end
+// behind it: one that was cut short would be another.
+func salvageHeader(b []byte) (h Header, end int64, ok bool) {
+	line, _, whole := bytes.Cut(b, []byte{'\n'})
+	end = int64(len(line))
+	if whole {
+		end++
+	}
+	_, rest, found := bytes.Cut(line, []byte(" V"))
+	digits, _, blank := bytes.Cut(rest, []byte{' '})
+	v, err := parseUint(digits)
+	if !found || err != nil || v == 0 || !blank && !whole {
+		return Header{}, 0, false
+	}
+	return Header{UIDValidity: v, Next: 1, version: 3, broken: true}, end, true
 }
 
 func parseHeader1(words [][]byte) (h Header, err error) {

@@ -70,7 +70,12 @@ func (l *Uidlist) Next() uint32 { return l.next }
 func (l *Uidlist) Records() int { return l.count }
 
 // Damaged returns how many lines of the file could not be read.
-func (l *Uidlist) Damaged() int { return l.damaged }
+func (l *Uidlist) Damaged() int {
+	if l.head.broken {
+		return l.damaged + 1
+	}
+	return l.damaged
+}
 
 // Changed reports whether the file changed since the last Load or own change.
 func (l *Uidlist) Changed() (bool, error) {
@@ -166,10 +171,14 @@ func (l *Uidlist) readHeader() (Header, int64, error) {
 	}
 	line, _, ok := bytes.Cut(buf[:n], []byte{'\n'})
 	head, err := ParseHeader(line)
-	if !ok || err != nil {
+	if ok && err == nil {
+		return head, int64(len(line)) + 1, nil
+	}
+	head, end, ok := salvageHeader(buf[:n])
+	if !ok {
 		return Header{}, 0, fmt.Errorf("%w: its header is unreadable", ErrNoList)
 	}
-	return head, int64(len(line)) + 1, nil
+	return head, end, nil
 }
 
 // lines reads whole lines up to the end of r. What stands behind the last line

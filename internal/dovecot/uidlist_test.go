@@ -80,6 +80,9 @@ func TestLoad(t *testing.T) {
 		{"zero and too high", "3 V5 N4\n0 :a\n4294967295 :b\n99999999999 :c\n", "", 4, 3},
 		{"long line", "3 V5 N4\n1 :a\n2 " + strings.Repeat("x", 100000) + " :b\n3 :c\n", "1  a|3  c", 4, 1},
 		{"NUL bytes", "3 V5 N4\n1 :a\n\x00\x00\x00\x00\n3 :c\n", "1  a|3  c", 4, 1},
+		{"garbled N", "3 V5 N4x\n1 :a\n", "1  a", 2, 1},
+		{"garbled version", "\x00 V5 N4\n1 :a\n", "1  a", 2, 1},
+		{"cut in the header", "3 V5 N", "", 1, 1},
 		{"version 1", "1 5 4\n1 a\n3 b,S=3\n", "1  a|3  b,S=3", 4, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -99,7 +102,7 @@ func TestLoad(t *testing.T) {
 }
 
 func TestLoadUnreadable(t *testing.T) {
-	for _, content := range []string{"", "3", "3 V", "3 V5 N4", "2 V5 N4\n", "3 N4\n", "3 V0 N4\n", "3 Vx N4\n", "\x00\x00\n", strings.Repeat("3", 9000)} {
+	for _, content := range []string{"", "3", "3 V", "3 V5", "3 N4\n", "3 V0 N4\n", "3 Vx N4\n", "\x00\x00\n", strings.Repeat("3", 9000)} {
 		d, path := testDir(t)
 		put(t, path+"/dovecot-uidlist", content)
 		l := NewUidlist(d, 1000)
@@ -315,6 +318,8 @@ func reserveFault(t *testing.T, start string, step int) (reached bool) {
 
 func FuzzUidlist(f *testing.F) {
 	f.Add("3 V5 N4 G0123\n1 :a,S=25\n2 S25 W29 :b\n")
+	f.Add("\xff V5 N4\n1 :a\n")
+	f.Add("3 V5 ")
 	f.Add("1 5 4\n1 a\n3 b,S=3\n")
 	f.Add("3 V5 N0000000004\n1 :a\n2 :to")
 	f.Fuzz(func(t *testing.T, content string) {

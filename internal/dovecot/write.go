@@ -49,10 +49,10 @@ func (l *Uidlist) Reserve(n uint32) error {
 	if uint64(l.next)+uint64(n) > MaxUID {
 		return ErrExhausted
 	}
-	if l.damaged > 0 || l.torn {
+	if l.Damaged() > 0 || l.torn {
 		l.next = min(higher(max(l.next, l.last+1), damageGap), MaxUID-n)
 	}
-	if l.damaged > 0 || l.torn || l.head.version != 3 || l.head.nLn != nextDigits {
+	if l.Damaged() > 0 || l.torn || l.head.version != 3 || l.head.nLn != nextDigits {
 		return l.rewrite(n, func(*Record) bool { return true })
 	}
 	if l.next+n <= l.head.Next {
@@ -102,13 +102,14 @@ func (l *Uidlist) rewrite(n uint32, keep func(*Record) bool) error {
 	if l.file == nil {
 		return ErrNoList
 	}
-	if l.damaged > 0 || l.torn {
+	if l.Damaged() > 0 || l.torn {
 		if err := l.keepBroken(); err != nil {
 			return err
 		}
 	}
 	old := io.NewSectionReader(l.file, 0, l.end)
 	version := l.head.version
+	l.head.broken = false
 	if l.next+n > l.head.Next {
 		l.head.Next = higher(l.next, max(n, l.step))
 	}
@@ -119,8 +120,8 @@ func (l *Uidlist) rewrite(n uint32, keep func(*Record) bool) error {
 func copyRecords(w *bufio.Writer, old io.Reader, version int, keep func(*Record) bool) error {
 	src := Uidlist{end: 0}
 	r := bufio.NewReaderSize(old, 64<<10)
-	if _, err := skipLine(r); err != nil {
-		return err // the header
+	if _, err := skipLine(r); err != nil { // the header
+		return ignoreEOF(err)
 	}
 	var werr error
 	var b []byte

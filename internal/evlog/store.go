@@ -18,8 +18,8 @@ func (l *Log) SizeCorrected(folder, file, name string) {
 	l.event("size-corrected", "folder", folder, "file", file, "name", name)
 }
 
-// FolderUnwatched: the kernel refused to watch the folder; it is looked at now
-// and then instead.
+// FolderUnwatched: the kernel refused to watch the folder, and perhaps others
+// after it; they are looked at now and then instead.
 func (l *Log) FolderUnwatched(folder string, err error) {
 	l.event("folder-unwatched", "folder", folder, "err", cause(err))
 }

@@ -103,7 +103,7 @@ func TestUidlistDamage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	header := strings.IndexByte(string(good), '\n') + 1
+	readable := strings.Index(string(good), " N") + 1 // up to here UIDVALIDITY stands
 	for cut := 0; cut <= len(good); cut += 7 {
 		for _, garbled := range [][]byte{good[:cut], append(append(slices.Clone(good[:cut]), "\x00\xff 7"...), good[min(cut+4, len(good)):]...)} {
 			if err := os.WriteFile(path+"/dovecot-uidlist", garbled, 0o600); err != nil {
@@ -111,7 +111,7 @@ func TestUidlistDamage(t *testing.T) {
 			}
 			s := New(Options{})
 			w := sel(t, openBox(t, s, path), "INBOX", true)
-			if cut >= header && w.UIDValidity() != want {
+			if cut >= readable && w.UIDValidity() != want {
 				t.Errorf("cut at %d: got UIDVALIDITY %d, want %d", cut, w.UIDValidity(), want)
 			}
 			if w.Len() != 4 {
@@ -160,6 +160,23 @@ func TestUidlistLostWhileOpen(t *testing.T) {
 		if got := list(w); w.UIDValidity() != v.UIDValidity() || !strings.HasPrefix(got, strings.ReplaceAll(before, "+", "")) || uid != 4 {
 			t.Errorf("got %q V %d, UID %d, want %q V %d, 4", got, w.UIDValidity(), uid, before, v.UIDValidity())
 		}
+	}
+}
+
+// TestUIDValidityChanged: a view whose UIDs mean nothing any more says so.
+func TestUIDValidityChanged(t *testing.T) {
+	path := t.TempDir()
+	b := openBox(t, newStore(t, Options{Shared: true}), path)
+	appendText(t, b, "INBOX", "a", Flags{})
+	v := sel(t, b, "INBOX", false)
+	if err := os.WriteFile(path+"/dovecot-uidlist", []byte("3 V7 N1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := v.Sync(true); !errors.Is(err, ErrReset) {
+		t.Errorf("got %v, want ErrReset", err)
+	}
+	if w := sel(t, b, "INBOX", true); w.UIDValidity() != 7 || list(w) != "1:" {
+		t.Errorf("got V %d %q, want 7 and UID 1", w.UIDValidity(), list(w))
 	}
 }
 

@@ -14,6 +14,9 @@ import (
 	"posthorn/internal/maildir"
 )
 
+// cleanEvery says how seldom a filing also looks for what crashes left in tmp/.
+const cleanEvery = 64
+
 // draft is a message file in tmp/ on its way into a folder. A crash leaves it
 // there, for whoever cleans tmp/ after 36 hours.
 type draft struct {
@@ -53,6 +56,10 @@ func (b *Box) Append(name string, m Incoming) (uidvalidity, uid uint32, err erro
 		return 0, 0, err
 	}
 	defer unix.Close(tmp)
+	if b.store.filings.Add(1)%cleanEvery == 1 {
+		// What cannot be removed now is met again.
+		_ = maildir.Clean(b.root.Disk, tmp, time.Now())
+	}
 	d, err := b.store.write(tmp, m)
 	if err != nil {
 		return 0, 0, fmt.Errorf("filing message: %w", err)

@@ -365,14 +365,14 @@ func (s *scan) part(t twin) error {
 		info = ":2,"
 	}
 	own := f.store.uniqueName(-1, -1) + info
-	err := f.rename(from, name, from, own)
+	err := f.batch(func() error { return f.rename(from, name, from, own) })
+	f.dirty = true // the time changed under our hands
 	if gone(err) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	f.dirty = true // the time changed under our hands
 	s.file([]byte(own), t.state)
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -54,6 +55,8 @@ type Store struct {
 	curWatch  *watcher
 	watchErr  error
 	poller    poller
+	unwatched sync.Once // logs only the first
+	filings   atomic.Uint32
 }
 
 // New returns a Store. Close it when no session is left.
@@ -221,7 +224,7 @@ func (s *Store) watch(f *folder) {
 	}
 	if err != nil {
 		s.unwatch(f)
-		s.log.FolderUnwatched(f.dir.Path, err)
+		s.unwatched.Do(func() { s.log.FolderUnwatched(f.dir.Path, err) })
 		s.poller.add(f)
 	}
 }

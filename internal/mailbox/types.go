@@ -16,6 +16,7 @@ var (
 	ErrExpunged   = errors.New("message is gone")
 	ErrKeywords   = errors.New("this folder has no room for another keyword")
 	ErrBadKeyword = errors.New("not a possible keyword")
+	ErrReset      = errors.New("folder got a new UIDVALIDITY while it was open")
 	ErrLocked     = errors.New("mailbox is in use by another POP3 session")
 	ErrTooLarge   = errors.New("message is too large")
 	ErrShort      = errors.New("message ended before its announced size")

@@ -14,6 +14,7 @@ type View struct {
 	readOnly bool
 	changed  chan struct{}
 
+	validity uint32   // UIDVALIDITY when the folder was selected
 	uids     []uint32 // by sequence number
 	recent   []uint32 // the UIDs that are recent in this session, rising
 	next     uint32   // no message from this UID on is in uids
@@ -40,6 +41,7 @@ func (b *Box) Select(name string, readOnly bool) (*View, error) {
 		b.store.leave(f)
 		return nil, err
 	}
+	v.validity = f.list.UIDValidity()
 	v.take(&Changes{}, true)
 	v.mod, v.keywords = f.mod, f.keywordCount()
 	return v, nil
@@ -74,12 +76,9 @@ func (v *View) Close() error {
 	return nil
 }
 
-// UIDValidity returns the folder's UIDVALIDITY.
-func (v *View) UIDValidity() uint32 {
-	v.folder.mu.Lock()
-	defer v.folder.mu.Unlock()
-	return v.folder.list.UIDValidity()
-}
+// UIDValidity returns the folder's UIDVALIDITY. It stays the same for the
+// View.
+func (v *View) UIDValidity() uint32 { return v.validity }
 
 // UIDNext returns the lowest UID that a message not seen yet can have.
 func (v *View) UIDNext() uint32 {
@@ -176,6 +175,7 @@ func (f *folder) keywordCount() (n int) {
 // Sync takes in what others changed since the last Sync and returns what the
 // session has to announce. With expunge false, messages that are gone keep
 // their numbers: FETCH, STORE and SEARCH must not renumber (RFC 3501 7.4.1).
+// Errors: ErrReset, after which the View is of no use any more.
 func (v *View) Sync(expunge bool) (Changes, error) {
 	f := v.folder
 	f.mu.Lock()
@@ -184,6 +184,9 @@ func (v *View) Sync(expunge bool) (Changes, error) {
 		return Changes{Exists: -1}, err
 	}
 	c := Changes{Exists: -1}
+	if f.list.UIDValidity() != v.validity {
+		return c, ErrReset
+	}
 	v.take(&c, expunge)
 	if n := f.keywordCount(); n != v.keywords {
 		v.keywords, c.KeywordsChanged = n, true
