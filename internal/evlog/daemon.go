@@ -35,6 +35,12 @@ func (l *Log) PeerRefused(socket string, pid, uid int) {
 	l.event("peer-refused", "socket", socket, "pid", number(pid), "uid", number(uid))
 }
 
+// PeerLimited: processes of uid hold as many connections to this socket as one
+// uid may have; this one was closed.
+func (l *Log) PeerLimited(socket string, pid, uid int) {
+	l.event("peer-limited", "socket", socket, "pid", number(pid), "uid", number(uid))
+}
+
 // PeerFailed: a request on a socket between daemons could not be read or
 // answered.
 func (l *Log) PeerFailed(socket string, err error) {

@@ -30,9 +30,6 @@ type Server struct {
 	Handle func(ctx context.Context, p Peer, req attr.List, f *os.File) (attr.List, *os.File)
 }
 
-// maxConns bounds the connections to one socket; the clients pool theirs.
-const maxConns = 1024
-
 // Serve accepts until ctx is done, then closes idle connections, waits for the
 // requests that run, and returns nil. It closes l.
 func (s *Server) Serve(ctx context.Context, l *net.UnixListener) error {
@@ -44,6 +41,7 @@ func (s *Server) Serve(ctx context.Context, l *net.UnixListener) error {
 	defer wg.Wait()
 	defer cancel()
 	slots := make(chan struct{}, maxConns)
+	shares := newShares(s.Allow)
 	for {
 		slots <- struct{}{}
 		c, err := l.AcceptUnix()
@@ -62,13 +60,13 @@ func (s *Server) Serve(ctx context.Context, l *net.UnixListener) error {
 		}
 		wg.Go(func() {
 			defer func() { <-slots }()
-			s.conn(ctx, c)
+			s.conn(ctx, c, shares)
 		})
 	}
 }
 
 // conn serves one connection until its peer leaves.
-func (s *Server) conn(ctx context.Context, u *net.UnixConn) {
+func (s *Server) conn(ctx context.Context, u *net.UnixConn, shares *shares) {
 	c := attr.NewConn(u)
 	defer c.Close()
 	defer s.recover()
@@ -81,6 +79,11 @@ func (s *Server) conn(ctx context.Context, u *net.UnixConn) {
 		s.Log.PeerRefused(s.Name, peer.PID, peer.UID)
 		return
 	}
+	if !shares.enter(peer.UID) {
+		s.Log.PeerLimited(s.Name, peer.PID, peer.UID)
+		return
+	}
+	defer shares.leave(peer.UID)
 	// An idle connection wakes up when the server stops.
 	stop := context.AfterFunc(ctx, func() { u.SetReadDeadline(time.Unix(1, 0)) })
 	defer stop()
