@@ -88,11 +88,12 @@ func (words) command(ctx context.Context, c *Conn, w []string) (bool, error) {
 }
 
 // people knows ann with the password pw.
-type people struct{}
+type people struct{ held chan struct{} } // told of each login that is held back
 
-func (people) Login(ctx context.Context, c directory.Credentials) (directory.Login, error) {
+func (p people) Login(ctx context.Context, c directory.Credentials) (directory.Login, error) {
 	switch {
 	case c.User == "slow":
+		p.held <- struct{}{}
 		<-ctx.Done()
 		return directory.Login{}, verdict.Fail(verdict.Never, "5.7.8", "no", nil)
 	case c.User == "down":
@@ -116,6 +117,7 @@ type instance struct {
 	*Server
 	addr, tlsAddr string
 	sessions      chan handed               // accepted hand-overs
+	held          chan struct{}             // logins held back
 	answer        atomic.Pointer[attr.List] // of the session program
 	stop          func()                    // ends the server and waits
 	log           *strings.Builder
@@ -124,10 +126,10 @@ type instance struct {
 
 func start(t *testing.T, change func(*Server)) *instance {
 	t.Helper()
-	in := &instance{sessions: make(chan handed, 10), log: &strings.Builder{}}
+	in := &instance{sessions: make(chan handed, 10), held: make(chan struct{}, 1), log: &strings.Builder{}}
 	in.say(sock.Reply(verdict.Of(nil)))
 	path := filepath.Join(t.TempDir(), "s.sock")
-	in.Server = newServer(words{}, evlog.New(in.log), people{}, &sock.Client{Path: path, Proto: "posthorn-session/1"})
+	in.Server = newServer(words{}, evlog.New(in.log), people{in.held}, &sock.Client{Path: path, Proto: "posthorn-session/1"})
 	in.settings.Store(&settings{connections: 20, perClient: 20, timeout: limit, clear: "loopback"})
 	in.config, in.roots = testKeys(t)
 	if change != nil {

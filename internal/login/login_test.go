@@ -89,6 +89,7 @@ func TestFailureDelayHoldsNobodyElse(t *testing.T) {
 	slow := dial(t, in.addr)
 	slow.send("LOGIN slow wrong a\r\n") // held back for as long as the test runs
 	slow.want("HELLO")
+	<-in.held
 	other := dial(t, in.addr)
 	other.send("hi\r\n")
 	other.want("HELLO", "ECHO hi")
