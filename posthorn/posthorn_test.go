@@ -117,6 +117,21 @@ func TestRunStartsAgainWhatDies(t *testing.T) {
 	}
 }
 
+// TestRunTellsOfTheDead: what the supervisor says are events, a calm end too.
+func TestRunTellsOfTheDead(t *testing.T) {
+	file, dir := instance(t, "exec sleep 1000\n")
+	os.WriteFile(filepath.Join(dir, "libexec", "queued"), []byte("#!/bin/sh\nexit 0\n"), 0o755)
+	os.Remove(filepath.Join(dir, "libexec", "smtpd"))
+	out, _, _ := supervise(t, file)
+	for _, want := range []string{
+		"posthorn: start name=queued pid=",
+		"posthorn: died name=queued err=\"exit status 0\" again=100ms\n",
+		"posthorn: died name=smtpd err=\"fork/exec " + filepath.Join(dir, "libexec", "smtpd") + ": no such file or directory\" again=100ms\n",
+	} {
+		out.wait(t, func(s string) bool { return strings.Contains(s, want) })
+	}
+}
+
 func TestRunEndsWhenADaemonRefusesItsConfiguration(t *testing.T) {
 	file, dir := instance(t, "exec sleep 1000\n")
 	os.WriteFile(filepath.Join(dir, "libexec", "deliver"), []byte("#!/bin/sh\nexit 100\n"), 0o755)

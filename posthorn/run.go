@@ -11,12 +11,14 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
 
 	"posthorn/internal/conf"
 	"posthorn/internal/daemon"
+	"posthorn/internal/evlog"
 )
 
 // daemons returns the programs that a configuration needs, those first that
@@ -70,6 +72,7 @@ func runDaemons(e *env, args []string) error {
 // supervisor keeps one process for each daemon.
 type supervisor struct {
 	file, libexec string
+	log           *evlog.Log // its own lines
 	forks         chan fork
 
 	mu      sync.Mutex
@@ -85,8 +88,10 @@ type fork struct {
 }
 
 func newSupervisor(e *env) *supervisor {
-	return &supervisor{file: e.conf.File, libexec: e.conf.Libexec, out: e.stderr,
+	s := &supervisor{file: e.conf.File, libexec: e.conf.Libexec, out: e.stderr,
 		running: map[string]*os.Process{}, forks: make(chan fork)}
+	s.log = evlog.New(lines{s, "posthorn"})
+	return s
 }
 
 // run returns after ctx is done and all daemons ended, or with the error of
@@ -141,7 +146,10 @@ func (s *supervisor) keep(ctx context.Context, name string) error {
 		if time.Since(began) > goodLife {
 			wait = firstWait
 		}
-		s.say("posthorn", fmt.Sprintf("died name=%s err=%q again=%s", name, fmt.Sprint(err), wait))
+		if err == nil {
+			err = errors.New("exit status 0")
+		}
+		s.log.Died(name, err, wait)
 		select {
 		case <-time.After(wait):
 		case <-ctx.Done():
@@ -167,7 +175,7 @@ func (s *supervisor) once(ctx context.Context, name string) error {
 	if err := <-f.done; err != nil {
 		return err
 	}
-	s.say("posthorn", fmt.Sprintf("start name=%s pid=%d", name, cmd.Process.Pid))
+	s.log.Start(name, cmd.Process.Pid)
 	s.set(name, cmd.Process)
 	defer s.set(name, nil)
 	s.copyLog(name, log)
@@ -213,4 +221,15 @@ func (s *supervisor) say(name, line string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	fmt.Fprintf(s.out, "%s: %s\n", name, line)
+}
+
+// lines is the log of name, each line of which is one Write.
+type lines struct {
+	s    *supervisor
+	name string
+}
+
+func (l lines) Write(p []byte) (int, error) {
+	l.s.say(l.name, strings.TrimSuffix(string(p), "\n"))
+	return len(p), nil
 }
