@@ -221,6 +221,8 @@ func TestExitCodes(t *testing.T) {
 	}
 }
 
+// TestInheritedSocket: one of two sockets of a name is served, and the log tells
+// of the other, which the parent opened for nothing.
 func TestInheritedSocket(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -234,8 +236,8 @@ func TestInheritedSocket(t *testing.T) {
 	defer f.Close()
 	// A shell sets LISTEN_PID to its own pid and becomes the daemon.
 	cmd := exec.Command("/bin/sh", "-c", `LISTEN_PID=$$ exec "$0" -c "$1"`, os.Args[0], instance(t, ""))
-	cmd.Env = append(os.Environ(), "DAEMON_TEST_CHILD=1", "LISTEN_FDS=1", "LISTEN_FDNAMES=smtp")
-	cmd.ExtraFiles = []*os.File{f}
+	cmd.Env = append(os.Environ(), "DAEMON_TEST_CHILD=1", "LISTEN_FDS=2", "LISTEN_FDNAMES=smtp:smtp")
+	cmd.ExtraFiles = []*os.File{f, f}
 	out, _ := cmd.StderrPipe()
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -246,4 +248,5 @@ func TestInheritedSocket(t *testing.T) {
 	if got := value(p.wait(t, "listening"), "addr"); got != l.Addr().String() {
 		t.Errorf("got %s, want the inherited %s", got, l.Addr())
 	}
+	p.wait(t, "inherited-unused name=smtp")
 }

@@ -43,10 +43,11 @@ func inheritedSockets() map[string][]*os.File {
 	return found
 }
 
-// closeInherited closes what nobody asked for.
+// closeInherited closes what nobody asked for, which is then on offer nowhere.
 func (d *Daemon) closeInherited() {
-	for _, files := range d.inherited {
+	for name, files := range d.inherited {
 		for _, f := range files {
+			d.Log.InheritedUnused(name)
 			f.Close()
 		}
 	}

@@ -13,6 +13,10 @@ func (l *Log) Listening(service, addr string) {
 	l.event("listening", "service", service, "addr", addr)
 }
 
+// InheritedUnused: the parent passed a socket of this name for which the
+// configuration has no use, or none left; it was closed.
+func (l *Log) InheritedUnused(name string) { l.event("inherited-unused", "name", name) }
+
 // Unconfined: the kernel gave less confinement than wanted.
 func (l *Log) Unconfined(what string, err error) {
 	l.event("unconfined", "what", what, "err", cause(err))
