@@ -88,6 +88,28 @@ listen imap [::1]:143
 	}
 }
 
+// TestSmarthostTLS: a login is not sent under TLS that nobody checked, unless
+// the line says so.
+func TestSmarthostTLS(t *testing.T) {
+	for _, tc := range []struct{ options, want string }{
+		{"", "may"},
+		{"tls=none", "none"},
+		{"login=@/s", "require"},
+		{"login=@/s ca=/c", "require"},
+		{"login=@/s tls=may", "may"},
+		{"tls=may login=@/s", "may"},
+		{"tls=implicit login=@/s", "implicit"},
+	} {
+		c, err := load(t, minimal+"smarthost default [a.example]:587 "+tc.options+"\n")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := c.Smarthosts[0].TLS; got != tc.want {
+			t.Errorf("%q: got tls=%s, want %s", tc.options, got, tc.want)
+		}
+	}
+}
+
 // TestErrors: each says file and line, what was found and what was expected.
 func TestErrors(t *testing.T) {
 	for _, tc := range []struct{ name, content, want string }{
