@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -19,23 +20,24 @@ import (
 	"posthorn/internal/verdict"
 )
 
-// queue is a Queue over a real spool; err, when set, is its answer.
+// queue is a Queue over a real spool; what refuse holds, if anything, is its
+// answer.
 type queue struct {
 	*spool.Spool
-	err error
-	ids chan string
+	refuse atomic.Pointer[verdict.Error]
+	ids    chan string
 }
 
 func (q *queue) Probe(_ context.Context, f *os.File) error {
-	if q.err != nil {
-		return q.err
+	if e := q.refuse.Load(); e != nil {
+		return e
 	}
 	return q.Spool.Probe(f)
 }
 
 func (q *queue) Submit(_ context.Context, msg string, f *os.File) error {
-	if q.err != nil {
-		return q.err
+	if e := q.refuse.Load(); e != nil {
+		return e
 	}
 	m, err := q.Receive(f, msg)
 	if err != nil {
@@ -113,7 +115,7 @@ func TestProbeAndSubmit(t *testing.T) {
 
 func TestARefusalIsAVerdictAndKeepsNothing(t *testing.T) {
 	x := open(t, true)
-	x.err = verdict.Fail(verdict.Later, "4.3.1", "no room", errors.New("disk full"))
+	x.refuse.Store(verdict.Fail(verdict.Later, "4.3.1", "no room", errors.New("disk full")))
 	var e *verdict.Error
 	if err := x.client.Submit(t.Context(), x.draft(t)); !errors.As(err, &e) || e.Status != "4.3.1" {
 		t.Errorf("submit: got %v, want the refusal", err)
