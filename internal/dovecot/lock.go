@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"posthorn/internal/durable"
 )
 
 // The names of the dotlocks.
@@ -22,6 +24,7 @@ const (
 
 const (
 	staleAfter = 120 * time.Second // Dovecot's for the uidlist
+	emptyAfter = 2 * time.Second   // who makes a lock writes into it at once
 	lockWait   = 130 * time.Second // longer, so that a stale lock of another host is outlived
 	firstPause = 200 * time.Microsecond
 	lastPause  = 50 * time.Millisecond
@@ -87,23 +90,53 @@ func (k *Locker) Lock(d Dir, name string) (*Lock, error) {
 
 // try makes the lock file, or fails with os.ErrExist.
 func (k *Locker) try(d Dir, name string) (*Lock, error) {
-	f, err := d.Disk.CreateAt(d.FD, name, 0o644) // readable, so that others can see whose it is
+	var st unix.Stat_t
+	if retry(func() error { return unix.Fstatat(d.FD, name, &st, unix.AT_SYMLINK_NOFOLLOW) }) == nil {
+		return nil, os.ErrExist
+	}
+	f, err := k.create(d, name)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
 	id, err := identify(f)
-	if err == nil {
-		_, err = f.WriteString(strconv.Itoa(k.pid) + ":" + k.host)
-	}
 	if err != nil {
-		d.Disk.RemoveAt(d.FD, name) // it is ours and says nothing
-		return nil, fmt.Errorf("writing lock file: %w", err)
+		return nil, err
 	}
 	k.mu.Lock()
 	k.held[id] = true
 	k.mu.Unlock()
 	return &Lock{k, d, name, id}, nil
+}
+
+// lockPerm lets others see whose lock it is.
+const lockPerm = 0o644
+
+// create makes the lock file with its content in one step, so that whoever
+// dies in the middle leaves none of which nobody knows the owner. Where the
+// file system has no unnamed files, it is made empty first.
+func (k *Locker) create(d Dir, name string) (*os.File, error) {
+	dir := "/proc/self/fd/" + strconv.Itoa(d.FD)
+	f, err := d.Disk.Unnamed(dir, lockPerm)
+	named := errors.Is(err, durable.ErrNoUnnamed)
+	if named {
+		f, err = d.Disk.CreateAt(d.FD, name, lockPerm)
+	}
+	if err != nil {
+		return nil, err
+	}
+	_, err = f.WriteString(strconv.Itoa(k.pid) + ":" + k.host)
+	switch {
+	case err == nil && !named:
+		err = d.Disk.LinkFile(f, dir+"/"+name)
+	case err != nil && named:
+		d.Disk.RemoveAt(d.FD, name) // it is ours and says nothing
+	}
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("making lock file: %w", err)
+	}
+	return f, nil
 }
 
 // Release removes the lock file, unless somebody who thought it stale did.
@@ -165,7 +198,7 @@ func (k *Locker) stale(f *os.File) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if time.Since(st.ModTime()) > staleAfter {
+	if age := time.Since(st.ModTime()); age > staleAfter || age > emptyAfter && st.Size() == 0 {
 		return true, nil
 	}
 	content, err := io.ReadAll(io.LimitReader(f, 512))

@@ -71,6 +71,7 @@ func TestLockStale(t *testing.T) {
 		{"other host", fmt.Sprintf("%d:elsewhere", gone), time.Minute, false},
 		{"other host, old", fmt.Sprintf("%d:elsewhere", gone), 121 * time.Second, true},
 		{"being written", "", 0, false},
+		{"never written", "", 3 * time.Second, true},
 		{"garbled", "x:y:z", time.Minute, false},
 		{"garbled and old", "x:y:z", 121 * time.Second, true},
 		{"own pid before a restart", fmt.Sprintf("%d:%s", os.Getpid(), host), time.Minute, true},

@@ -58,23 +58,13 @@ func twoProcesses(t *testing.T, mode string) {
 	for i := range 40 {
 		appendText(t, b, "INBOX", fmt.Sprint("start-", i), Flags{})
 	}
-	const children = 2
-	out := make([]*bufio.Scanner, children)
-	cmds := make([]*exec.Cmd, children)
-	for i := range children {
-		cmd := exec.Command(os.Args[0])
-		cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%d %s %s", childVariable, i, mode, path))
-		pipe, err := cmd.StdoutPipe()
-		if err == nil {
-			err = cmd.Start()
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		out[i], cmds[i] = bufio.NewScanner(pipe), cmd
+	st := newStory()
+	var cmds [2]*exec.Cmd
+	var out [2]*bufio.Scanner
+	for i := range cmds {
+		cmds[i], out[i] = startChild(t, fmt.Sprint(i), mode, path)
 	}
-	st := story{subjects: make(map[uint32]string), uids: make(map[string]uint32), expunged: make(map[uint32]bool), gone: make(map[uint32]bool), filed: make(map[string]bool)}
-	for i := range children {
+	for i := range cmds {
 		for out[i].Scan() {
 			st.line(t, out[i].Text())
 		}
@@ -85,13 +75,58 @@ func twoProcesses(t *testing.T, mode string) {
 	st.check(t, openBox(t, newStore(t, Options{Shared: shared}), path))
 }
 
+// TestKilled kills processes at work, one after the other: what they had
+// answered is there, and the next one does not wait for their locks.
+func TestKilled(t *testing.T) {
+	path := t.TempDir()
+	b := openBox(t, newStore(t, Options{}), path)
+	for i := range 40 {
+		appendText(t, b, "INBOX", fmt.Sprint("start-", i), Flags{})
+	}
+	st := newStory()
+	for round := range 8 {
+		cmd, out := startChild(t, fmt.Sprint(round%2, ".", round), "shared", path)
+		for lines := 0; out.Scan(); lines++ {
+			if lines == 60+round*13 {
+				cmd.Process.Kill()
+			}
+			st.line(t, out.Text())
+		}
+		cmd.Wait() // killed: the error says nothing
+	}
+	st.check(t, openBox(t, newStore(t, Options{}), path))
+}
+
+// startChild starts a process that works on the folder at path.
+func startChild(t *testing.T, name, mode, path string) (*exec.Cmd, *bufio.Scanner) {
+	t.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%s %s %s", childVariable, name, mode, path))
+	pipe, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cmd, bufio.NewScanner(pipe)
+}
+
 // story is what the children said.
 type story struct {
 	subjects map[uint32]string
 	uids     map[string]uint32
-	expunged map[uint32]bool // somebody removed it
+	meant    map[uint32]bool // somebody was about to remove it
+	expunged map[uint32]bool // and did
 	gone     map[uint32]bool // somebody was told that it is gone
 	filed    map[string]bool
+}
+
+func newStory() *story {
+	return &story{
+		subjects: make(map[uint32]string), uids: make(map[string]uint32), meant: make(map[uint32]bool), expunged: make(map[uint32]bool),
+		gone: make(map[uint32]bool), filed: make(map[string]bool),
+	}
 }
 
 func (s *story) line(t *testing.T, line string) {
@@ -108,7 +143,9 @@ func (s *story) line(t *testing.T, line string) {
 			t.Errorf("%q had UID %d and then %d", subject, was, uid)
 		}
 		s.subjects[uid], s.uids[subject] = subject, uid
-	case "expunge":
+	case "meant":
+		s.meant[uid] = true
+	case "expunged":
 		s.expunged[uid] = true
 	case "gone":
 		s.gone[uid] = true
@@ -122,7 +159,7 @@ func (s *story) line(t *testing.T, line string) {
 // check compares the story with what is there in the end.
 func (s *story) check(t *testing.T, b *Box) {
 	for uid := range s.gone {
-		if !s.expunged[uid] {
+		if !s.meant[uid] {
 			t.Errorf("UID %d (%s) was told as expunged, nobody removed it", uid, s.subjects[uid])
 		}
 	}
@@ -139,7 +176,7 @@ func (s *story) check(t *testing.T, b *Box) {
 		}
 	}
 	for subject := range s.filed {
-		if !there[subject] && !s.expunged[s.uids[subject]] {
+		if !there[subject] && !s.meant[s.uids[subject]] {
 			t.Errorf("%q was filed and is lost", subject)
 		}
 	}
@@ -170,7 +207,7 @@ type actor struct {
 
 func child(role string) error {
 	words := strings.SplitN(role, " ", 3)
-	n, _ := strconv.Atoi(words[0])
+	n := int(words[0][0] - '0') // the flags that are its own
 	s := newModeStore("child"+words[0], words[1])
 	b, err := s.Open(words[2])
 	if err != nil {
@@ -307,6 +344,10 @@ func (a *actor) expunge() error {
 	if a.known[uid] == "" {
 		a.see(seq, uid)
 	}
-	fmt.Println("expunge", uid)
-	return a.view.Expunge([]uint32{uid})
+	fmt.Println("meant", uid)
+	if err := a.view.Expunge([]uint32{uid}); err != nil {
+		return err
+	}
+	fmt.Println("expunged", uid)
+	return nil
 }
