@@ -53,7 +53,7 @@ func sources(t *testing.T) []source {
 		if err != nil {
 			return err
 		}
-		if d.IsDir() && (d.Name() == "testdata" || d.Name() == ".git" || d.Name() == "bin" || d.Name() == "run" || d.Name() == "tools") {
+		if d.IsDir() && (d.Name() == "testdata" || d.Name() == ".git" || d.Name() == "bin" || d.Name() == "run" || d.Name() == "tools" || d.Name() == "vendor") {
 			return filepath.SkipDir
 		}
 		if !strings.HasSuffix(file, ".go") {
