@@ -64,6 +64,7 @@ type instance struct {
 // begin starts deliver with the configuration's lines beside the usual ones.
 func begin(t *testing.T, lines ...string) *instance {
 	t.Helper()
+	needDrop(t)
 	dir, err := os.MkdirTemp("", "deliver") // t.TempDir is closed to other uids
 	if err != nil {
 		t.Fatal(err)

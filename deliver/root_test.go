@@ -25,6 +25,18 @@ func needRoot(t *testing.T) {
 	}
 }
 
+// needDrop skips a test of processes that give rights away where this build
+// cannot, as under the race detector.
+func needDrop(t *testing.T) {
+	t.Helper()
+	if err := priv.Able(); err != nil {
+		if os.Getenv("POSTHORN_TEST_ALL") != "" {
+			t.Fatal(err)
+		}
+		t.Skip(err)
+	}
+}
+
 func needLandlock(t *testing.T) {
 	t.Helper()
 	if abi := priv.LandlockABI(); abi < 4 {

@@ -2,8 +2,8 @@
 // can withhold, and being looked into.
 //
 // The order of a drop is the caller's duty: everything open, Drop, NoNewPrivs,
-// Confine, Hide. All of it acts on every thread; binaries are built without
-// cgo, for else the all-threads calls fail.
+// Confine, Hide. All of it acts on every thread, which binaries with cgo cannot
+// (Able).
 package priv
 
 import (
@@ -36,8 +36,21 @@ func Drop(uid, gid int, groups []int) error {
 	return nil
 }
 
+// Able returns nil, or why no process of this build can give its rights away:
+// the runtime changes all threads only where none is made by C code, and else
+// answers ENOTSUP to whatever is asked.
+func Able() error {
+	if _, _, errno := syscall.AllThreadsSyscall(syscall.SYS_GETPID, 0, 0, 0); errno == syscall.ENOTSUP {
+		return errors.New("this program was built with cgo, expected CGO_ENABLED=0")
+	}
+	return nil
+}
+
 // NoNewPrivs makes execve grant nothing, for all threads and children.
 func NoNewPrivs() error {
+	if err := Able(); err != nil {
+		return fmt.Errorf("no_new_privs: %w", err)
+	}
 	_, _, errno := syscall.AllThreadsSyscall6(syscall.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0, 0)
 	if errno != 0 {
 		return fmt.Errorf("no_new_privs: %w", errno)
@@ -66,6 +79,9 @@ func StarterCapabilities(homes bool) []int {
 // KeepOnly gives up all capabilities but these, in the bounding set as well,
 // so that no child has others.
 func KeepOnly(caps ...int) error {
+	if err := Able(); err != nil {
+		return fmt.Errorf("capabilities: %w", err)
+	}
 	var mask uint64
 	for _, c := range caps {
 		mask |= 1 << c

@@ -16,6 +16,7 @@ import (
 
 	"posthorn/internal/attr"
 	"posthorn/internal/evlog"
+	"posthorn/internal/priv"
 	"posthorn/internal/verdict"
 )
 
@@ -81,8 +82,21 @@ func line(text, key string) string {
 // nothing stays untested there.
 func needRoot(t *testing.T) {
 	t.Helper()
+	needDrop(t)
 	if os.Geteuid() != 0 {
 		t.Skip("needs root to change uids: run the tests as root to include it")
+	}
+}
+
+// needDrop skips a test of processes that give rights away where this build
+// cannot, as under the race detector.
+func needDrop(t *testing.T) {
+	t.Helper()
+	if err := priv.Able(); err != nil {
+		if os.Getenv("POSTHORN_TEST_ALL") != "" {
+			t.Fatal(err)
+		}
+		t.Skip(err)
 	}
 }
 
