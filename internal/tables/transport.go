@@ -94,6 +94,17 @@ func (t *Transport) Lookup(a addr.Address) (Route, bool) {
 // Len returns how many routes there are.
 func (t *Transport) Len() int { return len(t.byKey) }
 
+// Ports returns the ports that routes name, in any order and perhaps twice.
+func (t *Transport) Ports() []string {
+	var list []string
+	for _, r := range t.byKey {
+		if r.Port != "" {
+			list = append(list, r.Port)
+		}
+	}
+	return list
+}
+
 // parseRoute reads key, blanks, value.
 func parseRoute(line string) (Route, error) {
 	if line[0] == ' ' || line[0] == '\t' {

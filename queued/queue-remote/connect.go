@@ -160,6 +160,8 @@ func bindAddr(cf *conf.Config, to netip.Addr) net.Addr {
 func reason(err error) string {
 	var no syscall.Errno
 	switch {
+	case errors.Is(err, syscall.EACCES):
+		return "permission denied; a port that is new in the configuration needs a restart of queue-remote"
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded), errors.Is(err, syscall.ETIMEDOUT):
 		return "timed out"
 	case errors.Is(err, context.Canceled):

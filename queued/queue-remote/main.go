@@ -33,6 +33,7 @@
 package main
 
 import (
+	"path/filepath"
 	"strconv"
 
 	"posthorn/internal/conf"
@@ -49,11 +50,12 @@ func open(d *daemon.Daemon) (daemon.Service, error) {
 	if err != nil {
 		return nil, err
 	}
+	routes := loadRoutes(d.Conf)
 	d.Rights = daemon.Rights{
 		Identity: "queue-remote",
 		Read:     readable(d.Conf),
-		Connect:  ports(d.Conf, r),
-		AnyTCP:   hasRoutes(d.Conf),
+		Connect:  append(r.Ports(), ports(d.Conf, routes)...),
+		AnyTCP:   routes.Len() > 0, // a table in use may get other ports any time
 	}
 	allow, err := d.Conf.PeerUIDs("queued")
 	if err != nil {
@@ -63,30 +65,34 @@ func open(d *daemon.Daemon) (daemon.Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newService(d, l, allow, r), nil
+	s := newService(d, l, allow, r)
+	if d.Conf.Landlock != "no" && !d.Rights.AnyTCP {
+		s.allowed = d.Rights.Connect
+	}
+	return s, nil
 }
 
-// readable are the files that are needed after the start: resolv.conf for a
-// reload, and certificates of authorities. Where /etc/resolv.conf is replaced by
+// readable are the files that are needed after the start: resolv.conf and the
+// ports of routes for a reload, and certificates of authorities. Where /etc/resolv.conf is replaced by
 // a new file, Landlock hides that one and a reload is refused until a restart.
 func readable(c *conf.Config) []string {
 	list := []string{
 		"/etc/resolv.conf", "/run/systemd/resolve",
+		filepath.Dir(c.TransportFile),
 		"/etc/ssl", "/etc/pki", "/etc/ca-certificates", "/usr/share/ca-certificates", "/usr/local/share/ca-certificates",
 	}
 	for _, s := range c.Smarthosts {
-		if s.CAFile != "" {
-			list = append(list, s.CAFile)
+		if s.CAFile != "" { // its folder: a rule for a file is void once that is replaced
+			list = append(list, filepath.Dir(s.CAFile))
 		}
 	}
 	return list
 }
 
-// ports are those of the hosts, and of the resolvers for answers that do not
-// fit a datagram.
-func ports(c *conf.Config, r *dnsx.Resolver) []uint16 {
-	list := append(r.Ports(), 25, 465, 587)
-	words := []string{c.RemotePort}
+// ports are those of the hosts, as far as configuration and routes name them.
+func ports(c *conf.Config, routes *tables.Transport) []uint16 {
+	list := []uint16{25, 465, 587}
+	words := append(routes.Ports(), c.RemotePort)
 	for _, s := range c.Smarthosts {
 		words = append(words, s.Port)
 	}
@@ -98,9 +104,12 @@ func ports(c *conf.Config, r *dnsx.Resolver) []uint16 {
 	return list
 }
 
-// hasRoutes says whether the transport table sends mail to places of its own,
-// whose ports may be any. What is wrong with the table is queued's to say.
-func hasRoutes(c *conf.Config) bool {
+// loadRoutes reads the transport table for its ports. What is wrong with it is
+// queued's to say.
+func loadRoutes(c *conf.Config) *tables.Transport {
 	t, err := tables.LoadTransport(c.TransportFile)
-	return err == nil && t.Len() > 0
+	if err != nil {
+		return new(tables.Transport)
+	}
+	return t
 }

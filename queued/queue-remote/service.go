@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -46,6 +47,7 @@ type service struct {
 	roots    *roots
 	pool     *pool
 	closing  sync.WaitGroup // farewells to hosts
+	allowed  []uint16       // ports that Landlock lets us reach; nil: any
 }
 
 func newService(d *daemon.Daemon, l *net.UnixListener, allow []int, r resolver) *service {
@@ -69,12 +71,31 @@ func (s *service) Serve(ctx context.Context) error {
 }
 
 // Reload takes timeouts, smarthosts' authorities and resolvers of c from now on.
+// It refuses what the confinement of this process would make fail at each try.
 func (s *service) Reload(c *conf.Config) error {
+	if err := s.within(c); err != nil {
+		return fmt.Errorf("reload: %w", err)
+	}
 	if err := s.resolver.Reload(dnsx.Options{Servers: c.Resolvers}); err != nil {
 		return err
 	}
 	s.roots.forget()
 	s.conf.Store(c)
+	return nil
+}
+
+// within says why c asks for more than this process may do.
+func (s *service) within(c *conf.Config) error {
+	for _, port := range ports(c, loadRoutes(c)) {
+		if s.allowed != nil && !slices.Contains(s.allowed, port) {
+			return fmt.Errorf("connecting to port %d needs a restart of queue-remote", port)
+		}
+	}
+	for _, h := range c.Smarthosts {
+		if _, err := readPool(h.CAFile); h.CAFile != "" && err != nil {
+			return fmt.Errorf("%s: ca: %w", h.Pos, err)
+		}
+	}
 	return nil
 }
 

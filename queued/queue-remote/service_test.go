@@ -209,6 +209,37 @@ func TestBadRequests(t *testing.T) {
 	}
 }
 
+// What the confinement does not allow, or a file that cannot be read, would fail
+// at each try: the reload says so and nothing changes.
+func TestReloadWithinTheConfinement(t *testing.T) {
+	dir := t.TempDir()
+	table, junk := filepath.Join(dir, "transport"), filepath.Join(dir, "junk.pem")
+	for file, content := range map[string]string{table: "a.example smtp:[b.example]:2626\n", junk: "no certificate"} {
+		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, tt := range []struct{ name, line, want string }{
+		{"nothing new", "smarthost default [a.example]:587", ""},
+		{"port of a smarthost", "smarthost default [a.example]:2525", "port 2525 needs a restart"},
+		{"port of a route", "transport " + table, "port 2626 needs a restart"},
+		{"port of all hosts", "remote-port 2727", "port 2727 needs a restart"},
+		{"no authorities", "smarthost default [a.example]:587 ca=" + junk, "found no certificate"},
+		{"a missing file", "smarthost default [a.example]:587 ca=/nonexistent", "posthorn.conf:7: ca:"},
+	} {
+		s, _ := testService(t, names{})
+		s.allowed = []uint16{25, 465, 587}
+		before := s.conf.Load()
+		err := s.Reload(configuration(t, tt.line))
+		if (err != nil) != (tt.want != "") || err != nil && !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: got %v, want %q", tt.name, err, tt.want)
+		}
+		if changed := s.conf.Load() != before; changed != (err == nil) {
+			t.Errorf("%s: got changed=%v after %v", tt.name, changed, err)
+		}
+	}
+}
+
 // What is on its way already is not begun again.
 func TestFlights(t *testing.T) {
 	s, _ := testService(t, names{})
