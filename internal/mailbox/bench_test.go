@@ -47,6 +47,28 @@ func BenchmarkSelectCold(b *testing.B) {
 	}
 }
 
+// BenchmarkSelectWarm opens a folder that another session has open, or had a
+// moment ago.
+func BenchmarkSelectWarm(b *testing.B) {
+	for _, n := range []int{100, 10000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			box := openBox(b, newStore(b, Options{}), fill(b, n))
+			for b.Loop() {
+				sel(b, box, "INBOX", false).Close()
+			}
+		})
+	}
+}
+
+// BenchmarkOpen reads one small message.
+func BenchmarkOpen(b *testing.B) {
+	v := sel(b, openBox(b, newStore(b, Options{}), fill(b, 10)), "INBOX", true)
+	b.ReportAllocs()
+	for b.Loop() {
+		content(b, v, 1)
+	}
+}
+
 // BenchmarkStoreOne changes one flag and syncs.
 func BenchmarkStoreOne(b *testing.B) {
 	path := fill(b, 10000)

@@ -199,6 +199,9 @@ func (b *Body) fill(off int64) (int, error) {
 // one begins.
 func (b *Body) convert(i int) {
 	s := b.starts[i]
+	if b.out == nil {
+		b.out = make([]byte, 0, min(b.size, block+block/16))
+	}
 	out, in := b.out[:0], b.in
 	cr := s.cr
 	for {

@@ -243,6 +243,7 @@ func (v *View) takeNew(c *Changes) {
 	first, _ := slices.BinarySearchFunc(f.records, v.next, func(r record, uid uint32) int {
 		return int(int64(r.uid) - int64(uid))
 	})
+	v.uids = slices.Grow(v.uids, len(f.records)-first)
 	for i := first; i < len(f.records); i++ {
 		r := &f.records[i]
 		v.uids = append(v.uids, r.uid)
