@@ -14,7 +14,6 @@
 package main
 
 import (
-	"posthorn/internal/conf"
 	"posthorn/internal/daemon"
 	"posthorn/internal/mailbox"
 	"posthorn/internal/session"
@@ -28,20 +27,9 @@ func open(d *daemon.Daemon) (daemon.Service, error) {
 	h := newHost(mailbox.New(mailbox.Options{Disk: d.Disk, Node: d.Conf.Node, Shared: d.Conf.MailShared, Log: d.Log}), d.Log)
 	h.apply(d.Conf)
 	server, err := session.New(d, "imap", h.open)
-	if err != nil || len(d.Args) > 0 {
-		return server, err // a child of the starter, which reads no new configuration
+	if err != nil {
+		return nil, err
 	}
-	return service{server, h}, nil
-}
-
-// service is the server of sessions, whose new ones take a new configuration.
-type service struct {
-	*session.Server
-	host *host
-}
-
-// Reload takes new bounds for the sessions to come.
-func (s service) Reload(c *conf.Config) error {
-	s.host.apply(c)
-	return s.Server.Reload(c)
+	server.OnReload = h.apply
+	return server, nil
 }

@@ -48,6 +48,10 @@ type settings struct {
 
 // Server turns hand-overs into sessions. It implements daemon.Service.
 type Server struct {
+	// OnReload, unless nil, is given each new configuration, for what the
+	// program does with it in sessions that begin later. It is set before Serve.
+	OnReload func(*conf.Config)
+
 	service  string
 	open     Opener
 	log      *evlog.Log
@@ -116,6 +120,9 @@ func (s *Server) apply(c *conf.Config) {
 // Reload takes new bounds; sessions that run are not ended by them.
 func (s *Server) Reload(c *conf.Config) error {
 	s.apply(c)
+	if s.OnReload != nil {
+		s.OnReload(c)
+	}
 	return nil
 }
 

@@ -18,10 +18,24 @@ func main() {
 }
 
 func open(d *daemon.Daemon) (daemon.Service, error) {
-	o := opener{
+	server, _, err := build(d)
+	if err != nil {
+		return nil, err
+	}
+	return server, nil
+}
+
+// build makes the server and what opens its sessions.
+func build(d *daemon.Daemon) (*session.Server, *opener, error) {
+	o := &opener{
 		store: mailbox.New(mailbox.Options{Disk: d.Disk, Node: d.Conf.Node, Shared: d.Conf.MailShared, Log: d.Log}),
 		log:   d.Log,
-		idle:  autologout(d.Conf.IdleTimeout),
 	}
-	return session.New(d, "pop3", o.open)
+	o.apply(d.Conf)
+	server, err := session.New(d, "pop3", o.open)
+	if err != nil {
+		return nil, nil, err
+	}
+	server.OnReload = o.apply
+	return server, o, nil
 }

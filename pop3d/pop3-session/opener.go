@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 
+	"posthorn/internal/conf"
 	"posthorn/internal/evlog"
 	"posthorn/internal/mailbox"
 	"posthorn/internal/session"
@@ -14,15 +16,16 @@ import (
 type opener struct {
 	store *mailbox.Store
 	log   *evlog.Log
-	idle  time.Duration
+	idle  atomic.Int64 // the time.Duration that a client may be silent
 }
 
-// autologout is how long a client may be silent: a third of idle-timeout, which
-// is for IMAP. The defaults meet RFC 1939 3 (ten minutes) and RFC 9051 5.4.
-func autologout(idle time.Duration) time.Duration { return idle / 3 }
+// apply takes what c says for the sessions to come. The autologout is a third
+// of idle-timeout, which is for IMAP: the defaults meet RFC 1939 3 (ten minutes)
+// and RFC 9051 5.4.
+func (o *opener) apply(c *conf.Config) { o.idle.Store(int64(c.IdleTimeout / 3)) }
 
 // open takes the maildrop for one session.
-func (o opener) open(_ context.Context, c *session.Conn) (session.Runner, error) {
+func (o *opener) open(_ context.Context, c *session.Conn) (session.Runner, error) {
 	drop, err := openDrop(o.store, c.Grant.Box.Mail)
 	if errors.Is(err, mailbox.ErrLocked) {
 		return nil, session.ErrInUse
@@ -32,7 +35,7 @@ func (o opener) open(_ context.Context, c *session.Conn) (session.Runner, error)
 	}
 	return func(ctx context.Context) {
 		defer drop.Close()
-		t := newTransaction(c, drop, o.idle)
+		t := newTransaction(c, drop, time.Duration(o.idle.Load()))
 		err := t.run(ctx)
 		o.log.POP3Ended(c.SID, c.Grant.User, t.retrieved, t.removed, t.sent, err)
 	}, nil
