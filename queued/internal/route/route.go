@@ -36,6 +36,7 @@ type Route struct {
 	TLS    string // may, require, none or implicit
 	Login  string // user:password, or ""
 	CAFile string
+	Chosen bool            // the administrator wrote Domain; it is not the recipient's
 	Refuse verdict.Verdict // instead of a way, when its Kind is set
 }
 
@@ -79,7 +80,7 @@ func New(c *conf.Config, r Resolver, transport func() *tables.Transport, own fun
 func smarthost(s conf.Smarthost) (Route, error) {
 	r := Route{Name: s.Host + ":" + s.Port, Host: s.Host, Port: s.Port, TLS: s.TLS, CAFile: s.CAFile}
 	if s.MX {
-		r.Host, r.Domain = "", s.Host
+		r.Host, r.Domain, r.Chosen = "", s.Host, true
 	}
 	if s.Login == "" {
 		return r, nil
@@ -117,6 +118,7 @@ func (r *Router) byTransport(t tables.Route, rcpt addr.Address) Route {
 		route = Route{Name: t.Host, Host: t.Host, Port: r.port, TLS: r.tls}
 	default:
 		route = r.byDomain(t.Host)
+		route.Chosen = route.Domain != ""
 	}
 	if t.Port != "" {
 		route.Port = t.Port
@@ -155,13 +157,23 @@ func (r *Router) Hosts(ctx context.Context, route Route) ([]handover.Host, error
 	}
 	names, err := r.exchangers(ctx, route)
 	if err != nil {
-		return nil, err
+		return nil, route.curable(err)
 	}
 	hosts := make([]handover.Host, 0, len(names))
 	for _, name := range names[:min(len(names), handover.MaxHosts)] {
 		hosts = append(hosts, handover.Host{Name: name, Port: route.Port})
 	}
 	return hosts, nil
+}
+
+// curable makes the end for a domain that the administrator wrote temporary: a
+// slip there, or in that host's zone, must not return the mail of everybody.
+func (r Route) curable(err error) error {
+	v := verdict.Of(err)
+	if !r.Chosen || v.Kind != verdict.Never {
+		return err
+	}
+	return verdict.New(verdict.Later, "4.4.4", r.Name+": "+v.Text).Err() // RFC 3463 3.5
 }
 
 // exchangers returns the names of the MX hosts, or the domain itself when it

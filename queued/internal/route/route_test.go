@@ -148,6 +148,29 @@ func TestHostsByMX(t *testing.T) {
 	}
 }
 
+// What the administrator wrote and the DNS does not know is put right one day;
+// the mail waits.
+func TestChosenHostsThatDoNotExistAreLater(t *testing.T) {
+	for _, c := range []struct{ name, conf, transport string }{
+		{"smarthost that does not exist", "smarthost default nowhere.example:587\n", ""},
+		{"smarthost without address", "smarthost default empty.example:587\n", ""},
+		{"smarthost with null MX", "smarthost default null.example:587\n", ""},
+		{"smarthost that is this host", "smarthost default loop.example:25\n", ""},
+		{"route to what does not exist", "", "two.example smtp:nowhere.example\n"},
+	} {
+		r := router(t, c.conf, c.transport)
+		_, err := r.Hosts(t.Context(), r.Choose(addr.Address{}, address(t, "x@two.example")))
+		if v := verdict.Of(err); v.Kind != verdict.Later || v.Status != "4.4.4" {
+			t.Errorf("%s: got %+v, want later 4.4.4", c.name, v)
+		}
+	}
+	r := router(t, "", "nowhere.example smtp:\n")
+	_, err := r.Hosts(t.Context(), r.Choose(addr.Address{}, address(t, "x@nowhere.example")))
+	if v := verdict.Of(err); v.Kind != verdict.Never {
+		t.Errorf("route to the recipient's own domain: got %+v, want never", v)
+	}
+}
+
 func TestOurPortDecidesWhetherAnAddressIsUs(t *testing.T) {
 	r := router(t, "listen smtp *:2525\n", "")
 	hosts, err := r.Hosts(t.Context(), r.Choose(addr.Address{}, address(t, "x@self.example")))
