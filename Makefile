@@ -5,6 +5,7 @@
 # make install  DESTDIR, PREFIX and the folders below
 
 GO         ?= go
+TESTFLAGS  ?=
 PREFIX     ?= /usr/local
 SBINDIR    ?= $(PREFIX)/sbin
 LIBEXECDIR ?= $(PREFIX)/libexec/posthorn
@@ -37,7 +38,7 @@ run: all
 	exec bin/demo -bin bin -dir run
 
 test:
-	$(GO) test -skip '^Fuzz' ./...
+	$(GO) test $(TESTFLAGS) ./...
 
 check:
 	@test -z "$$(gofmt -l .)" || { echo 'gofmt would change:'; gofmt -l .; exit 1; }
