@@ -63,6 +63,7 @@ func (s *service) send(ctx context.Context, r handover.RemoteRequest, body *io.S
 		key := r.ID + " " + a.String()
 		if !s.flights.begin(key) {
 			n.rcpts[i] = recipient{verdict: verdict.New(verdict.Later, "4.3.0", "an earlier try is still under way"), final: true}
+			n.reached = true // as far as anybody knows: that try is talking to a host
 			continue
 		}
 		defer s.flights.end(key)
