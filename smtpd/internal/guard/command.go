@@ -226,7 +226,11 @@ func placeholder(a addr.Address) string {
 }
 
 func (c *Conn) mailReply(code int, r []byte) []byte {
-	if code != 250 {
+	switch code {
+	case 250:
+	case 500: // go-smtp's word for a parameter; RFC 5321 4.1.1.11 has a code for it
+		return line(555, "5.5.4", "parameter not known")
+	default:
 		return r
 	}
 	c.mail, c.rcpts = true, 0

@@ -34,7 +34,7 @@ func TestPaths(t *testing.T) {
 		{`MAIL FROM:<a@y.test>SIZE=1`, "501 5.5.4", ""},
 		{`MAIL FROM:<a@y.test> BODY=WHAT`, "501 5.5.4", ""},
 		{`MAIL FROM:<a@y.test> BODY=BINARYMIME`, "504 5.5.4", ""},
-		{`MAIL FROM:<a@y.test> WHAT=1`, "500 5.5.4", ""},
+		{`MAIL FROM:<a@y.test> WHAT=1`, "555 5.5.4", ""},
 		{"MAIL FROM:<ü@y.test>", "553 5.6.7", ""},
 		{"MAIL FROM:<ü@y.test> SMTPUTF8", "250", "mail ü@y.test {Size:0 EightBit:false UTF8:true}"},
 	}
