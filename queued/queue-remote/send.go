@@ -43,9 +43,9 @@ type sending struct {
 	rcpts   []recipient
 	fate    verdict.Verdict // why the last host could not be used
 	at      string          // that host
-	reached bool
-	tried   int // addresses
-	talked  int // transactions
+	reached bool            // or nothing speaks against the hosts
+	tried   int             // addresses
+	talked  int             // transactions
 }
 
 // recipient is what is known about one of the request's.
@@ -72,8 +72,12 @@ func (s *service) send(ctx context.Context, r handover.RemoteRequest, body *io.S
 	if n.content, err = client.Scan(body, r.Size); err != nil {
 		s.log.SendRefused(r.ID, err)
 		n.fate = verdict.Of(err)
+		n.reached = true
 	} else {
 		n.walk(ctx)
+	}
+	if errors.Is(ctx.Err(), context.Canceled) {
+		n.reached = true // we stop: what came of it is no fault of the hosts
 	}
 	return n.result()
 }
