@@ -79,6 +79,9 @@ func (s *scan) loadList() error {
 		}
 	}
 	err := f.list.Load(reset, func(r dovecot.Record) {
+		if _, ok := savedUIDL(r); ok {
+			f.uidls = true
+		}
 		if !s.listed(r) {
 			f.remember(r)
 		}

@@ -38,6 +38,7 @@ type body interface {
 type inbox struct {
 	box    *mailbox.Box
 	view   *mailbox.View
+	saved  map[uint32]string // UIDLs of before a migration, by UID
 	unlock func()
 }
 
@@ -57,6 +58,10 @@ func openDrop(store *mailbox.Store, path string) (*inbox, error) {
 		d.Close()
 		return nil, err
 	}
+	if d.saved, err = d.view.POP3UIDLs(); err != nil {
+		d.Close()
+		return nil, err
+	}
 	return d, nil
 }
 
@@ -67,10 +72,15 @@ func (d *inbox) Size(n int) (int64, error) {
 	return m.Size, err
 }
 
-// UIDL is Dovecot's default, pop3_uidl_format = %08Xu%08Xv, in its lower-case
-// digits: clients of a server that changes hands download nothing again.
+// UIDL is the unique-id that came with a migrated message, else Dovecot's
+// default, pop3_uidl_format = %08Xu%08Xv, in its lower-case digits: clients of a
+// server that changes hands download nothing again.
 func (d *inbox) UIDL(n int) string {
-	return fmt.Sprintf("%08x%08x", d.view.At(n).UID, d.view.UIDValidity())
+	uid := d.view.At(n).UID
+	if saved, ok := d.saved[uid]; ok {
+		return saved
+	}
+	return fmt.Sprintf("%08x%08x", uid, d.view.UIDValidity())
 }
 
 func (d *inbox) Open(n int) (body, error) {

@@ -145,3 +145,20 @@ func TestNewMessagesWait(t *testing.T) {
 		t.Errorf("afterwards: got %q", got)
 	}
 }
+
+// TestSavedUIDL: what an earlier migration saved in the uidlist is shown, as
+// Dovecot 2.3.19 does; what no answer could carry is not.
+func TestSavedUIDL(t *testing.T) {
+	root, store := maildir(t), openStore(t)
+	lines := "3 V1795355286 N3 Gab58141696f2026b4712000083ecc375\n" +
+		"1 PGmailId99 W35 :1700000000.M1P1.host\n2 P\x01 W28 :1700000001.M1P1.host,S=28\n"
+	if err := os.WriteFile(root+"/dovecot-uidlist", []byte(lines), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	want := "+OK\r\n1 GmailId99\r\n2 000000026b02f296\r\n3 000000036b02f296\r\n.\r\n"
+	for range 2 { // the second session finds a list that we have written to
+		if got := visit(t, store, root, "UIDL\r\nQUIT\r\n"); !strings.Contains(got, want) {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
