@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"slices"
+	"time"
 
 	"posthorn/internal/addr"
 	"posthorn/internal/conf"
@@ -146,6 +147,13 @@ var (
 	noDNS    = verdict.New(verdict.Later, "4.4.3", "the domain's mail hosts could not be looked up")
 )
 
+// Bounds of one attempt's look-ups: a domain with many exchangers and a slow
+// name server holds a place that others could have.
+const (
+	maxExchangers = 20 // queue-remote tries no more addresses either
+	lookUpTime    = time.Minute
+)
+
 // Hosts looks up the hosts of a route, in the order in which they are tried. A
 // failure is a *verdict.Error.
 func (r *Router) Hosts(ctx context.Context, route Route) ([]handover.Host, error) {
@@ -155,12 +163,14 @@ func (r *Router) Hosts(ctx context.Context, route Route) ([]handover.Host, error
 	if route.Domain == "" {
 		return []handover.Host{{Name: route.Host, Port: route.Port}}, nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, lookUpTime)
+	defer cancel()
 	names, err := r.exchangers(ctx, route)
 	if err != nil {
 		return nil, route.curable(err)
 	}
 	hosts := make([]handover.Host, 0, len(names))
-	for _, name := range names[:min(len(names), handover.MaxHosts)] {
+	for _, name := range names {
 		hosts = append(hosts, handover.Host{Name: name, Port: route.Port})
 	}
 	return hosts, nil
@@ -219,6 +229,7 @@ func (r *Router) usable(ctx context.Context, route Route, list []dnsx.MX) ([]str
 	}
 	rand.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
 	slices.SortStableFunc(list, func(a, b dnsx.MX) int { return int(a.Pref) - int(b.Pref) })
+	list = list[:min(len(list), maxExchangers)]
 	limit := r.ownPreference(ctx, route, list)
 	var names []string
 	for _, mx := range list {

@@ -179,6 +179,37 @@ func TestOurPortDecidesWhetherAnAddressIsUs(t *testing.T) {
 	}
 }
 
+// bounded is a zone that wants a deadline and counts the hosts it is asked for.
+type bounded struct {
+	zone
+	t     *testing.T
+	asked *int
+}
+
+func (b bounded) LookupHost(ctx context.Context, host string) ([]netip.Addr, dnsx.Meta, error) {
+	if _, ok := ctx.Deadline(); !ok {
+		b.t.Errorf("%s: got no deadline", host)
+	}
+	*b.asked++
+	return b.zone.LookupHost(ctx, "slow")
+}
+
+func TestLookUpsAreBounded(t *testing.T) {
+	r := router(t, "", "")
+	z := bounded{testZone(), t, new(int)}
+	for n := range 60 {
+		z.mx["many.example"] = append(z.mx["many.example"], dnsx.MX{Host: fmt.Sprintf("mx%d.many.example", n), Pref: uint16(60 - n)})
+	}
+	r.Resolver = z
+	hosts, err := r.Hosts(t.Context(), r.Choose(addr.Address{}, address(t, "x@many.example")))
+	if err != nil || len(hosts) != maxExchangers || *z.asked != maxExchangers {
+		t.Fatalf("got %d hosts after %d look-ups, %v, want %d", len(hosts), *z.asked, err, maxExchangers)
+	}
+	if got := hosts[0].Name; got != "mx59.many.example" {
+		t.Errorf("got %s in front, want the best", got)
+	}
+}
+
 func TestEqualPreferencesAreShuffled(t *testing.T) {
 	r := router(t, "", "")
 	seen := map[string]bool{}
