@@ -5,6 +5,7 @@ package bounce
 
 import (
 	"bufio"
+	"cmp"
 	"fmt"
 	"io"
 	"mime/quotedprintable"
@@ -162,8 +163,9 @@ func (r *Report) rcpt(out *bufio.Writer, rcpt Rcpt) {
 	fmt.Fprintf(out, "Final-Recipient: %s\r\n", r.typed(rcpt.Final))
 	fmt.Fprintf(out, "Action: %s\r\n", action)
 	fmt.Fprintf(out, "Status: %s\r\n", status(rcpt.Verdict.Status, class))
-	if name, _, _ := strings.Cut(rcpt.Via, "["); name != "" {
-		fmt.Fprintf(out, "Remote-MTA: dns; %s\r\n", r.clean(name))
+	if rcpt.Via != "" {
+		name, _, _ := strings.Cut(rcpt.Via, "[")
+		fmt.Fprintf(out, "Remote-MTA: dns; %s\r\n", r.clean(cmp.Or(name, rcpt.Via))) // or an address literal
 	}
 	wrap(out, "", "Diagnostic-Code: "+diagnostic(r.clean(rcpt.Verdict.Text)))
 	fmt.Fprintf(out, "Last-Attempt-Date: %s\r\n", r.Date.Format(time.RFC1123Z))
@@ -194,8 +196,8 @@ func diagnostic(text string) string {
 	return "x-posthorn; " + text
 }
 
-// original writes the header of the message. One that is not ASCII is encoded
-// unless the report may be UTF-8.
+// original writes the header of the message. One that is not ASCII, or has lines
+// too long for 7bit (RFC 5322 2.1.1), is encoded unless the report may be UTF-8.
 func (r *Report) original(out *bufio.Writer, content io.Reader) error {
 	head, err := header(content)
 	if err != nil {
@@ -207,7 +209,7 @@ func (r *Report) original(out *bufio.Writer, content io.Reader) error {
 		return err
 	}
 	fmt.Fprintf(out, "--%s\r\nContent-Type: text/rfc822-headers\r\n", r.boundary())
-	if ascii(head) {
+	if ascii(head) && !longLine(head) {
 		fmt.Fprintf(out, "\r\n%s", head)
 		return nil
 	}
@@ -289,6 +291,18 @@ func ascii(s string) bool {
 		}
 	}
 	return true
+}
+
+// maxLine is the longest line of a message, without its end.
+const maxLine = 998
+
+func longLine(s string) bool {
+	for line := range strings.SplitSeq(s, "\r\n") {
+		if len(line) > maxLine {
+			return true
+		}
+	}
+	return false
 }
 
 // wrap writes s in lines of moderate length (RFC 5322 2.1.1), each behind the

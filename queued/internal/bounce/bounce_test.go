@@ -103,6 +103,11 @@ func TestFailure(t *testing.T) {
 	if len(types) != 3 || types[1] != "message/delivery-status" || types[2] != "text/rfc822-headers" {
 		t.Fatalf("got parts %q", types)
 	}
+	literal := report()
+	literal.Rcpts[0].Via = "[192.0.2.1]"
+	if _, _, b := parts(t, literal, original); groups(t, b[1])[1].Get("Remote-MTA") != "dns; [192.0.2.1]" {
+		t.Errorf("a host without a name: got %s", b[1])
+	}
 	g := groups(t, bodies[1])
 	if len(g) != 3 || g[0].Get("Reporting-MTA") != "dns; mx.test" || g[0].Get("Arrival-Date") == "" {
 		t.Fatalf("got %v", g)
@@ -185,6 +190,7 @@ func TestOddOriginals(t *testing.T) {
 		"no header":     {"\r\nbody\r\n", ""},
 		"no body":       {"A: b\r\n", "A: b"},
 		"no line end":   {"A: b", ""},
+		"a long line":   {"A: " + strings.Repeat("b", 5000) + "\r\n\r\nx\r\n", "A: " + strings.Repeat("b", 5000)},
 		"a long header": {strings.Repeat("A: "+strings.Repeat("b", 900)+"\r\n", 200), "A: bbb"},
 	} {
 		_, _, bodies := parts(t, report(), c.content)
