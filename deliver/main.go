@@ -17,7 +17,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 
 	"posthorn/deliver/internal/box"
 	"posthorn/internal/conf"
@@ -44,10 +43,15 @@ func open(d *daemon.Daemon) (daemon.Service, error) {
 		dir: directory.New(d.Conf.Socket("auth")), log: d.Log, peers: peers,
 		mailRoot: d.Conf.MailRoot, slots: make(chan struct{}, d.Conf.DeliverConcurrency),
 	}
+	vmail, err := d.Conf.Identity("vmail")
+	if err != nil {
+		return nil, daemon.BadConfig(err)
+	}
+	s.folders = tables.MailFolders(d.Conf.UsersFile, d.Conf.Domains[0], d.Conf.MailRoot, vmail.UID)
 	if d.Root && d.Conf.SystemUsers {
-		s.writer, err = openStarter(d)
+		s.writer, err = openStarter(d, vmail)
 	} else {
-		s.writer, err = openOwn(d)
+		s.writer, err = openOwn(d, vmail, s.folders)
 	}
 	if err != nil {
 		return nil, err
@@ -58,35 +62,23 @@ func open(d *daemon.Daemon) (daemon.Service, error) {
 
 // openOwn is the way without other uids: as vmail, or as the ordinary user
 // whose instance this is.
-func openOwn(d *daemon.Daemon) (writer, error) {
+func openOwn(d *daemon.Daemon, vmail conf.Identity, folders tables.Folders) (writer, error) {
 	d.Rights.Identity = "vmail"
-	id, err := d.Conf.Identity("vmail")
-	if err != nil {
-		return nil, daemon.BadConfig(err)
-	}
 	if _, err := os.Stat(d.Conf.MailRoot); err != nil {
 		// Landlock would let nobody make it later; it may be a disk that is not
 		// mounted yet.
 		return nil, fmt.Errorf("mail-root: %w: expected a folder of vmail's", err)
 	}
-	d.Rights.Write = mailFolders(d.Conf, id.UID)
-	return &own{uid: id.UID, deliverer: box.New(d.Disk, d.Conf.Node)}, nil
+	d.Rights.Write = folders.Of(vmail.UID, d.Conf.MailRoot)
+	return &own{uid: vmail.UID, deliverer: box.New(d.Disk, d.Conf.Node)}, nil
 }
 
 // openStarter starts the root starter; deliver itself gives root away.
-func openStarter(d *daemon.Daemon) (writer, error) {
+func openStarter(d *daemon.Daemon, vmail conf.Identity) (writer, error) {
 	d.Rights.Identity = "deliver"
-	vmail, err := d.Conf.Identity("vmail")
-	if err != nil {
-		return nil, daemon.BadConfig(err)
-	}
-	args := []string{"-node", d.Conf.Node, "-landlock", d.Conf.Landlock, "-vmail", strconv.Itoa(vmail.UID)}
-	for _, root := range mailFolders(d.Conf, vmail.UID) {
-		args = append(args, "-mail-root", root)
-	}
 	s, err := starter.Start(starter.Config{
 		Program: filepath.Join(d.Conf.Libexec, "deliver-box"),
-		Args:    args,
+		Args:    []string{"-node", d.Conf.Node, "-landlock", d.Conf.Landlock},
 		MinUID:  d.Conf.MinUID,
 		Vmail:   starter.Identity{UID: vmail.UID, GID: vmail.GID},
 		Homes:   d.Conf.CreateHomes,
@@ -95,8 +87,4 @@ func openStarter(d *daemon.Daemon) (writer, error) {
 		return nil, err
 	}
 	return &others{starter: s}, nil
-}
-
-func mailFolders(c *conf.Config, vmail int) []string {
-	return tables.MailFolders(c.UsersFile, c.Domains[0], c.MailRoot, vmail)
 }

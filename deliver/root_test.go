@@ -132,6 +132,9 @@ func (in *instance) processes(t *testing.T) map[string]string {
 		if strings.HasSuffix(string(args), "\x00starter\x00") {
 			name = "starter"
 		}
+		for found[name] != "" {
+			name += "'"
+		}
 		found[name] = string(status)
 	}
 	return found
@@ -161,8 +164,9 @@ func TestRights(t *testing.T) {
 	}
 }
 
-// TestOwnersCage gives ann a second box in a folder that is hers: the running
-// deliver-box cannot write there, a new one can.
+// TestOwnersCage gives ann a second box in a folder that is hers, of which the
+// users table did not know: the running deliver-box cannot write there, a second
+// one beside it can.
 func TestOwnersCage(t *testing.T) {
 	needRoot(t)
 	needLandlock(t)
@@ -180,6 +184,9 @@ func TestOwnersCage(t *testing.T) {
 	}
 	if got := stored(t, second); len(got) != 2 {
 		t.Errorf("second box: got %d messages, want 2", len(got))
+	}
+	if found := in.processes(t); found["deliver-box'"] == "" || found["deliver-box''"] != "" {
+		t.Errorf("got %d processes, want deliver, its starter and a deliver-box for each box", len(found))
 	}
 	// A Maildir that was made anew is another folder to Landlock: the first
 	// try ends the old process, the second succeeds.

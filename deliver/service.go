@@ -15,6 +15,7 @@ import (
 	"posthorn/internal/evlog"
 	"posthorn/internal/handover"
 	"posthorn/internal/sock"
+	"posthorn/internal/tables"
 	"posthorn/internal/verdict"
 )
 
@@ -34,6 +35,7 @@ type service struct {
 	dir      boxes
 	writer   writer
 	mailRoot string
+	folders  tables.Folders
 	slots    chan struct{} // held while a request works on the disk
 	log      *evlog.Log
 }

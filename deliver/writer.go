@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 
 	"posthorn/deliver/internal/box"
@@ -19,9 +20,15 @@ var errBroken = errors.New("the starter has ended")
 
 // writer delivers to boxes of one owner.
 type writer interface {
-	write(ctx context.Context, owner starter.Identity, j box.Job, f *os.File) []box.Result
+	write(ctx context.Context, r room, j box.Job, f *os.File) []box.Result
 	broken() <-chan struct{} // closed when nothing can be written any more; nil is never
 	close()
+}
+
+// room is whose rights write a job, and where they may.
+type room struct {
+	starter.Identity
+	folders []string
 }
 
 // own writes in this process.
@@ -30,9 +37,9 @@ type own struct {
 	deliverer *box.Deliverer
 }
 
-func (o *own) write(_ context.Context, owner starter.Identity, j box.Job, f *os.File) []box.Result {
-	if owner.UID != o.uid {
-		return all(j, fmt.Errorf("the box belongs to uid %d, deliver has %d (system-users needs root)", owner.UID, o.uid))
+func (o *own) write(_ context.Context, r room, j box.Job, f *os.File) []box.Result {
+	if r.UID != o.uid {
+		return all(j, fmt.Errorf("the box belongs to uid %d, deliver has %d (system-users needs root)", r.UID, o.uid))
 	}
 	return o.deliverer.Deliver(j, f)
 }
@@ -43,8 +50,8 @@ func (o *own) close()                  {}
 // others has deliver-box write, under the owner's uid.
 type others struct{ starter *starter.Starter }
 
-func (o *others) write(ctx context.Context, owner starter.Identity, j box.Job, f *os.File) []box.Result {
-	answer, err := o.starter.Do(ctx, owner, j.Encode(), f)
+func (o *others) write(ctx context.Context, r room, j box.Job, f *os.File) []box.Result {
+	answer, err := o.starter.Do(ctx, r.Identity, r.folders, j.Encode(), f)
 	if err != nil {
 		return all(j, err)
 	}
@@ -66,24 +73,35 @@ func all(j box.Job, err error) []box.Result {
 // write puts the message into the boxes that authd found, those of one owner
 // together and the owners side by side.
 func (s *service) write(ctx context.Context, r handover.DeliverRequest, found []directory.Box, f *os.File, results []box.Result) {
-	byOwner := make(map[starter.Identity][]int)
+	var parts []part
 	for i, b := range found {
 		if b.Verdict.Kind != verdict.Done {
 			results[i].Err = unknown(b.Verdict)
 			continue
 		}
-		owner := starter.Identity{UID: b.UID, GID: b.GID}
-		byOwner[owner] = append(byOwner[owner], i)
+		in := room{starter.Identity{UID: b.UID, GID: b.GID}, s.folders.Of(b.UID, b.Mail)}
+		at := slices.IndexFunc(parts, func(p part) bool { return p.room.Identity == in.Identity && slices.Equal(p.room.folders, in.folders) })
+		if at < 0 {
+			parts = append(parts, part{room: in})
+			at = len(parts) - 1
+		}
+		parts[at].indexes = append(parts[at].indexes, i)
 	}
 	var wait sync.WaitGroup
-	for owner, indexes := range byOwner {
+	for _, p := range parts {
 		wait.Go(func() {
-			for at, result := range s.writer.write(ctx, owner, s.job(r, found, indexes), f) {
-				results[indexes[at]] = result
+			for at, result := range s.writer.write(ctx, p.room, s.job(r, found, p.indexes), f) {
+				results[p.indexes[at]] = result
 			}
 		})
 	}
 	wait.Wait()
+}
+
+// part are the boxes of one owner in a request, by their indexes.
+type part struct {
+	room    room
+	indexes []int
 }
 
 // job is the part of r for the boxes at indexes.

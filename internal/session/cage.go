@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
@@ -66,48 +67,49 @@ func (o *owner) take(ctx context.Context, c *Conn, req attr.List) error {
 // errOutside means that a mailbox is out of reach for this child.
 var errOutside = errors.New("mailbox is outside of what this process may reach")
 
-// cage confines a child to its first mailbox (folderOf). It is safe for
-// concurrent use.
+// cage confines a child to its owner's folders. It is safe for concurrent use.
 type cage struct {
-	disk *durable.Disk
-	conf *conf.Config
+	disk  *durable.Disk
+	conf  *conf.Config
+	roots []string // the owner's folders
 
-	mu     sync.Mutex
-	folder string // "" before the first mailbox
+	mu      sync.Mutex
+	folders []string // those of roots that were there at the first mailbox; nil before
 }
 
-// enter confines the process when box is its first, and otherwise tells by
-// errOutside that box needs another process.
+// enter confines the process when box is its first, and tells by errOutside that
+// box needs another process: one whose folder was missing then got no rule.
 func (g *cage) enter(box directory.Box) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	folder := folderOf(g.conf.MailRoot, box)
-	switch g.folder {
-	case folder:
-		return nil
-	case "":
-	default:
-		return errOutside
+	if g.folders != nil {
+		return holds(g.folders, box)
 	}
-	// A missing folder would get no rule.
+	if err := holds(g.roots, box); err != nil {
+		return err
+	}
 	if err := maildir.Make(g.disk, placeOf(box)); err != nil {
 		return fmt.Errorf("make mailbox: %w", err)
 	}
-	if err := g.confine(folder); err != nil {
+	var folders []string
+	for _, r := range g.roots {
+		if _, err := os.Stat(r); err == nil {
+			folders = append(folders, r)
+		}
+	}
+	if err := g.confine(folders); err != nil {
 		return fmt.Errorf("confine to mailbox: %w", err)
 	}
-	g.folder = folder
+	g.folders = folders
 	return nil
 }
 
-// folderOf returns what a child may write that opens box: all of mail-root for
-// the boxes in there, which share a uid, else the Maildir alone, for a home
-// holds what runs at the owner's next login.
-func folderOf(mailRoot string, box directory.Box) string {
-	if within(box.Mail, mailRoot) {
-		return mailRoot
+// holds returns errOutside unless box lies in one of folders.
+func holds(folders []string, box directory.Box) error {
+	if !slices.ContainsFunc(folders, func(f string) bool { return within(box.Mail, f) }) {
+		return errOutside
 	}
-	return box.Mail
+	return nil
 }
 
 // placeOf returns where box is, by the folder from which on folders are made.
@@ -124,13 +126,13 @@ func within(path, folder string) bool {
 	return path == folder || strings.HasPrefix(path, strings.TrimSuffix(folder, "/")+"/")
 }
 
-// confine gives up everything but folder and the configuration.
-func (g *cage) confine(folder string) error {
+// confine gives up everything but folders and the configuration.
+func (g *cage) confine(folders []string) error {
 	if err := priv.NoNewPrivs(); err != nil {
 		return err
 	}
 	if g.conf.Landlock != "no" {
-		abi, err := priv.Confine(priv.Rules{Read: []string{filepath.Dir(g.conf.File)}, Write: []string{folder}})
+		abi, err := priv.Confine(priv.Rules{Read: []string{filepath.Dir(g.conf.File)}, Write: folders})
 		if err != nil {
 			return err
 		}

@@ -83,7 +83,7 @@ func (s *Server) forward(ctx context.Context, req attr.List, file *os.File) attr
 		return s.refuse(req, err)
 	}
 	id := starter.Identity{UID: grant.Box.UID, GID: grant.Box.GID}
-	answer, err := s.starter.Do(ctx, id, granted(req, grant), file)
+	answer, err := s.starter.Do(ctx, id, s.folders.Of(id.UID, grant.Box.Mail), granted(req, grant), file)
 	if err != nil {
 		return s.refuse(req, err)
 	}
@@ -124,6 +124,11 @@ func grantOf(l attr.List) (g directory.Grant, err error) {
 func runChild(name string, args []string, open func(*daemon.Daemon) (daemon.Service, error)) error {
 	flags := flag.NewFlagSet(name, flag.ContinueOnError)
 	file := flags.String("c", conf.DefaultFile, "configuration `file`")
+	var roots []string
+	flags.Func("mail-root", "`folder` that holds mailboxes of the owner; repeats", func(path string) error {
+		roots = append(roots, path)
+		return nil
+	})
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -141,7 +146,7 @@ func runChild(name string, args []string, open func(*daemon.Daemon) (daemon.Serv
 	if !ok {
 		return errors.New("this program has no sessions")
 	}
-	o := &owner{server: s, cage: cage{disk: d.Disk, conf: c}}
+	o := &owner{server: s, cage: cage{disk: d.Disk, conf: c, roots: roots}}
 	o.child = &starter.Child{Name: name, Log: d.Log, Handle: o.handle}
 	s.hold = o.child.Hold
 	return o.child.Serve()

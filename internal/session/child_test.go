@@ -21,6 +21,7 @@ import (
 	"posthorn/internal/directory"
 	"posthorn/internal/evlog"
 	"posthorn/internal/priv"
+	"posthorn/internal/tables"
 )
 
 // TestMain lets the test binary be the root starter and an owner's child.
@@ -104,6 +105,12 @@ func family(t *testing.T) *instance {
 			t.Fatal(err)
 		}
 	}
+	second := boxes["ann"]
+	second.Name, second.Mail = "ann2", filepath.Join(second.Home, "second")
+	boxes["ann2"] = second
+	if err := errors.Join(os.Mkdir(second.Mail, 0o700), os.Chown(second.Mail, second.UID, second.GID)); err != nil {
+		t.Fatal(err)
+	}
 	moved := boxes["ann"]
 	moved.Home = filepath.Join(dir, "moved")
 	moved.Mail = moved.Home
@@ -132,6 +139,7 @@ func family(t *testing.T) *instance {
 	in := &instance{log: &strings.Builder{}}
 	in.Server = newServer("imap", touch, evlog.New(in.log), boxes, []int{0})
 	in.apply(c)
+	in.folders = tables.Folders{second.UID: {boxes["ann"].Mail, second.Mail}}
 	if in.starter, err = startChildren(c, program); err != nil {
 		t.Fatal(err)
 	}
@@ -169,11 +177,16 @@ func TestSystemUsersHaveProcessesOfTheirOwn(t *testing.T) {
 	if want := []string{"54322", "54322", "[54322]", bob[3], "true", reachable}; !reflect.DeepEqual(bob, want) {
 		t.Errorf("bob: got %v, want %v", bob, want)
 	}
-	// A mailbox outside of the folder that the child may reach: a new child,
-	// and the session of the old one goes on.
+	// A mailbox that the table did not know has a child of its own beside the
+	// other's; those that it knew share one.
 	last, moved := in.greeting(t, "moved")
 	if moved[3] == ann[3] || moved[4] != "true" {
 		t.Errorf("moved: got %v, want another process that can write there", moved)
+	}
+	for ticket, pid := range map[string]string{"ann": ann[3], "ann2": ann[3], "moved": moved[3]} {
+		if _, got := in.greeting(t, ticket); got[3] != pid || got[4] != "true" {
+			t.Errorf("%s again: got %v, want process %s", ticket, got, pid)
+		}
 	}
 	if _, err := io.WriteString(conn, "x"); err != nil {
 		t.Errorf("first session: got %v, want it to go on", err)
@@ -221,19 +234,5 @@ func TestStarterIsMissed(t *testing.T) {
 		}
 	case <-time.After(limit):
 		t.Fatal("the server did not end")
-	}
-}
-
-func TestFolders(t *testing.T) {
-	for _, tc := range []struct{ mail, home, want string }{
-		{"/var/mail/posthorn/example.org/ann/Maildir", "/var/mail/posthorn/example.org/ann", "/var/mail/posthorn"},
-		{"/home/ann/Maildir", "/home/ann", "/home/ann/Maildir"},
-		{"/home/anna/Maildir", "/home/ann", "/home/anna/Maildir"},
-		{"/home/ann/../bob", "/home/ann", "/home/ann/../bob"},
-		{"/var/mail/posthornx/ann", "/", "/var/mail/posthornx/ann"},
-	} {
-		if got := folderOf("/var/mail/posthorn", directory.Box{Mail: tc.mail, Home: tc.home}); got != tc.want {
-			t.Errorf("%s of %s: got %s, want %s", tc.mail, tc.home, got, tc.want)
-		}
 	}
 }

@@ -39,9 +39,9 @@
 // root with system-users it runs none: it redeems the ticket and forwards the
 // connection, with what was granted, to a child that has the uid of the
 // mailbox's owner (package starter). The child runs the same program, holds the
-// same Opener, and confines itself to the folder of its first mailbox; a
-// mailbox elsewhere goes to a new child. It ends after a minute without
-// sessions. The daemon writes no mail then, and parses nothing that clients
+// same Opener, and confines itself to the folders that the users table named for
+// its uid when the daemon started; a mailbox elsewhere has a child of its own. A
+// child ends after a minute without sessions. The daemon writes no mail then, and parses nothing that clients
 // send.
 //
 // # Stopping

@@ -59,6 +59,7 @@ type Server struct {
 	listener *net.UnixListener       // nil in a child
 	peers    []int                   // uids of the login daemon
 	starter  *starter.Starter        // of the children that run the sessions, or nil: they run here
+	folders  tables.Folders          // what a child may write
 	hold     func() (release func()) // keeps the process while a session runs
 	settings atomic.Pointer[settings]
 	running  sync.WaitGroup
@@ -89,18 +90,19 @@ func New(d *daemon.Daemon, service string, open Opener) (*Server, error) {
 	if s.listener, err = d.ListenUnix(service + "-session"); err != nil {
 		return nil, err
 	}
-	if d.Root && d.Conf.SystemUsers {
-		if s.starter, err = startStarter(d.Conf); err != nil {
-			s.listener.Close()
-			return nil, err
-		}
-		return s, nil
-	}
 	vmail, err := d.Conf.Identity("vmail")
 	if err != nil {
 		return nil, daemon.BadConfig(err)
 	}
-	d.Rights.Write = tables.MailFolders(d.Conf.UsersFile, d.Conf.Domains[0], d.Conf.MailRoot, vmail.UID)
+	s.folders = tables.MailFolders(d.Conf.UsersFile, d.Conf.Domains[0], d.Conf.MailRoot, vmail.UID)
+	if !d.Root || !d.Conf.SystemUsers {
+		d.Rights.Write = s.folders.Of(vmail.UID, d.Conf.MailRoot)
+		return s, nil
+	}
+	if s.starter, err = startStarter(d.Conf); err != nil {
+		s.listener.Close()
+		return nil, err
+	}
 	return s, nil
 }
 

@@ -39,7 +39,7 @@ func alone(t *testing.T) (*Starter, *attr.Conn) {
 func TestLateAnswer(t *testing.T) {
 	s, far := alone(t)
 	s.patience = 0
-	if _, err := s.child(Identity{61001, 61001}); err == nil {
+	if _, err := s.child(Identity{61001, 61001}, nil); err == nil {
 		t.Fatal("no answer: got nil, want an error")
 	}
 	go far.Write(sock.Reply(verdict.Of(nil)), nil)
@@ -54,7 +54,7 @@ func TestCloseWhileAChildStarts(t *testing.T) {
 	s, far := alone(t)
 	asked := make(chan error, 1)
 	go func() {
-		_, err := s.Do(context.Background(), Identity{61001, 61001}, nil, nil)
+		_, err := s.Do(context.Background(), Identity{61001, 61001}, nil, nil, nil)
 		asked <- err
 	}()
 	if _, _, err := far.Read(); err != nil {

@@ -27,6 +27,7 @@ var errRetired = errors.New("child takes no more requests")
 // child is the daemon's end of one child.
 type child struct {
 	id    Identity
+	key   key
 	ready chan struct{} // closed when conn or err is set
 	conn  *attr.Conn
 	err   error

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync/atomic"
 	"syscall"
@@ -166,11 +167,18 @@ func (r *root) start(req attr.List) (*os.File, error) {
 			return nil, err
 		}
 	}
-	return r.launch(id, account.home)
+	args := slices.Clone(r.Args)
+	for _, folder := range req.All("folder") {
+		if !filepath.IsAbs(folder) {
+			return nil, fmt.Errorf("found folder %.200q, expected an absolute path", folder)
+		}
+		args = append(args, "-mail-root", folder)
+	}
+	return r.launch(id, account.home, args)
 }
 
 // launch runs the program with the rights of id and no others.
-func (r *root) launch(id Identity, home string) (*os.File, error) {
+func (r *root) launch(id Identity, home string, args []string) (*os.File, error) {
 	if r.children.Load() >= maxChildren {
 		return nil, fmt.Errorf("%d children run", maxChildren)
 	}
@@ -179,7 +187,7 @@ func (r *root) launch(id Identity, home string) (*os.File, error) {
 		return nil, err
 	}
 	defer theirs.Close()
-	cmd := exec.Command(r.Program, r.Args...)
+	cmd := exec.Command(r.Program, args...)
 	cmd.Env = []string{"PATH=/usr/bin:/bin", "HOME=" + home}
 	cmd.Dir = "/"
 	cmd.Stderr = os.Stderr

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -24,7 +25,7 @@ type Identity struct{ UID, GID int }
 // Config is what a starter starts, and for whom.
 type Config struct {
 	Program string   // absolute path, which every owner must be able to execute
-	Args    []string // after the program's name
+	Args    []string // after the program's name; a -mail-root for each folder follows
 	MinUID  int      // smaller uids are refused, Vmail's excepted
 	Vmail   Identity // may be below MinUID
 	Homes   bool     // make missing homes of the system's users
@@ -52,7 +53,13 @@ type Starter struct {
 
 	mu       sync.Mutex
 	closed   bool
-	children map[int]*child // by uid
+	children map[key]*child
+}
+
+// key is what children are told apart by.
+type key struct {
+	uid     int
+	folders string
 }
 
 // Start starts the root process, which is this program again with the argument
@@ -97,7 +104,7 @@ func start(c Config, cmd *exec.Cmd) (*Starter, error) {
 
 // newStarter returns a Starter whose root process is at the other end of conn.
 func newStarter(conn *attr.Conn) *Starter {
-	return &Starter{done: make(chan struct{}), patience: startTime, conn: conn, children: map[int]*child{}}
+	return &Starter{done: make(chan struct{}), patience: startTime, conn: conn, children: map[key]*child{}}
 }
 
 // socketpair returns two ends of a stream socket, closed on exec.
@@ -174,13 +181,14 @@ func (s *Starter) ask(req attr.List) (*os.File, error) {
 // far it came.
 var ErrEnded = errors.New("child ended while it had a request")
 
-// Do sends req, with f unless it is nil, to the child of id and returns its
-// answer. The child is started when there is none. f stays the caller's. When
+// Do sends req, with f unless it is nil, to the child of id that writes in
+// folders, and returns its answer. The child is started when there is none: as
+// long as folders stay the same, a uid has one. f stays the caller's. When
 // ctx ends first, the child goes on and its answer is thrown away. No error
 // carries a verdict: a caller's retry is right.
-func (s *Starter) Do(ctx context.Context, id Identity, req attr.List, f *os.File) (attr.List, error) {
+func (s *Starter) Do(ctx context.Context, id Identity, folders []string, req attr.List, f *os.File) (attr.List, error) {
 	for range 3 {
-		c, err := s.child(id)
+		c, err := s.child(id, folders)
 		if err != nil {
 			return nil, fmt.Errorf("start for uid %d: %w", id.UID, err)
 		}
@@ -188,27 +196,28 @@ func (s *Starter) Do(ctx context.Context, id Identity, req attr.List, f *os.File
 		if !errors.Is(err, errRetired) {
 			return answer, err
 		}
-		s.forget(id.UID, c) // it has not taken the request: another will
+		s.forget(c) // it has not taken the request: another will
 	}
 	return nil, fmt.Errorf("children of uid %d end as soon as they are asked", id.UID)
 }
 
-// child returns the running child of id or starts one.
-func (s *Starter) child(id Identity) (*child, error) {
+// child returns the running child of id for folders or starts one.
+func (s *Starter) child(id Identity, folders []string) (*child, error) {
+	k := key{id.UID, strings.Join(folders, "\n")}
 	s.mu.Lock()
-	c := s.children[id.UID]
+	c := s.children[k]
 	if c == nil {
-		c = &child{id: id, ready: make(chan struct{}), pending: map[string]chan attr.List{}}
-		s.children[id.UID] = c
+		c = &child{id: id, key: k, ready: make(chan struct{}), pending: map[string]chan attr.List{}}
+		s.children[k] = c
 		s.mu.Unlock()
-		c.err = s.launch(c)
+		c.err = s.launch(c, folders)
 		close(c.ready)
 	} else {
 		s.mu.Unlock()
 		<-c.ready
 	}
 	if c.err != nil {
-		s.forget(id.UID, c)
+		s.forget(c)
 		return nil, c.err
 	}
 	if c.id != id {
@@ -218,12 +227,16 @@ func (s *Starter) child(id Identity) (*child, error) {
 }
 
 // launch asks the root process for c and begins to read its answers.
-func (s *Starter) launch(c *child) error {
-	f, err := s.ask(attr.List{
+func (s *Starter) launch(c *child, folders []string) error {
+	req := attr.List{
 		{Name: "request", Value: "start"},
 		{Name: "uid", Value: strconv.Itoa(c.id.UID)},
 		{Name: "gid", Value: strconv.Itoa(c.id.GID)},
-	})
+	}
+	for _, folder := range folders {
+		req.Add("folder", folder)
+	}
+	f, err := s.ask(req)
 	if err != nil {
 		return err
 	}
@@ -243,15 +256,15 @@ func (s *Starter) launch(c *child) error {
 	c.conn = conn
 	go func() {
 		c.read()
-		s.forget(c.id.UID, c)
+		s.forget(c)
 	}()
 	return nil
 }
 
-func (s *Starter) forget(uid int, c *child) {
+func (s *Starter) forget(c *child) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.children[uid] == c {
-		delete(s.children, uid)
+	if s.children[c.key] == c {
+		delete(s.children, c.key)
 	}
 }

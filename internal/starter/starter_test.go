@@ -169,7 +169,7 @@ func ask(t *testing.T, s *Starter, id Identity, do string) attr.List {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
-	l, err := s.Do(ctx, id, attr.List{{Name: "do", Value: do}}, nil)
+	l, err := s.Do(ctx, id, nil, attr.List{{Name: "do", Value: do}}, nil)
 	if err != nil {
 		t.Fatalf("%v: %v", id, err)
 	}
@@ -199,6 +199,32 @@ func TestChildrenHaveTheirOwnersRights(t *testing.T) {
 	}
 }
 
+// TestFoldersTellChildrenApart: what may not write the same folders is another
+// process, and both of one uid go on side by side.
+func TestFoldersTellChildrenApart(t *testing.T) {
+	s := begin(t, Config{MinUID: 1000, Getent: accounts(t)})
+	id := Identity{61001, 61001}
+	pids := map[string]string{}
+	for range 2 {
+		for want, folders := range map[string][]string{"": nil, " -mail-root /a": {"/a"}, " -mail-root /a -mail-root /b": {"/a", "/b"}} {
+			l, err := s.Do(t.Context(), id, folders, attr.List{{Name: "do", Value: ""}}, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := l.Get("args"); got != testChild+" argument"+want {
+				t.Errorf("got the arguments %q, want %q at their end", got, want)
+			}
+			if before := pids[want]; before != "" && l.Get("pid") != before {
+				t.Errorf("%q: got process %s, want %s again", want, l.Get("pid"), before)
+			}
+			pids[want] = l.Get("pid")
+		}
+	}
+	if _, err := s.Do(t.Context(), id, []string{"-c"}, attr.List{{Name: "do", Value: ""}}, nil); err == nil {
+		t.Error("a folder that is none: got no error")
+	}
+}
+
 func TestRefused(t *testing.T) {
 	needRoot(t)
 	s := begin(t, Config{MinUID: 1000, Vmail: Identity{500, 501}, Getent: accounts(t, "ann:x:61001:61002::/home/ann:/bin/sh", "odd:x:61009:")})
@@ -206,7 +232,7 @@ func TestRefused(t *testing.T) {
 		"root": {0, 61001}, "root's group": {61001, 0}, "below min-uid": {999, 1000}, "not its gid": {61001, 61001},
 		"vmail's uid with another gid": {500, 61001}, "a system's group": {61003, 42}, "negative": {-1, -1}, "unreadable account": {61009, 61009},
 	} {
-		l, err := s.Do(context.Background(), id, attr.List{{Name: "do", Value: ""}}, nil)
+		l, err := s.Do(context.Background(), id, nil, attr.List{{Name: "do", Value: ""}}, nil)
 		if err == nil || verdict.Of(err).Kind != verdict.Later {
 			t.Errorf("%s: got %v, %v, want later", name, l, err)
 		}
@@ -218,7 +244,7 @@ func TestDeadChildIsStartedAgain(t *testing.T) {
 	s := begin(t, Config{MinUID: 1000, Getent: accounts(t)})
 	id := Identity{61001, 61001}
 	first := ask(t, s, id, "").Get("pid")
-	if l, err := s.Do(context.Background(), id, attr.List{{Name: "do", Value: "die"}}, nil); !errors.Is(err, ErrEnded) {
+	if l, err := s.Do(context.Background(), id, nil, attr.List{{Name: "do", Value: "die"}}, nil); !errors.Is(err, ErrEnded) {
 		t.Errorf("dying child: got %v, %v, want ErrEnded", l, err)
 	}
 	if second := ask(t, s, id, "").Get("pid"); second == first {
@@ -235,7 +261,7 @@ func TestDescriptorReachesTheChild(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	got, err := s.Do(context.Background(), Identity{61001, 61001}, attr.List{{Name: "do", Value: "read"}}, f)
+	got, err := s.Do(context.Background(), Identity{61001, 61001}, nil, attr.List{{Name: "do", Value: "read"}}, f)
 	if err != nil || got.Get("text") != "mail" {
 		t.Errorf("got %v, %v, want the file's text", got, err)
 	}
@@ -253,7 +279,7 @@ func TestRootProcessDies(t *testing.T) {
 	cmd.Process.Signal(syscall.SIGKILL)
 	<-s.Done()
 	ask(t, s, Identity{61001, 61001}, "") // its child goes on
-	if _, err := s.Do(context.Background(), Identity{61002, 61002}, nil, nil); err == nil {
+	if _, err := s.Do(context.Background(), Identity{61002, 61002}, nil, nil, nil); err == nil {
 		t.Error("new child without the root process: got nil, want an error")
 	}
 }
@@ -289,7 +315,7 @@ func TestHomes(t *testing.T) {
 	}
 	s := begin(t, Config{MinUID: 1000, Homes: true, Getent: getent})
 	for range 2 {
-		got, err := s.Do(context.Background(), Identity{61001, 61001}, attr.List{{Name: "do", Value: "touch"}, {Name: "file", Value: homes[61001] + "/f"}}, nil)
+		got, err := s.Do(context.Background(), Identity{61001, 61001}, nil, attr.List{{Name: "do", Value: "touch"}, {Name: "file", Value: homes[61001] + "/f"}}, nil)
 		if err != nil || got.Get("err") != "<nil>" {
 			t.Fatalf("write in the new home: got %v, %v", got, err)
 		}
@@ -299,7 +325,7 @@ func TestHomes(t *testing.T) {
 		t.Errorf("home: got %v, %v, want a folder of 61001 with mode 0700", st, err)
 	}
 	for _, uid := range []int{61002, 61003} {
-		if _, err := s.Do(context.Background(), Identity{uid, uid}, nil, nil); err == nil {
+		if _, err := s.Do(context.Background(), Identity{uid, uid}, nil, nil, nil); err == nil {
 			t.Errorf("home %s: got nil, want an error", homes[uid])
 		}
 	}

@@ -8,25 +8,48 @@ import (
 	"strings"
 )
 
-// MailFolders returns the folders that the processes under vmail's uid may
-// write: root, and what virtual users have their mail in outside of it, as the
-// table path is now. Without the right to read the table root is all; authd,
-// whose table it is, tells what is wrong with it.
-func MailFolders(path, domain, root string, vmail int) []string {
+// Folders are what the processes of each owner of mail may write, by uid.
+type Folders map[int][]string
+
+// MailFolders returns the folders of the owners that the table path names now:
+// for vmail root, and what virtual users have their mail in outside of it, for
+// another uid its Maildirs, since a home holds what runs at its owner's next
+// login. Without the right to read the table root is all; authd, whose table it
+// is, tells what is wrong with it.
+func MailFolders(path, domain, root string, vmail int) Folders {
+	f := Folders{vmail: {root}}
 	users, err := LoadUsers(path, domain, nil)
 	if err != nil {
-		return []string{root}
+		return f
 	}
 	var outside []string
 	for u := range users.All() {
-		if u.UID >= 0 && u.UID != vmail {
-			continue
-		}
-		if home, mail := u.Paths(root); !within(mail, root) {
+		home, mail := u.Paths(root)
+		switch {
+		case u.UID >= 0 && u.UID != vmail:
+			f[u.UID] = append(f[u.UID], mail)
+		case !within(mail, root):
 			outside = append(outside, mailFolder(home, mail))
 		}
 	}
-	return append([]string{root}, collapse(outside)...)
+	for uid, folders := range f {
+		slices.Sort(folders)
+		if f[uid] = slices.Compact(folders); len(f[uid]) > maxFolders {
+			delete(f, uid) // a process for each Maildir then
+		}
+	}
+	f[vmail] = append(f[vmail], collapse(outside)...)
+	return f
+}
+
+// Of returns what the process may write that opens mail for uid: all folders of
+// the uid where one of them holds mail, else mail alone, of which the table did
+// not know.
+func (f Folders) Of(uid int, mail string) []string {
+	if slices.ContainsFunc(f[uid], func(folder string) bool { return within(mail, folder) }) {
+		return f[uid]
+	}
+	return []string{filepath.Clean(mail)}
 }
 
 // mailFolder returns the folder that a process which opens mail must be able
@@ -47,7 +70,7 @@ func within(path, folder string) bool {
 	return folder != "" && err == nil && rel != ".." && !strings.HasPrefix(rel, "../")
 }
 
-// maxFolders bounds the folders outside of root that are told apart.
+// maxFolders bounds the folders of one owner that are told apart.
 const maxFolders = 200
 
 // collapse returns each folder once; many are covered by their parents.

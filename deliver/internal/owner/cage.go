@@ -3,6 +3,8 @@ package owner
 import (
 	"errors"
 	"fmt"
+	"os"
+	"slices"
 	"sync"
 
 	"posthorn/deliver/internal/box"
@@ -15,42 +17,41 @@ import (
 // deliver's own start has logged what is missing.
 const landlockTCP = 4
 
-// errOutside means that a request needs what this process can reach no more.
-var errOutside = errors.New("outside the folders of the first request")
+// errOutside means that a request needs what this process cannot reach.
+var errOutside = errors.New("outside the folders of this process")
 
 // cage is what the process may still write.
 type cage struct {
-	roots    []string // folders of virtual users, for vmail only
+	roots    []string // the owner's folders
 	landlock string
 
 	mu      sync.Mutex
-	folders map[string]bool // nil before the first request
+	folders []string // those of roots that were there at the first request
 }
 
-// enter confines the process to the Maildirs of its first request, which are
-// made before, and checks that later ones name no others.
+// enter confines the process to the owner's folders at its first request, whose
+// Maildirs are made before, and checks that later ones name no others. A folder
+// that was missing then got no rule: it is outside until the next process.
 func (c *cage) enter(boxes []box.Box) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.folders != nil {
-		for _, b := range boxes {
-			if !c.folders[c.folder(b.Place)] {
-				return errOutside
-			}
-		}
-		return nil
+		return holds(c.folders, boxes)
 	}
-	folders := map[string]bool{}
+	if err := holds(c.roots, boxes); err != nil {
+		return err
+	}
 	for _, b := range boxes {
-		folder := c.folder(b.Place)
-		folders[folder] = true
-		if folder == b.Place.Path {
+		if slices.Contains(c.roots, b.Place.Path) {
 			// A failure shows again in the delivery, for this box alone.
 			_ = maildir.Make(new(durable.Disk), b.Place)
 		}
 	}
+	folders := []string{}
 	for _, r := range c.roots {
-		folders[r] = true
+		if _, err := os.Stat(r); err == nil {
+			folders = append(folders, r)
+		}
 	}
 	if err := c.confine(folders); err != nil {
 		return fmt.Errorf("confine: %w", err)
@@ -59,26 +60,22 @@ func (c *cage) enter(boxes []box.Box) error {
 	return nil
 }
 
-// folder returns the folder that a delivery to p needs.
-func (c *cage) folder(p maildir.Place) string {
-	for _, r := range c.roots {
-		if box.Within(r, p.Path) {
-			return r
+// holds returns errOutside unless every box lies in one of folders.
+func holds(folders []string, boxes []box.Box) error {
+	for _, b := range boxes {
+		if !slices.ContainsFunc(folders, func(f string) bool { return box.Within(f, b.Place.Path) }) {
+			return errOutside
 		}
 	}
-	return p.Path
+	return nil
 }
 
-func (c *cage) confine(folders map[string]bool) error {
+func (c *cage) confine(folders []string) error {
 	if err := priv.NoNewPrivs(); err != nil {
 		return err
 	}
 	if c.landlock != "no" {
-		rules := priv.Rules{}
-		for f := range folders {
-			rules.Write = append(rules.Write, f)
-		}
-		abi, err := priv.Confine(rules)
+		abi, err := priv.Confine(priv.Rules{Write: folders})
 		if err != nil {
 			return err
 		}

@@ -1,8 +1,8 @@
 // Package owner is all of deliver-box: it serves deliver's requests for one uid.
 //
-// It confines itself with Landlock to the Maildirs of its first request, as
-// vmail to the folders of virtual users as well. A request for another Maildir
-// goes to a new process.
+// It confines itself with Landlock to the owner's folders, which it is told at
+// its start, when the first request comes. A request for a Maildir of theirs
+// that was missing then goes to a new process.
 package owner
 
 import (
@@ -38,9 +38,8 @@ func Run(args []string, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet("deliver-box", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	node := flags.String("node", "localhost", "`name` of this host in file names")
-	vmail := flags.Int("vmail", -1, "`uid` of virtual users")
 	var roots []string
-	flags.Func("mail-root", "`folder` of virtual users' boxes, for vmail's uid; repeats", func(path string) error {
+	flags.Func("mail-root", "`folder` that holds boxes of the owner; repeats", func(path string) error {
 		roots = append(roots, path)
 		return nil
 	})
@@ -55,9 +54,6 @@ func Run(args []string, stdout, stderr io.Writer) error {
 		return nil
 	}
 	syscall.Umask(0o077)
-	if os.Getuid() != *vmail {
-		roots = nil
-	}
 	o := &owner{deliverer: box.New(new(durable.Disk), *node), cage: cage{roots: roots, landlock: *landlock}}
 	o.child = &starter.Child{Name: "deliver-box", Idle: *idle, Log: evlog.New(stderr), Handle: o.handle}
 	return o.child.Serve()
