@@ -1,6 +1,9 @@
 package main
 
 import (
+	"fmt"
+	"io"
+	"os"
 	"strings"
 	"testing"
 )
@@ -42,4 +45,33 @@ func TestFolders(t *testing.T) {
 	d.want(`SELECT "a*b%"`, "NO [NONEXISTENT] no such mailbox")
 	d.want(`SELECT &&&`, "NO [CANNOT] mailbox name is not valid modified UTF-7")
 	d.want(`SELECT ../../etc`, "NO [CANNOT] not a possible mailbox name")
+}
+
+// TestSelectedFolderEnds: a session is not left with numbers that stand for
+// other messages, or for none.
+func TestSelectedFolderEnds(t *testing.T) {
+	for name, ends := range map[string]struct {
+		by   func(path string) error
+		want string
+	}{
+		"removed":  {os.RemoveAll, "* BYE selected mailbox was deleted or renamed"},
+		"new UIDs": {func(path string) error { return os.WriteFile(path+"/dovecot-uidlist", []byte("3 V7 N1\n"), 0o600) }, "* BYE selected mailbox has other UIDs now"},
+	} {
+		f := newFixture(t)
+		d := f.dialogue()
+		d.do("CREATE a")
+		d.do("SELECT a")
+		if err := ends.by(f.dir + "/.a"); err != nil {
+			t.Fatal(err)
+		}
+		// Whatever the command, a look at the folder finds it.
+		os.WriteFile(f.dir+"/.a/new/1.a.x", []byte(simple), 0o600)
+		fmt.Fprint(d.conn, "a NOOP\r\n")
+		if got := d.line(); got != ends.want {
+			t.Errorf("%s: got %s, want %s", name, got, ends.want)
+		}
+		if rest, err := io.ReadAll(d.r); err != nil || len(rest) > 0 {
+			t.Errorf("%s: got %q, %v, want the end", name, rest, err)
+		}
+	}
 }

@@ -165,6 +165,10 @@ func (s *Session) goodbye(ctx context.Context, err error) error {
 		why, err = "server is going down", nil
 	case errors.Is(err, errGone):
 		return nil
+	case errors.Is(err, mailbox.ErrNoFolder):
+		why, err = "selected mailbox was deleted or renamed", nil
+	case errors.Is(err, mailbox.ErrReset):
+		why = "selected mailbox has other UIDs now"
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		why = "autologout"
 	case errors.Is(err, wire.ErrFlood), errors.Is(err, wire.ErrLineTooLong), errors.Is(err, errNonsense):

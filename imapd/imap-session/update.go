@@ -1,13 +1,23 @@
 package main
 
+import (
+	"errors"
+
+	"posthorn/internal/mailbox"
+)
+
 // announce tells the client what changed in the selected folder since the last
 // time; with expunge false, removals wait. The order is that of
-// mailbox.Changes.
+// mailbox.Changes. A folder that is not the one that was selected any more ends
+// the session: nothing in IMAP takes back what the client knows of it.
 func (s *Session) announce(expunge bool) error {
 	if s.view == nil {
 		return nil
 	}
 	changes, err := s.view.Sync(expunge)
+	if errors.Is(err, mailbox.ErrReset) || errors.Is(err, mailbox.ErrNoFolder) {
+		return err
+	}
 	if err != nil {
 		// The picture stays as it was; the next command tries again.
 		s.log.IMAPFailed(s.sid, s.user, "sync", err)

@@ -131,7 +131,7 @@ func (f *folder) openFound(uid uint32) (b *Body, known bool, err error) {
 // openFile opens a message's file under the name that we know.
 func (f *folder) openFile(uid uint32) (fd int, err error) {
 	r := f.find(uid)
-	if r == nil {
+	if r == nil || f.over != nil {
 		return -1, ErrExpunged
 	}
 	err = retry(func() (err error) {
@@ -361,7 +361,7 @@ func (v *View) date(m *Message) error {
 // fileTime returns the file's time, which is the internal date.
 func (f *folder) fileTime(uid uint32) (time.Time, error) {
 	r := f.find(uid)
-	if r == nil {
+	if r == nil || f.over != nil {
 		return time.Time{}, ErrExpunged
 	}
 	var st unix.Stat_t

@@ -134,7 +134,15 @@ func (b *Box) enter(name string) (f *folder, disk string, err error) {
 
 // Status counts a folder's messages without selecting it: nothing loses its
 // \Recent. Errors: ErrNoFolder, ErrBadName.
-func (b *Box) Status(name string) (Status, error) {
+func (b *Box) Status(name string) (st Status, err error) {
+	err = afresh(func() error {
+		st, err = b.count(name)
+		return err
+	})
+	return st, err
+}
+
+func (b *Box) count(name string) (Status, error) {
 	f, _, err := b.enter(name)
 	if err != nil {
 		return Status{}, err

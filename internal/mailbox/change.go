@@ -20,6 +20,9 @@ func (v *View) Store(seqs []int, op Op, flags Flags) (changed []int, err error) 
 	f := v.folder
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.over != nil {
+		return nil, f.over
+	}
 	if op != Remove {
 		if err := f.needKeywords(flags.Keywords); err != nil {
 			return nil, err
@@ -124,6 +127,9 @@ func (v *View) Expunge(uids []uint32) error {
 	f := v.folder
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.over != nil {
+		return f.over
+	}
 	deleted := uids == nil
 	if deleted {
 		uids = v.uids

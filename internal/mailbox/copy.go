@@ -90,6 +90,9 @@ func (c *copying) all(uids []uint32) error {
 	f := c.from
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.over != nil {
+		return f.over
+	}
 	looked := false
 	for _, uid := range uids {
 		err := c.one(uid)

@@ -343,3 +343,52 @@ func TestSelectUnwritable(t *testing.T) {
 		t.Error("got nil, want an error")
 	}
 }
+
+// TestNothingByOldUID: once the UIDs of a view are those of other messages,
+// nothing is read, changed or removed by them.
+func TestNothingByOldUID(t *testing.T) {
+	path := t.TempDir()
+	b := openBox(t, newStore(t, Options{}), path)
+	appendText(t, b, "INBOX", "gone", Flags{})
+	appendText(t, b, "INBOX", "kept", Flags{System: Deleted})
+	v := sel(t, b, "INBOX", false)
+	kept, _ := filepath.Glob(path + "/cur/*T")
+	if err := os.WriteFile(path+"/dovecot-uidlist", []byte("3 V7 N1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	os.Remove(path + "/cur/" + v.folder.file(v.folder.find(1)))
+	if body, err := v.Open(1); err == nil { // looks at the folder anew
+		body.Close()
+		t.Error("got another message under the UID of one that is gone")
+	}
+	if err := v.Expunge([]uint32{1}); !errors.Is(err, ErrReset) {
+		t.Errorf("expunge: got %v, want ErrReset", err)
+	}
+	if _, err := v.Store([]int{1}, Add, Flags{System: Seen}); !errors.Is(err, ErrReset) {
+		t.Errorf("store: got %v, want ErrReset", err)
+	}
+	if m := v.At(1); !m.Gone {
+		t.Errorf("got %+v, want it gone", m)
+	}
+	if _, err := os.Stat(kept[0]); err != nil {
+		t.Errorf("the other message: %v", err)
+	}
+}
+
+// TestFolderRemovedWhileOpen: its sessions learn that it is gone.
+func TestFolderRemovedWhileOpen(t *testing.T) {
+	path := t.TempDir()
+	b := openBox(t, newStore(t, Options{}), path)
+	b.Create("A")
+	v := sel(t, b, "A", false)
+	if err := os.RemoveAll(path + "/.A"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := v.Sync(true); !errors.Is(err, ErrNoFolder) {
+		t.Errorf("got %v, want ErrNoFolder", err)
+	}
+	b.Create("A")
+	if w := sel(t, b, "A", false); w.Len() != 0 || w.UIDValidity() <= v.UIDValidity() {
+		t.Errorf("got %d messages, UIDVALIDITY %d after %d", w.Len(), w.UIDValidity(), v.UIDValidity())
+	}
+}

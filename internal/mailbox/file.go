@@ -188,6 +188,9 @@ func (b *Box) file(f *folder, tmp int, drafts []*draft) (uidvalidity uint32, uid
 
 // accept moves drafts into the folder and writes their lines; f is locked.
 func (f *folder) accept(tmp int, drafts []*draft) (uidvalidity uint32, uids []uint32, err error) {
+	if f.over != nil {
+		return 0, nil, f.over
+	}
 	l, err := f.lock()
 	if err != nil {
 		return 0, nil, err

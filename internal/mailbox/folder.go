@@ -33,6 +33,8 @@ type folder struct {
 	idle  *time.Timer // guarded by Store.mu: closes the folder that nobody uses
 
 	mu       sync.Mutex
+	over     error  // why nobody can use the folder any more
+	validity uint32 // the UIDVALIDITY of the UIDs in picture
 	picture         // all messages, when loaded
 	loaded   bool   // picture stands for the files
 	dirty    bool   // something may have changed without a trace in the times
@@ -191,10 +193,23 @@ func (f *folder) account(run func() error) error {
 	return errors.Join(rerr, err)
 }
 
-// mtime returns the modification time of an open folder.
+// end closes the folder to its sessions, all of which get why. f is locked, and
+// the caller has entered it.
+func (f *folder) end(why error) {
+	f.over = why
+	f.store.unwatch(f)
+	f.store.retire(f)
+	f.audience.tell(nil)
+}
+
+// mtime returns the modification time of an open folder; one that was removed
+// meanwhile has none.
 func mtime(fd int) (unix.Timespec, error) {
 	var st unix.Stat_t
 	err := retry(func() error { return unix.Fstat(fd, &st) })
+	if err == nil && st.Nlink == 0 {
+		err = unix.ENOENT
+	}
 	return st.Mtim, err
 }
 

@@ -24,14 +24,6 @@ type scan struct {
 	shape bool // messages came or went
 }
 
-// twin is a file whose base name another file has as well: a rename while the
-// folder was read, or a real second file.
-type twin struct {
-	record int
-	info   string
-	state  state
-}
-
 // refreshFor is refresh for a session, or for a STATUS with nil, and tells the
 // others what it found.
 func (f *folder) refreshFor(v *View) error {
@@ -62,12 +54,20 @@ func (f *folder) refresh(move bool) error {
 	}
 }
 
-// catchUp reads what may have changed since the last time.
+// catchUp reads what may have changed since the last time. Errors: ErrReset,
+// ErrNoFolder.
 func (f *folder) catchUp() error {
+	if f.over != nil {
+		return f.over
+	}
 	if f.alarm.Swap(false) {
 		f.dirty = true
 	}
 	now, err := f.now()
+	if gone(err) {
+		f.end(ErrNoFolder)
+		return f.over
+	}
 	if err != nil {
 		return fmt.Errorf("reading folder %s: %w", f.dir.Path, err)
 	}
@@ -82,7 +82,16 @@ func (f *folder) catchUp() error {
 	}
 	s := &scan{f: f, brief: f.loaded && !f.dirty && !listed && now.cur == f.times.cur}
 	s.start()
-	if err := s.run(now); err != nil {
+	err = s.run(now)
+	was := f.validity
+	f.validity = f.list.UIDValidity()
+	if was != 0 && was != f.validity && !f.audience.empty() {
+		// The same numbers are other messages now: whatever a session still
+		// asked for by UID, it would get, change or remove another message.
+		f.end(ErrReset)
+		return f.over
+	}
+	if err != nil {
 		return fmt.Errorf("reading folder %s: %w", f.dir.Path, err)
 	}
 	return nil
@@ -331,57 +340,4 @@ func (s *scan) expunge() {
 	s.shape = true
 	s.brief = false
 	s.start()
-}
-
-// twins settles which of two names of one message is there. Two real files
-// both stay: the second gets a name of its own and is another message.
-func (s *scan) twins() error {
-	for _, t := range s.twice {
-		f, r := s.f, &s.f.records[t.record]
-		one := f.isMessage(f.base(r), []byte(f.info(r)), r.state)
-		other := f.isMessage(f.base(r), []byte(t.info), t.state)
-		switch {
-		case other && !one:
-			f.update(r, []byte(t.info), t.state)
-		case other && one:
-			if err := s.part(t); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// part gives a second file of one base name a name of its own. A second name
-// of the same file is left alone: somebody may be about to remove it.
-func (s *scan) part(t twin) error {
-	f, r := s.f, &s.f.records[t.record]
-	from, name := f.where(t.state), string(f.base(r))+t.info
-	if f.sameFile(f.where(r.state), f.file(r), from, name) {
-		return nil
-	}
-	info := t.info
-	if info == "" && t.state&inNew == 0 {
-		info = ":2,"
-	}
-	own := f.store.uniqueName(-1, -1) + info
-	err := f.batch(func() error { return f.rename(from, name, from, own) })
-	f.dirty = true // the time changed under our hands
-	if gone(err) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	s.file([]byte(own), t.state)
-	return nil
-}
-
-func (f *folder) sameFile(fd1 int, name1 string, fd2 int, name2 string) bool {
-	var a, b unix.Stat_t
-	err := retry(func() error { return unix.Fstatat(fd1, name1, &a, unix.AT_SYMLINK_NOFOLLOW) })
-	if err == nil {
-		err = retry(func() error { return unix.Fstatat(fd2, name2, &b, unix.AT_SYMLINK_NOFOLLOW) })
-	}
-	return err == nil && a.Dev == b.Dev && a.Ino == b.Ino
 }

@@ -150,12 +150,12 @@ func (s *Store) enter(root dovecot.Dir, disk string) (*folder, error) {
 	if err != nil {
 		return nil, err
 	}
-	if have := s.known(id); have != nil { // another session was faster
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if have := s.join(id); have != nil { // another session was faster
 		f.close()
 		return have, nil
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.folders[id] = f
 	f.users++
 	return f, nil
@@ -165,6 +165,11 @@ func (s *Store) enter(root dovecot.Dir, disk string) (*folder, error) {
 func (s *Store) known(id fileID) *folder {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.join(id)
+}
+
+// join is known for a caller that holds s.mu.
+func (s *Store) join(id fileID) *folder {
 	f := s.folders[id]
 	if f == nil {
 		return nil
@@ -184,6 +189,10 @@ func (s *Store) leave(f *folder) {
 	if f.users--; f.users > 0 {
 		return
 	}
+	if s.folders[f.id] != f {
+		f.close()
+		return
+	}
 	s.idle++
 	if s.closed || s.idle > maxLinger {
 		s.drop(f)
@@ -196,6 +205,16 @@ func (s *Store) leave(f *folder) {
 			s.drop(f)
 		}
 	})
+}
+
+// retire has the next enter open the folder anew; f closes when all have left.
+// The caller is one of them.
+func (s *Store) retire(f *folder) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.folders[f.id] == f {
+		delete(s.folders, f.id)
+	}
 }
 
 // drop closes a folder that nobody uses; s.mu is held.

@@ -2,6 +2,7 @@ package mailbox
 
 import (
 	"context"
+	"errors"
 	"slices"
 )
 
@@ -27,7 +28,25 @@ type View struct {
 // Select opens a session's own view of a folder. A view that is not read-only
 // takes \Recent and moves what is in new/ to cur/. The caller closes it.
 // Errors: ErrNoFolder, ErrBadName.
-func (b *Box) Select(name string, readOnly bool) (*View, error) {
+func (b *Box) Select(name string, readOnly bool) (v *View, err error) {
+	err = afresh(func() error {
+		v, err = b.look(name, readOnly)
+		return err
+	})
+	return v, err
+}
+
+// afresh repeats a look at a folder that turned out to have a new UIDVALIDITY:
+// only the sessions it had are at their end.
+func afresh(look func() error) error {
+	err := look()
+	if errors.Is(err, ErrReset) {
+		err = look()
+	}
+	return err
+}
+
+func (b *Box) look(name string, readOnly bool) (*View, error) {
 	f, _, err := b.enter(name)
 	if err != nil {
 		return nil, err
@@ -35,6 +54,10 @@ func (b *Box) Select(name string, readOnly bool) (*View, error) {
 	v := &View{box: b, folder: f, readOnly: readOnly, changed: make(chan struct{}, 1), next: 1}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.over != nil {
+		b.store.leave(f)
+		return nil, f.over
+	}
 	f.join(v)
 	if err := f.refreshFor(v); err != nil {
 		f.part(v)
@@ -108,7 +131,7 @@ func (v *View) At(seq int) Message {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	r := f.find(uid)
-	if r == nil {
+	if r == nil || f.over != nil {
 		return Message{UID: uid, Size: -1, Gone: true}
 	}
 	return v.message(r)
@@ -175,17 +198,15 @@ func (f *folder) keywordCount() (n int) {
 // Sync takes in what others changed since the last Sync and returns what the
 // session has to announce. With expunge false, messages that are gone keep
 // their numbers: FETCH, STORE and SEARCH must not renumber (RFC 3501 7.4.1).
-// Errors: ErrReset, after which the View is of no use any more.
+// Errors: ErrReset and ErrNoFolder (it was deleted or renamed), after which the
+// View is of no use any more.
 func (v *View) Sync(expunge bool) (Changes, error) {
 	f := v.folder
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if err := f.refreshFor(v); err != nil {
-		return Changes{Exists: -1}, err
-	}
 	c := Changes{Exists: -1}
-	if f.list.UIDValidity() != v.validity {
-		return c, ErrReset
+	if err := f.refreshFor(v); err != nil {
+		return c, err
 	}
 	v.take(&c, expunge)
 	if n := f.keywordCount(); n != v.keywords {

@@ -47,6 +47,13 @@ func (a *audience) leave(v *View) int {
 	return len(a.views)
 }
 
+// empty reports whether there is no view.
+func (a *audience) empty() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return len(a.views) == 0
+}
+
 // tell wakes all views but one.
 func (a *audience) tell(except *View) {
 	a.mu.Lock()

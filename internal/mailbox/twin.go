@@ -1,0 +1,66 @@
+package mailbox
+
+import (
+	"golang.org/x/sys/unix"
+)
+
+// twin is a file whose base name another file has as well: a rename while the
+// folder was read, or a real second file.
+type twin struct {
+	record int
+	info   string
+	state  state
+}
+
+// twins settles which of two names of one message is there. Two real files
+// both stay: the second gets a name of its own and is another message.
+func (s *scan) twins() error {
+	for _, t := range s.twice {
+		f, r := s.f, &s.f.records[t.record]
+		one := f.isMessage(f.base(r), []byte(f.info(r)), r.state)
+		other := f.isMessage(f.base(r), []byte(t.info), t.state)
+		switch {
+		case other && !one:
+			f.update(r, []byte(t.info), t.state)
+		case other && one:
+			if err := s.part(t); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// part gives a second file of one base name a name of its own. A second name
+// of the same file is left alone: somebody may be about to remove it.
+func (s *scan) part(t twin) error {
+	f, r := s.f, &s.f.records[t.record]
+	from, name := f.where(t.state), string(f.base(r))+t.info
+	if f.sameFile(f.where(r.state), f.file(r), from, name) {
+		return nil
+	}
+	info := t.info
+	if info == "" && t.state&inNew == 0 {
+		info = ":2,"
+	}
+	own := f.store.uniqueName(-1, -1) + info
+	err := f.batch(func() error { return f.rename(from, name, from, own) })
+	f.dirty = true // the time changed under our hands
+	if gone(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	s.file([]byte(own), t.state)
+	return nil
+}
+
+func (f *folder) sameFile(fd1 int, name1 string, fd2 int, name2 string) bool {
+	var a, b unix.Stat_t
+	err := retry(func() error { return unix.Fstatat(fd1, name1, &a, unix.AT_SYMLINK_NOFOLLOW) })
+	if err == nil {
+		err = retry(func() error { return unix.Fstatat(fd2, name2, &b, unix.AT_SYMLINK_NOFOLLOW) })
+	}
+	return err == nil && a.Dev == b.Dev && a.Ino == b.Ino
+}
