@@ -103,7 +103,7 @@ func (in *instance) layout(t *testing.T, lines []string) {
 	usual := []string{
 		"hostname mx.example.org", "domain example.org", "node node1",
 		"mail-root " + in.dir + "/mail", "run-dir " + in.dir + "/run", "libexec " + in.dir + "/libexec",
-		"users " + in.dir + "/users", "spool " + in.dir + "/spool", "state-dir " + in.dir + "/state",
+		"users " + in.dir + "/users", "spool " + in.dir + "/spool",
 	}
 	if os.Geteuid() == 0 {
 		must(os.Chown(filepath.Join(in.dir, "mail"), 61000, 61000))

@@ -23,8 +23,6 @@ func layout(c *conf.Config) []folder {
 	return []folder{
 		{c.RunDir, "root", "", 0o755},
 		{filepath.Join(c.RunDir, "control"), "root", "", 0o755},
-		{c.StateDir, "root", "", 0o755},
-		{filepath.Join(c.StateDir, "auth"), "authd", "", 0o700},
 		{c.Spool, "queued", "incoming", 0o750},
 		// smtpd opens the folder to make unnamed files in it, queued lists it;
 		// new files get its group.

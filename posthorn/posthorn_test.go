@@ -23,7 +23,7 @@ func instance(t *testing.T, script string) (file, dir string) {
 	os.Mkdir(libexec, 0o755)
 	var text strings.Builder
 	fmt.Fprintf(&text, "hostname mx.test\ndomain test\nlisten smtp 127.0.0.1:0\npostmaster ann@test\nlibexec %s\n", libexec)
-	for _, d := range []string{"spool", "run-dir", "state-dir", "mail-root", "users", "aliases", "transport"} {
+	for _, d := range []string{"spool", "run-dir", "mail-root", "users", "aliases", "transport"} {
 		fmt.Fprintf(&text, "%s %s\n", d, filepath.Join(dir, d))
 	}
 	for i, p := range []string{"smtpd", "queued", "queue-remote", "deliver", "imapd", "pop3d", "authd", "vmail"} {

@@ -38,7 +38,7 @@ type Config struct {
 	Listen     []Listen
 	Smarthosts []Smarthost
 
-	Spool, RunDir, StateDir, Libexec          string
+	Spool, RunDir, Libexec                    string
 	UsersFile, AliasesFile, TransportFile     string
 	Resolvers                                 []string // host:port; empty means resolv.conf
 	RemotePort, RemoteTLS, RemoteBind         string

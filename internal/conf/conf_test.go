@@ -145,7 +145,7 @@ func TestDirectives(t *testing.T) {
 		"create-homes": {"yes", "1"}, "mail-shared": {"yes", "true"}, "node": {"a", "a/b"}, "recipient-delimiter": {"+-", "§"},
 		"listen": {"smtp 127.0.0.1:0", "smtp here:25"}, "smarthost": {"default [a.example]:25 ca=/x tls=may", "someone [a]:1"},
 		"users": {"/u", "u"}, "aliases": {"/a", "a"}, "transport": {"/t", ""}, "spool": {"/s", "s"}, "run-dir": {"/r", "r"},
-		"state-dir": {"/s", "s"}, "libexec": {"/l", "l"}, "process-user": {"smtpd 61001:61001", "nobody x"},
+		"libexec": {"/l", "l"}, "process-user": {"smtpd 61001:61001", "nobody x"},
 		"process-group": {"sockets 61000", "wheel 0"}, "landlock": {"require", "perhaps"}, "message-size": {"100M", "1X"},
 		"max-recipients": {"2000", "5"}, "max-received": {"30", "0"}, "bare-newline": {"normalize", "keep"},
 		"connections": {"5", "0"}, "connections-per-client": {"5", "-1"}, "timeout": {"30s", "30"}, "login-timeout": {"30s", "5y"},

@@ -67,7 +67,6 @@ var directives = []Directive{
 		text(func(c *Config) *string { return &c.TransportFile }, checkPath)},
 	{"spool", "folder", DefaultSpool, false, true, "the queue", text(func(c *Config) *string { return &c.Spool }, checkPath)},
 	{"run-dir", "folder", DefaultRunDir, false, true, "sockets between the daemons", text(func(c *Config) *string { return &c.RunDir }, checkPath)},
-	{"state-dir", "folder", "/var/lib/posthorn", false, true, "what daemons remember", text(func(c *Config) *string { return &c.StateDir }, checkPath)},
 	{"libexec", "folder", DefaultLibexec, false, true, "where the daemons' programs are", text(func(c *Config) *string { return &c.Libexec }, checkPath)},
 	{"process-user", "process user|uid|uid:gid", "", true, true, "user of a process, instead of its default", setProcessUser},
 	{"process-group", "sockets|incoming|tls group|gid", "", true, true, "group that opens a room to the processes that need it", setProcessGroup},

@@ -199,8 +199,8 @@ func (i *Instance) configure(o Options, dns, sink string) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "hostname %s\ndomain %s\n", Hostname, Domain)
 	fmt.Fprintf(&b, "tls %s\nusers %s\naliases %s\ntransport %s\n", i.path("tls.pem"), i.path("users"), i.path("aliases"), i.path("transport"))
-	fmt.Fprintf(&b, "spool %s\nrun-dir %s\nstate-dir %s\nmail-root %s\nlibexec %s\n",
-		i.path("spool"), i.path("sockets"), i.path("state"), i.path("mail"), bin)
+	fmt.Fprintf(&b, "spool %s\nrun-dir %s\nmail-root %s\nlibexec %s\n",
+		i.path("spool"), i.path("sockets"), i.path("mail"), bin)
 	fmt.Fprintf(&b, "resolver %s\nremote-port %s\n", dns, sinkPort)
 	for _, s := range Services {
 		fmt.Fprintf(&b, "listen %s 127.0.0.1:%d\n", s, freeOr(o.Ports[s]))
