@@ -105,9 +105,18 @@ func (s *session) write(d io.Writer, trace []byte, body io.Reader, now time.Time
 		case errors.Is(rerr, io.EOF):
 			return nil
 		case rerr != nil:
-			return rerr
+			return brokenOff(rerr)
 		}
 	}
+}
+
+// brokenOff is the verdict on a message that did not come to its end, unless
+// who read it has given one: the client's doing, and not ours.
+func brokenOff(err error) error {
+	if v := (*verdict.Error)(nil); errors.As(err, &v) {
+		return err
+	}
+	return verdict.Fail(verdict.Later, "4.4.2", "the message did not come to its end", err) // RFC 3463 3.5
 }
 
 // completeHeader returns what adds the fields that a user's program left out

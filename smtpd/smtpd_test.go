@@ -254,6 +254,21 @@ func TestBDATWithoutLastLineEnd(t *testing.T) {
 	}
 }
 
+// A message that its client takes back is no trouble of this host.
+func TestBrokenOffIsNoLocalProblem(t *testing.T) {
+	r := start(t)
+	c := r.dial("smtp")
+	c.do("MAIL FROM:<eve@far.test>", "250 ")
+	c.do("RCPT TO:<ann@here.test>", "250 ")
+	c.send("BDAT 3\r\na: RSET\r\n")
+	c.want("250 2.0.0 chunk")
+	c.want("250 2.0.0 reset")
+	c.do("NOOP", "250 ")
+	if log := r.log.String(); !strings.Contains(log, "status=4.4.2") || strings.Contains(log, "local problem") || r.bag.count() > 0 {
+		t.Errorf("got %d messages and log %s", r.bag.count(), log)
+	}
+}
+
 func TestVerdicts(t *testing.T) {
 	for reply, refuse := range map[string]error{
 		"451 4.3.0 ":             errors.New("anything"),
