@@ -89,7 +89,9 @@ func parseHex(s string) (uint32, error) {
 }
 
 // IndexUIDs returns the UIDVALIDITY and the next UID that stand in the header
-// of a folder's dovecot.index: a copy for when the uidlist cannot be read.
+// of a folder's dovecot.index: a copy for when the uidlist cannot be read. Higher
+// UIDs may have been given since it was written: Dovecot itself keeps what is
+// new in a log beside it.
 func IndexUIDs(d Dir) (uidvalidity, next uint32, ok bool) {
 	f, err := d.open("dovecot.index", unix.O_RDONLY)
 	if err != nil {

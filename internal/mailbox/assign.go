@@ -316,6 +316,11 @@ func compareInt(a, b int64) int {
 	return 1
 }
 
+// indexGap is how many UIDs are passed over when only Dovecot's index is left:
+// it is older than its log (up to a megabyte), and has none of the UIDs that we
+// gave. A UID that went to another message would be worse than a gap.
+const indexGap = 1 << 20
+
 // createList makes the uidlist of a folder that has none that can be read.
 // UIDVALIDITY is kept while any copy can be found: in memory, or in Dovecot's
 // index.
@@ -324,8 +329,8 @@ func (f *folder) createList() error {
 	if uidvalidity != 0 {
 		return f.list.Create(uidvalidity, next, f.known())
 	}
-	if v, n, ok := dovecot.IndexUIDs(f.dir); ok {
-		return f.list.Create(v, n, nil)
+	if v, n, ok := dovecot.IndexUIDs(f.dir); ok && n < dovecot.MaxUID-indexGap {
+		return f.list.Create(v, n+indexGap, nil)
 	}
 	root, err := f.boxRoot()
 	if err != nil {

@@ -144,7 +144,10 @@ func (v *View) Expunge(uids []uint32) error {
 		// A line that could not be written costs a recount, no message.
 		_ = maildir.AddSize(v.box.root.FD, -removed.bytes, -len(removed.uids))
 	}
-	return errors.Join(err, f.compact())
+	// What cannot be compacted now (the disk is full) stays correct, and a later
+	// Expunge tries again.
+	_ = f.compact()
+	return err
 }
 
 // removal is what an Expunge has removed.
@@ -209,7 +212,11 @@ func (f *folder) compact() error {
 		return err
 	}
 	defer l.Release() // a lock that was taken away cannot be helped any more
-	if err := f.loadTail(); err != nil {
+	replaced := false
+	err = f.list.Load(func() { replaced = true }, f.remember)
+	if err != nil || replaced {
+		f.dirty = true
+		f.list.Rewind() // the scan to come takes all of it in
 		return err
 	}
 	last := uint32(0)
