@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -18,7 +17,6 @@ import (
 	"posthorn/internal/attr"
 	"posthorn/internal/conf"
 	"posthorn/internal/directory"
-	"posthorn/internal/dnsx"
 	"posthorn/internal/door"
 	"posthorn/internal/durable"
 	"posthorn/internal/evlog"
@@ -263,24 +261,6 @@ func (w *world) send(req attr.List, f *os.File) attr.List {
 		answer.Rcpts = append(answer.Rcpts, handover.RcptResult{Rcpt: a.String(), Verdict: v, Host: "mx." + a.Domain + "[192.0.2.1]"})
 	}
 	return answer.Encode()
-}
-
-// dns is a resolver in which every domain has one MX, but for those that a
-// name says otherwise of.
-type dns struct{}
-
-func (dns) LookupMX(_ context.Context, domain string) ([]dnsx.MX, dnsx.Meta, error) {
-	switch {
-	case strings.HasPrefix(domain, "null."):
-		return []dnsx.MX{{Host: "."}}, dnsx.Meta{Status: dnsx.Found}, nil
-	case strings.HasPrefix(domain, "broken."):
-		return nil, dnsx.Meta{Status: dnsx.Temporary}, fmt.Errorf("no name server answers")
-	}
-	return []dnsx.MX{{Host: "mx." + domain, Pref: 10}}, dnsx.Meta{Status: dnsx.Found}, nil
-}
-
-func (dns) LookupHost(context.Context, string) ([]netip.Addr, dnsx.Meta, error) {
-	return []netip.Addr{netip.MustParseAddr("192.0.2.1")}, dnsx.Meta{Status: dnsx.Found}, nil
 }
 
 // running is a queue at work.
