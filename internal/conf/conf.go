@@ -95,7 +95,7 @@ func Load(file string) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.ids = lookUpIdentities(c, os.Geteuid() != 0)
+	c.ids = lookUpIdentities(c, os.Geteuid())
 	return c, nil
 }
 

@@ -1,6 +1,7 @@
 package conf
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -224,6 +225,38 @@ func TestSecret(t *testing.T) {
 	}
 	if _, err := Secret("me:secret"); err == nil {
 		t.Error("a plain value: got no error")
+	}
+}
+
+// TestWhoseInstance: a uid that one of the processes has is that of an
+// installation, any other but root's is an ordinary user with his own.
+func TestWhoseInstance(t *testing.T) {
+	several, one := minimal, minimal
+	for i, p := range processes {
+		several += fmt.Sprintf("process-user %s %d\n", p.name, 61001+i)
+		one += fmt.Sprintf("process-user %s 61001\n", p.name)
+	}
+	for _, tc := range []struct {
+		name, text string
+		uid        int
+		own        bool
+	}{
+		{"root", several, 0, false},
+		{"the first process", several, 61001, false},
+		{"the last process", several, 61000 + len(processes), false},
+		{"somebody else", several, 61000, true},
+		{"all are one", one, 61001, true},
+		{"somebody else where all are one", one, 61002, true},
+		{"a user is missing", several + "process-user pop3d nobody-has-this-name\n", 61001, true},
+		{"a user is missing for root", several + "process-user pop3d nobody-has-this-name\n", 0, false},
+	} {
+		c, err := load(t, tc.text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.ids = lookUpIdentities(c, tc.uid); c.Private() != tc.own {
+			t.Errorf("%s: got an ordinary user's instance %v, want %v", tc.name, c.Private(), tc.own)
+		}
 	}
 }
 

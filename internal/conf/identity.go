@@ -42,11 +42,11 @@ type identities struct {
 	missing map[string]error
 }
 
-func lookUpIdentities(c *Config, own bool) *identities {
-	ids := &identities{own: own, users: map[string]Identity{}, groups: map[string]int{}, missing: map[string]error{}}
-	if own {
-		return ids
-	}
+// lookUpIdentities returns what the processes run as where this one has uid. It
+// is an ordinary user's instance unless uid is root's or one of several that the
+// processes have: a process supervisor has changed to it then.
+func lookUpIdentities(c *Config, uid int) *identities {
+	ids := &identities{users: map[string]Identity{}, groups: map[string]int{}, missing: map[string]error{}}
 	for _, g := range groupNames {
 		gid, err := lookUpGroup(or(c.groups[g.name], g.group))
 		if err != nil {
@@ -65,7 +65,23 @@ func lookUpIdentities(c *Config, own bool) *identities {
 		}
 		ids.users[p.name] = id
 	}
+	ids.own = uid != 0 && !ids.oneOfSeveral(uid)
 	return ids
+}
+
+// oneOfSeveral tells whether uid is that of a process while another process has
+// another uid. Where users are missing nothing is installed.
+func (ids *identities) oneOfSeveral(uid int) bool {
+	found, others := false, false
+	for _, p := range processes {
+		id, ok := ids.users[p.name]
+		if !ok {
+			return false
+		}
+		found = found || id.UID == uid
+		others = others || id.UID != uid
+	}
+	return found && others
 }
 
 func or(s, fallback string) string {
@@ -111,7 +127,8 @@ func lookUpGroup(s string) (int, error) {
 }
 
 // Private reports whether this is an ordinary user's instance, in which every
-// process has that user's uid.
+// process has that user's uid: the processes of the configuration have other
+// uids, or all of them this one.
 func (c *Config) Private() bool { return c.ids.own }
 
 // Identity returns what process runs as. In an ordinary user's instance that

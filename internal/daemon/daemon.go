@@ -167,17 +167,8 @@ func (d *Daemon) drop() (abi int, err error) {
 		}
 		return 0, priv.NoNewPrivs()
 	}
-	if d.Root {
-		if d.Rights.Identity == "" {
-			return 0, fmt.Errorf("%s: no identity to take, refusing to serve as root", d.Name)
-		}
-		id, err := d.Conf.Identity(d.Rights.Identity)
-		if err != nil {
-			return 0, BadConfig(err)
-		}
-		if err := priv.Drop(id.UID, id.GID, id.Groups); err != nil {
-			return 0, err
-		}
+	if err := d.takeIdentity(); err != nil {
+		return 0, err
 	}
 	if err := priv.NoNewPrivs(); err != nil {
 		return 0, err
@@ -186,6 +177,28 @@ func (d *Daemon) drop() (abi int, err error) {
 		return 0, err
 	}
 	return abi, priv.Hide()
+}
+
+// takeIdentity gives up groups, gid and uid. A supervisor may have done that
+// before; then only the identity's own uid is right.
+func (d *Daemon) takeIdentity() error {
+	if !d.Root && (d.Conf.Private() || d.Rights.Identity == "") {
+		return nil
+	}
+	if d.Rights.Identity == "" {
+		return fmt.Errorf("%s: no identity to take, refusing to serve as root", d.Name)
+	}
+	id, err := d.Conf.Identity(d.Rights.Identity)
+	if err != nil {
+		return BadConfig(err)
+	}
+	if d.Root {
+		return priv.Drop(id.UID, id.GID, id.Groups)
+	}
+	if got := os.Geteuid(); got != id.UID {
+		return BadConfig(fmt.Errorf("%s: found uid %d, which is another process's, expected %d or root", d.Name, got, id.UID))
+	}
+	return nil
 }
 
 // landlockTCP is the first ABI with rules for TCP.

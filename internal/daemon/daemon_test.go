@@ -87,17 +87,41 @@ func needDrop(t *testing.T) {
 	}
 }
 
+// program copies this binary to where every uid may execute it.
+func program(t *testing.T) string {
+	t.Helper()
+	binary, err := os.ReadFile(os.Args[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	os.Chmod(filepath.Dir(dir), 0o755)
+	os.Chmod(dir, 0o755)
+	path := filepath.Join(dir, "program")
+	if err := os.WriteFile(path, binary, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
 // process is a daemon in a process of its own.
 type process struct {
 	*exec.Cmd
 	log *bufio.Scanner
 }
 
-func start(t *testing.T, file string, args ...string) *process {
+func start(t *testing.T, file string) *process {
+	t.Helper()
+	return startAs(t, nil, file)
+}
+
+// startAs starts a daemon with the uid that as names.
+func startAs(t *testing.T, as *syscall.SysProcAttr, file string) *process {
 	t.Helper()
 	needDrop(t)
-	cmd := exec.Command(os.Args[0], append([]string{"-c", file}, args...)...)
+	cmd := exec.Command(program(t), "-c", file)
 	cmd.Env = append(os.Environ(), "DAEMON_TEST_CHILD=1")
+	cmd.SysProcAttr = as
 	out, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -210,6 +234,71 @@ func TestReloadOfAnIncludeElsewhere(t *testing.T) {
 	p.Process.Signal(syscall.SIGHUP)
 	if line := p.wait(t, "reload"); !strings.HasPrefix(line, "reloaded ") {
 		t.Errorf("got %s, want it reloaded", line)
+	}
+}
+
+// TestStartedWithoutRoot: under the uid of its process a daemon serves as after
+// a drop, under that of another process it refuses.
+func TestStartedWithoutRoot(t *testing.T) {
+	needDrop(t)
+	uid, gid := os.Geteuid(), os.Getegid()
+	as := &syscall.SysProcAttr{}
+	if uid == 0 {
+		uid, gid = 61001, 61001
+		as.Credential = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid), Groups: []uint32{}}
+	}
+	for _, tc := range []struct {
+		name        string
+		smtpd, rest int
+		want        string
+	}{
+		{"its own uid", uid, uid + 1, fmt.Sprintf("started version=devel uid=%d ", uid)},
+		{"another's uid", uid + 1, uid, fmt.Sprintf("fatal err=\"smtpd: found uid %d, which is another process's, expected %d or root\"", uid, uid+1)},
+	} {
+		lines := fmt.Sprintf("process-group sockets %d\nprocess-group incoming %d\nprocess-group tls %d\nprocess-user smtpd %d\n", gid, gid, gid, tc.smtpd)
+		for _, p := range []string{"queued", "queue-remote", "deliver", "imapd", "pop3d", "authd", "vmail"} {
+			lines += fmt.Sprintf("process-user %s %d\n", p, tc.rest)
+		}
+		file := instance(t, lines)
+		run := filepath.Join(filepath.Dir(file), "run", "control")
+		if err := os.MkdirAll(run, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		os.Chown(run, uid, gid)
+		p := startAs(t, as, file)
+		if line := p.wait(t, strings.Fields(tc.want)[0]); !strings.HasPrefix(line, tc.want) {
+			t.Errorf("%s: got %s, want %s", tc.name, line, tc.want)
+		}
+	}
+}
+
+// TestSocketsGroup: whoever makes a socket, the group of those who may reach it
+// is the configuration's.
+func TestSocketsGroup(t *testing.T) {
+	uid, gid := os.Geteuid(), os.Getegid()
+	if uid == 0 {
+		gid = 61010
+	}
+	lines := fmt.Sprintf("process-user smtpd %d\nprocess-group sockets %d\nprocess-group incoming %d\nprocess-group tls %d\n", uid, gid, gid, gid)
+	for _, p := range []string{"queued", "queue-remote", "deliver", "imapd", "pop3d", "authd", "vmail"} {
+		lines += fmt.Sprintf("process-user %s %d\n", p, uid+1)
+	}
+	c, err := conf.Load(instance(t, lines))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := &Daemon{Name: "smtpd", Conf: c}
+	l, err := d.ListenUnix("queue")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	fi, err := os.Stat(c.Socket("queue"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if st := fi.Sys().(*syscall.Stat_t); int(st.Gid) != gid || fi.Mode().Perm() != 0o660 {
+		t.Errorf("got gid %d, %v, want %d and 0660", st.Gid, fi.Mode(), gid)
 	}
 }
 

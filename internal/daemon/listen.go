@@ -114,8 +114,11 @@ func (d *Daemon) makeSocket(path string, mode os.FileMode, gid int) (*net.UnixLi
 		return nil, err
 	}
 	o := sock.Options{Mode: mode, UID: -1, GID: -1}
+	if !d.Conf.Private() {
+		o.GID = gid
+	}
 	if d.Root {
-		o.UID, o.GID = 0, gid
+		o.UID = 0
 		if d.Rights.Identity != "" && !d.Rights.Starter {
 			id, err := d.Conf.Identity(d.Rights.Identity)
 			if err != nil {
