@@ -3,6 +3,12 @@
 //
 // Each event is one exported method; together the methods of a program's file
 // are the complete list of what it may say, which posthorn-log(5) repeats.
+//
+// A line is written before its caller goes on, so a reader that stalls, as
+// journald or svlogd on a full disk, stops the daemon where it would speak. That
+// is meant: the log is the record of what became of each message, clients wait
+// or try again, and a log that ran behind would lose its last lines in a crash
+// or grow in memory without end. A reader that has died stops nothing.
 package evlog
 
 import (

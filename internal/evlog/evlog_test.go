@@ -1,6 +1,8 @@
 package evlog
 
 import (
+	"bufio"
+	"io"
 	"os"
 	"strings"
 	"testing"
@@ -29,4 +31,32 @@ func TestOneLineWhateverTheValue(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestStalledReader: what was said is written, however long the reader takes,
+// and a reader that has gone keeps nobody.
+func TestStalledReader(t *testing.T) {
+	r, w := io.Pipe()
+	l := New(w)
+	said := make(chan struct{})
+	go func() {
+		l.Stopping()
+		l.Stopping()
+		close(said)
+	}()
+	in := bufio.NewReader(r)
+	if line, err := in.ReadString('\n'); line != "stopping\n" || err != nil {
+		t.Fatalf("got %q, %v", line, err)
+	}
+	select {
+	case <-said:
+		t.Error("the second event returned before its line was read")
+	default:
+	}
+	if line, err := in.ReadString('\n'); line != "stopping\n" || err != nil {
+		t.Fatalf("got %q, %v", line, err)
+	}
+	<-said
+	r.Close()
+	l.Stopping()
 }
