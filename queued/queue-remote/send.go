@@ -61,12 +61,13 @@ func (s *service) send(ctx context.Context, r handover.RemoteRequest, body *io.S
 	n := &sending{s: s, r: r, body: body, rcpts: make([]recipient, len(r.Rcpts))}
 	for i, a := range r.Rcpts {
 		key := r.ID + " " + a.String()
-		if !s.flights.begin(key) {
-			n.rcpts[i] = recipient{verdict: verdict.New(verdict.Later, "4.3.0", "an earlier try is still under way"), final: true}
-			n.reached = true // as far as anybody knows: that try is talking to a host
+		earlier, ok := s.flights.begin(key)
+		if !ok {
+			n.rcpts[i] = earlier
+			n.reached = true // as far as anybody knows: that try talks, or talked, to a host
 			continue
 		}
-		defer s.flights.end(key)
+		defer func() { s.flights.end(key, n.rcpts[i]) }()
 	}
 	var err error
 	if n.content, err = client.Scan(body, r.Size); err != nil {

@@ -153,31 +153,3 @@ func checkFile(f *os.File, offset, size int64) error {
 	}
 	return nil
 }
-
-// flights are the recipients of messages on their way. A queued that was
-// restarted asks again for what its predecessor asked for; to begin again while
-// the first request still runs would deliver twice.
-type flights struct {
-	mu  sync.Mutex
-	set map[string]bool
-}
-
-func newFlights() *flights { return &flights{set: map[string]bool{}} }
-
-// begin is false when the recipient is on its way already. key is the id and the
-// recipient.
-func (f *flights) begin(key string) bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.set[key] {
-		return false
-	}
-	f.set[key] = true
-	return true
-}
-
-func (f *flights) end(key string) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	delete(f.set, key)
-}

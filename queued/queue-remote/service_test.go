@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -251,7 +252,40 @@ func TestFlights(t *testing.T) {
 	if want := "later 4.3.0 an earlier try is still under way @ reached"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
-	if s.flights.begin(r.ID + " b@y.example") {
+	if _, ok := s.flights.begin(r.ID + " b@y.example"); ok {
 		t.Error("the earlier try's mark is gone")
+	}
+}
+
+// A queued that died before it wrote down what it was told asks again.
+func TestArrivedIsNotSentAgain(t *testing.T) {
+	s, _ := testService(t, names{})
+	first := serve(t, hello()+mail("250 2.0.0 kept", "b@y.example 250 ok", "c@y.example 450 busy")+"C: QUIT")
+	r := request(t, []handover.Host{at("127.0.0.1", first.Addr)}, "b@y.example", "c@y.example")
+	s.send(t.Context(), r, section(text))
+	first.Wait(t)
+	second := serve(t, hello()+mail("250 2.0.0 kept too", "c@y.example 250 ok")+"C: QUIT")
+	r.Try, r.Hosts = 2, []handover.Host{at("127.0.0.1", second.Addr)}
+	got := told(s.send(t.Context(), r, section(text)))
+	if want := "done 2.0.0 250 2.0.0 kept @[127.0.0.1] | done 2.0.0 250 2.0.0 kept too @[127.0.0.1] reached"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+func TestFlightsForgetTheOldest(t *testing.T) {
+	f := newFlights()
+	arrived := recipient{verdict: verdict.New(verdict.Done, "2.0.0", "")}
+	for n := range remembered + 2 {
+		key := strconv.Itoa(n)
+		f.begin(key)
+		f.end(key, arrived)
+	}
+	for key, want := range map[string]bool{"0": true, "1": true, "2": false, strconv.Itoa(remembered + 1): false} {
+		if _, ok := f.begin(key); ok != want {
+			t.Errorf("%s: got begin %v, want %v", key, ok, want)
+		}
+	}
+	if len(f.done) != remembered {
+		t.Errorf("got %d remembered, want %d", len(f.done), remembered)
 	}
 }
