@@ -174,7 +174,7 @@ func TestOwnersCage(t *testing.T) {
 	ann := in.systemUser(t, "ann", 61001)
 	done(t, in.deliver(t, id.New(), 1, "x\n", "ann"))
 	second := ann
-	second.Name, second.Mail = "ann2", ann.Home+"/elsewhere/Maildir"
+	second.Name, second.Mail = "ann2", ann.Home+"//elsewhere/Maildir" // as of a home with a final slash
 	in.mu.Lock()
 	in.boxes["ann2"] = second
 	in.mu.Unlock()

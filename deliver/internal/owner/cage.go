@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 
@@ -42,7 +43,7 @@ func (c *cage) enter(boxes []box.Box) error {
 		return err
 	}
 	for _, b := range boxes {
-		if slices.Contains(c.roots, b.Place.Path) {
+		if slices.Contains(c.roots, filepath.Clean(b.Place.Path)) {
 			// A failure shows again in the delivery, for this box alone.
 			_ = maildir.Make(new(durable.Disk), b.Place)
 		}
