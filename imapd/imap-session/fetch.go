@@ -45,8 +45,9 @@ type fetcher struct {
 	marked map[int]bool // messages that this FETCH made \Seen
 }
 
-// run answers for each message. Messages that are gone are left out and make
-// the answer a NO (RFC 2180 section 4.1.2).
+// run answers for each message. Messages that are gone are left out; that makes
+// the answer a NO (RFC 2180 section 4.1.2) unless only flags were asked for: a
+// client that keeps them in step wants to go on, and learns of the removal next.
 func (f *fetcher) run(seqs sequence) error {
 	if err := f.mark(seqs); err != nil {
 		return err
@@ -90,6 +91,9 @@ func (f *fetcher) mark(seqs sequence) error {
 // everything can be read nothing is written.
 func (f *fetcher) message(seq int) error {
 	m := f.view.At(seq)
+	if m.Gone && !f.needsFile() {
+		return nil // it has no flags to tell: none would mean that all were taken away
+	}
 	if f.Items&(query.Size|query.InternalDate) != 0 {
 		var err error
 		if m, err = f.view.Measure(seq); err != nil {
@@ -110,6 +114,10 @@ func (f *fetcher) message(seq int) error {
 	}
 	f.writeMessage(seq, m, &p, answers)
 	return nil
+}
+
+func (f *fetcher) needsFile() bool {
+	return f.needsBody() || f.Items&(query.Size|query.InternalDate) != 0
 }
 
 func (f *fetcher) needsBody() bool {

@@ -47,6 +47,38 @@ func (s *Session) create(c *wire.Command) (string, error) {
 	return "CREATE completed", s.box.Create(strings.TrimSuffix(name, "."))
 }
 
+// deleteFolder removes a folder; its own session leaves it first, others that
+// have it selected are ended.
+func (s *Session) deleteFolder(c *wire.Command) (string, error) {
+	name, err := folderOnly(c)
+	if err != nil {
+		return "", err
+	}
+	if name == "INBOX" { // RFC 3501 section 6.3.4
+		return "", no("[CANNOT] INBOX cannot be deleted")
+	}
+	if name == s.folder {
+		s.unselect()
+	}
+	return "DELETE completed", s.box.Delete(name)
+}
+
+// renameFolder gives a folder, with those below it, another name.
+func (s *Session) renameFolder(c *wire.Command) (string, error) {
+	from, err := folderArg(c)
+	if err != nil {
+		return "", err
+	}
+	to, err := folderOnly(c)
+	if err != nil {
+		return "", err
+	}
+	if from != "INBOX" && (s.folder == from || strings.HasPrefix(s.folder, from+".")) {
+		s.unselect()
+	}
+	return "RENAME completed", s.box.Rename(from, strings.TrimSuffix(to, "."))
+}
+
 // status answers STATUS (RFC 3501 section 6.3.10).
 func (s *Session) status(c *wire.Command) (string, error) {
 	name, err := folderArg(c)

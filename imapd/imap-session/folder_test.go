@@ -75,3 +75,37 @@ func TestSelectedFolderEnds(t *testing.T) {
 		}
 	}
 }
+
+// TestDeleteAndRename: RFC 3501 sections 6.3.4 and 6.3.5, and what becomes of
+// the sessions that have the folder selected.
+func TestDeleteAndRename(t *testing.T) {
+	f := newFixture(t)
+	d, other := f.dialogue(), f.dialogue()
+	for _, name := range []string{"A", "A.b", "C"} {
+		d.want("CREATE "+name, "OK CREATE completed")
+	}
+	d.file("A.b", `(\Flagged)`, simple)
+	d.file("INBOX", "", simple)
+	d.want("DELETE inbox", "NO [CANNOT] INBOX cannot be deleted")
+	d.want("DELETE A", "OK DELETE completed")
+	d.want(`LIST "" A*`, `* LIST (\Noselect \HasChildren) "." "A"`, `* LIST (\HasNoChildren) "." "A.b"`, "OK LIST completed")
+	d.want("DELETE A", "NO [NONEXISTENT] no such mailbox")
+	d.want("RENAME A C", "OK RENAME completed") // C.b was free
+	d.do("SELECT C.b")
+	other.do("SELECT C.b")
+	d.want("RENAME C A", "OK RENAME completed")
+	d.want("NOOP", "OK NOOP completed")
+	d.want("FETCH 1 FLAGS", "BAD no mailbox is selected")
+	fmt.Fprint(other.conn, "a FETCH 1 (UID FLAGS)\r\n")
+	if got, want := other.line(), "* BYE selected mailbox was deleted or renamed"; got != want {
+		t.Errorf("the other session: got %s, want %s", got, want)
+	}
+	d.want(`LIST "" A*`, `* LIST (\HasChildren) "." "A"`, `* LIST (\HasNoChildren) "." "A.b"`, "OK LIST completed")
+	d.want("STATUS A.b (MESSAGES)", `* STATUS "A.b" (MESSAGES 1)`, "OK STATUS completed")
+	d.do("SELECT INBOX")
+	d.want("RENAME INBOX Old", "* 1 EXPUNGE", "OK RENAME completed")
+	d.want("STATUS Old (MESSAGES)", `* STATUS "Old" (MESSAGES 1)`, "OK STATUS completed")
+	d.want("RENAME Old A.b", "NO [ALREADYEXISTS] mailbox exists already")
+	d.want("RENAME Old", "BAD missing argument")
+	d.want("DELETE Old x", "BAD unexpected argument")
+}

@@ -53,6 +53,9 @@ func cost(k query.Key) query.Op {
 func (s *Session) matches(seq int, key query.Key) (bool, error) {
 	c := candidate{Session: s, seq: seq, m: s.view.At(seq)}
 	defer c.close()
+	if c.m.Gone {
+		return false, nil
+	}
 	found, err := c.meets(key)
 	if errors.Is(err, mailbox.ErrExpunged) {
 		return false, nil

@@ -46,8 +46,10 @@ func (s *Session) execute(c *wire.Command) (done string, err error) {
 		return s.subscribe(c, false)
 	case "CREATE":
 		return s.create(c)
-	case "DELETE", "RENAME":
-		return "", no("[CANNOT] mailboxes can be neither deleted nor renamed here")
+	case "DELETE":
+		return s.deleteFolder(c)
+	case "RENAME":
+		return s.renameFolder(c)
 	case "STATUS":
 		return s.status(c)
 	case "SELECT":

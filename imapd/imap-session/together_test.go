@@ -103,3 +103,21 @@ func (w *watcher) act() {
 		w.run("UID SEARCH UNDELETED SUBJECT one")
 	}
 }
+
+// TestGoneUnannounced: a message that another session removed keeps its number
+// until that is announced, but nothing is said of it that is not so.
+func TestGoneUnannounced(t *testing.T) {
+	f := newFixture(t)
+	d, other := f.dialogue(), f.dialogue()
+	d.file("INBOX", `(\Seen)`, simple)
+	d.file("INBOX", `(\Seen)`, simple)
+	d.do("SELECT INBOX")
+	other.do("SELECT INBOX")
+	other.do(`STORE 1 +FLAGS.SILENT (\Deleted)`)
+	other.want("EXPUNGE", "* 1 EXPUNGE", "OK EXPUNGE completed")
+	d.want("SEARCH UNSEEN", "* SEARCH", "OK SEARCH completed")
+	d.want("SEARCH ALL", "* SEARCH 2", "OK SEARCH completed")
+	d.want("FETCH 1:2 FLAGS", `* 2 FETCH (FLAGS (\Seen))`, "OK FETCH completed")
+	d.want("FETCH 1:2 RFC822.SIZE", "* 2 FETCH (RFC822.SIZE 52)", "NO [EXPUNGEISSUED] messages are gone")
+	d.want("UID FETCH 1:* FLAGS", `* 2 FETCH (UID 2 FLAGS (\Seen))`, "* 1 EXPUNGE", "OK UID FETCH completed")
+}

@@ -66,7 +66,7 @@ func (b *Box) Exists(name string) (bool, error) {
 // Errors: ErrExists, ErrBadName.
 func (b *Box) Create(name string) error {
 	disk, err := diskName(name)
-	if err != nil || strings.ContainsAny(name, "*%") { // LIST could not name it (RFC 3501 6.3.8)
+	if err != nil || !creatable(name) {
 		return ErrBadName
 	}
 	if disk == "." || b.isMaildir(disk) {
@@ -91,6 +91,10 @@ func (b *Box) Create(name string) error {
 	}
 	return b.root.Disk.SyncDirAt(fd, b.root.Path+"/"+disk)
 }
+
+// creatable reports whether a new folder may have the name: LIST could not name
+// one with a wildcard in it (RFC 3501 6.3.8).
+func creatable(name string) bool { return !strings.ContainsAny(name, "*%") }
 
 // Subscribe adds name to the subscriptions or takes it away. The folder need
 // not exist (RFC 3501 6.3.6). Errors: ErrBadName.

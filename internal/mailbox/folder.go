@@ -197,7 +197,9 @@ func (f *folder) account(run func() error) error {
 // the caller has entered it.
 func (f *folder) end(why error) {
 	f.over = why
-	f.store.unwatch(f)
+	if !f.audience.empty() { // else nobody has it watched
+		f.store.unwatch(f)
+	}
 	f.store.retire(f)
 	f.audience.tell(nil)
 }
