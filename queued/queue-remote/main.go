@@ -39,8 +39,12 @@ import (
 	"posthorn/internal/conf"
 	"posthorn/internal/daemon"
 	"posthorn/internal/dnsx"
+	"posthorn/internal/priv"
 	"posthorn/internal/tables"
 )
+
+// landlockTCP is the first ABI of Landlock with rules for TCP.
+const landlockTCP = 4
 
 func main() { daemon.Main("queue-remote", open) }
 
@@ -66,15 +70,16 @@ func open(d *daemon.Daemon) (daemon.Service, error) {
 		return nil, err
 	}
 	s := newService(d, l, allow, r)
-	if d.Conf.Landlock != "no" && !d.Rights.AnyTCP {
+	if d.Conf.Landlock != "no" && priv.LandlockABI() >= landlockTCP && !d.Rights.AnyTCP {
 		s.allowed = d.Rights.Connect
 	}
 	return s, nil
 }
 
 // readable are the files that are needed after the start: resolv.conf and the
-// ports of routes for a reload, and certificates of authorities. Where /etc/resolv.conf is replaced by
-// a new file, Landlock hides that one and a reload is refused until a restart.
+// ports of routes for a reload, and certificates of authorities. Where
+// /etc/resolv.conf is replaced by a new file, Landlock hides that one and a
+// reload is refused until a restart.
 func readable(c *conf.Config) []string {
 	list := []string{
 		"/etc/resolv.conf", "/run/systemd/resolve",
