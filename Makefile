@@ -1,6 +1,6 @@
 # make          builds everything into bin/
 # make run      a whole server with a demo account, on loopback, without root
-# make test     every test that can run here; it says what it skipped and why
+# make test     every test that can run here; at the end it says what it skipped and why
 # make check    formatting, vet, staticcheck, module files, man pages, scripts
 # make install  DESTDIR, PREFIX and the folders below
 
@@ -38,7 +38,7 @@ run: all
 	exec bin/demo -bin bin -dir run
 
 test:
-	$(GO) test $(TESTFLAGS) ./...
+	$(GO) run ./scripts/testrun $(TESTFLAGS) ./...
 
 check:
 	@test -z "$$(gofmt -l .)" || { echo 'gofmt would change:'; gofmt -l .; exit 1; }
