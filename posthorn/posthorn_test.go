@@ -141,6 +141,25 @@ func TestRunEndsWhenADaemonRefusesItsConfiguration(t *testing.T) {
 	}
 }
 
+// TestRunGoesOnWhenARestartFindsAMistake: what serves is not ended because a
+// daemon that died finds the configuration broken since.
+func TestRunGoesOnWhenARestartFindsAMistake(t *testing.T) {
+	file, dir := instance(t, "exec sleep 1000\n")
+	os.WriteFile(filepath.Join(dir, "libexec", "queued"),
+		[]byte("#!/bin/sh\ntest -e "+dir+"/served && exit 100\ntouch "+dir+"/served\nsleep 1.2\nexit 1\n"), 0o755)
+	out, cancel, done := supervise(t, file)
+	out.wait(t, func(s string) bool { return strings.Contains(s, `died name=queued err="exit status 100"`) })
+	select {
+	case err := <-done:
+		t.Errorf("got %v, want the others to go on", err)
+	default:
+	}
+	cancel()
+	if err := result(t, done); err != nil {
+		t.Errorf("got %v, want nil", err)
+	}
+}
+
 // posthorn runs a command and returns what it printed.
 func posthorn(stdin string, args ...string) (string, error) {
 	var out strings.Builder

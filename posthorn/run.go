@@ -133,18 +133,22 @@ func (s *supervisor) forker(ended chan struct{}) {
 // keep runs one daemon again and again.
 func (s *supervisor) keep(ctx context.Context, name string) error {
 	wait := firstWait
+	served := false
 	for {
 		began := time.Now()
 		err := s.once(ctx, name)
 		if ctx.Err() != nil {
 			return nil
 		}
+		if time.Since(began) > goodLife {
+			served, wait = true, firstWait
+		}
 		var exit *exec.ExitError
 		if errors.As(err, &exit) && exit.ExitCode() == daemon.ExitConfig {
-			return fmt.Errorf("%w: %s does not start: its last log line says why", errConfig, name)
-		}
-		if time.Since(began) > goodLife {
-			wait = firstWait
+			if !served {
+				return fmt.Errorf("%w: %s does not start: its last log line says why", errConfig, name)
+			}
+			wait = lastWait // the others serve; the configuration is mended meanwhile
 		}
 		if err == nil {
 			err = errors.New("exit status 0")
