@@ -156,10 +156,8 @@ func (r *Report) rcpt(out *bufio.Writer, rcpt Rcpt) {
 	if r.Kind == Delay {
 		action, class = "delayed", "4"
 	}
+	// No Original-Recipient: it is for what the sender gave as ORCPT.
 	fmt.Fprintf(out, "\r\n")
-	if original := rcpt.Original.String(); original != rcpt.Final {
-		fmt.Fprintf(out, "Original-Recipient: %s\r\n", r.typed(original))
-	}
 	fmt.Fprintf(out, "Final-Recipient: %s\r\n", r.typed(rcpt.Final))
 	fmt.Fprintf(out, "Action: %s\r\n", action)
 	fmt.Fprintf(out, "Status: %s\r\n", status(rcpt.Verdict.Status, class))

@@ -118,7 +118,7 @@ func TestFailure(t *testing.T) {
 	}{
 		{1, "Final-Recipient", "rfc822; bob@b.example"}, {1, "Original-Recipient", ""}, {1, "Action", "failed"},
 		{1, "Status", "5.1.1"}, {1, "Remote-MTA", "dns; mx.b.example"}, {1, "Diagnostic-Code", "smtp; 550 5.1.1 no such user"},
-		{2, "Final-Recipient", "rfc822; carl@c.example"}, {2, "Original-Recipient", "rfc822; list@test"},
+		{2, "Final-Recipient", "rfc822; carl@c.example"}, {2, "Original-Recipient", ""},
 		{2, "Diagnostic-Code", "x-posthorn; too old"}, {2, "Remote-MTA", ""},
 	} {
 		if got := g[c.n].Get(c.name); got != c.value {
