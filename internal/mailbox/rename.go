@@ -18,13 +18,17 @@ func (b *Box) Delete(name string) error {
 	if err != nil || disk == "." {
 		return ErrBadName
 	}
-	m := []move{{disk, trash + id.New()}}
-	if err := b.all(m); err != nil {
+	tmp, err := b.openTmp()
+	if err != nil {
+		return fmt.Errorf("deleting folder: %w", err)
+	}
+	defer unix.Close(tmp)
+	if err := b.all([]move{{disk, "tmp/" + trash + id.New()}}); err != nil {
 		return err
 	}
 	// The folder is gone; what cannot be removed now, or not before a crash, is
 	// met by the next Delete.
-	_ = b.clearTrash()
+	_ = b.clearTrash(tmp)
 	return nil
 }
 

@@ -40,7 +40,7 @@ func TestDelete(t *testing.T) {
 	os.WriteFile(elsewhere+"/kept", nil, 0o600)
 	os.Symlink(elsewhere, path+"/.A/link")
 	os.MkdirAll(path+"/.A/courierimapkeywords/x", 0o700)
-	os.MkdirAll(path+"/..posthorn-trash.old/cur", 0o700) // left by a crash
+	os.MkdirAll(path+"/tmp/posthorn-trash.old/cur", 0o700) // left by a crash
 	v, other := sel(t, b, "A", false), sel(t, b, "B", false)
 	body, err := v.Open(1)
 	if err != nil {
@@ -52,6 +52,9 @@ func TestDelete(t *testing.T) {
 	}
 	if got, want := names(t, path), []string{".A.child", ".B"}; !reflect.DeepEqual(got, want) {
 		t.Errorf("got %q, want %q", got, want)
+	}
+	if left, _ := os.ReadDir(path + "/tmp"); len(left) > 0 {
+		t.Errorf("got %q left over", left)
 	}
 	if _, err := os.Stat(elsewhere + "/kept"); err != nil {
 		t.Errorf("behind a symbolic link: %v", err)

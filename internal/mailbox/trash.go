@@ -11,9 +11,9 @@ import (
 	"posthorn/internal/maildir"
 )
 
-// trash begins the names of deleted folders that are being emptied. Two dots
-// make them nobody's folders.
-const trash = "..posthorn-trash."
+// trash begins the names of deleted folders that are being emptied. They stand
+// in the Maildir's tmp/, where nobody takes them for folders.
+const trash = "posthorn-trash."
 
 // maxTrashDepth bounds how deep a deleted folder is emptied; a Maildir has one
 // level, and some servers keep folders of their own in it.
@@ -25,10 +25,21 @@ type freed struct {
 	messages int
 }
 
+// openTmp opens the Maildir's tmp/. The caller closes it.
+func (b *Box) openTmp() (int, error) {
+	fd, err := beneath(b.root.FD, "tmp")
+	if err == unix.ENOENT {
+		if err = makeMaildir(b.root, "."); err == nil {
+			fd, err = beneath(b.root.FD, "tmp")
+		}
+	}
+	return fd, err
+}
+
 // clearTrash removes what Delete took out of the way, and takes the messages off
 // the quota.
-func (b *Box) clearTrash() error {
-	names, err := entries(b.root.FD)
+func (b *Box) clearTrash(tmp int) error {
+	names, err := entries(tmp)
 	if err != nil {
 		return err
 	}
@@ -37,7 +48,7 @@ func (b *Box) clearTrash() error {
 			continue
 		}
 		var f freed
-		err := b.empty(b.root.FD, name, 0, &f)
+		err := b.empty(tmp, name, 0, &f)
 		if f.messages > 0 {
 			// A line that could not be written costs a recount, no message.
 			_ = maildir.AddSize(b.root.FD, -f.bytes, -f.messages)
