@@ -31,6 +31,7 @@ type Uidlist struct {
 	end   int64  // after the last whole line that was read
 	count int    // records in the file
 
+	mark    Mark // where an earlier follower left off
 	damaged int  // lines that could not be read
 	torn    bool // bytes behind end without a line end
 	rewound bool
@@ -47,6 +48,30 @@ type stamp struct {
 // by step: 1,000 saves a sync for each message; 0 keeps N exact, for folders
 // where others read it.
 func NewUidlist(d Dir, step uint32) *Uidlist { return &Uidlist{dir: d, step: step, next: 1} }
+
+// Mark is how far a follower came with the UIDs that it has reserved.
+type Mark struct {
+	uidvalidity uint32
+	guid        string
+	reserved    uint32 // N on the disk
+	next        uint32
+}
+
+// Mark returns where the next follower of this list in this process may go on:
+// without it each would begin at N and pass over a thousand UIDs.
+func (l *Uidlist) Mark() Mark {
+	return Mark{l.head.UIDValidity, l.head.GUID, l.head.Next, l.next}
+}
+
+// Resume has the first Load go on at m, if nobody else gave UIDs or reserved
+// any since.
+func (l *Uidlist) Resume(m Mark) { l.mark = m }
+
+// resumed reports whether the list stands as m says; all of it was read.
+func (l *Uidlist) resumed(m Mark, head Header) bool {
+	return m.guid != "" && m.guid == head.GUID && m.uidvalidity == head.UIDValidity &&
+		m.reserved == head.Next && l.last < m.next && l.Damaged() == 0 && !head.broken && !l.torn
+}
 
 // Close closes the list's file.
 func (l *Uidlist) Close() error {
@@ -156,7 +181,12 @@ func (l *Uidlist) read(all, replaced bool, size int64, reset func(), each func(R
 	}
 	// Another writer gave UIDs, or raised N because it is about to.
 	if l.count != count || head.Next != l.head.Next || replaced || fresh {
-		l.next = max(l.next, head.Next, l.last+1)
+		if l.resumed(l.mark, head) {
+			l.next = max(l.next, l.mark.next)
+		} else {
+			l.next = max(l.next, head.Next, l.last+1)
+		}
+		l.mark = Mark{}
 	}
 	l.head = head
 	return nil

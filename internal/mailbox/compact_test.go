@@ -57,3 +57,44 @@ func TestCompact(t *testing.T) {
 		t.Errorf("got %d messages, UID %d, UIDLs %v, %v", w.Len(), w.At(1).UID, uidls, err)
 	}
 }
+
+// TestUIDsAreNotWasted: a folder that was closed and is opened again goes on
+// with its UIDs, and begins at N where it cannot know what others gave.
+func TestUIDsAreNotWasted(t *testing.T) {
+	path := t.TempDir()
+	s := newStore(t, Options{})
+	b := openBox(t, s, path)
+	for want := range uint32(3) {
+		if uid := appendText(t, b, "INBOX", "a", Flags{}); uid != want+1 {
+			t.Errorf("got UID %d, want %d", uid, want+1)
+		}
+		closeIdle(s)
+	}
+	// Another process, which has to take N as given.
+	if uid := appendText(t, openBox(t, newStore(t, Options{}), path), "INBOX", "b", Flags{}); uid != 1001 {
+		t.Errorf("another process: got UID %d, want 1001", uid)
+	}
+	if uid := appendText(t, b, "INBOX", "c", Flags{}); uid != 2001 {
+		t.Errorf("after it: got UID %d, want 2001", uid)
+	}
+	closeIdle(s)
+	list, err := os.ReadFile(path + "/dovecot-uidlist")
+	if err != nil {
+		t.Fatal(err)
+	}
+	os.WriteFile(path+"/dovecot-uidlist", append(list, "2500 :1.foreign\n"...), 0o600)
+	if uid := appendText(t, b, "INBOX", "d", Flags{}); uid != 3001 {
+		t.Errorf("after a line above ours: got UID %d, want 3001", uid)
+	}
+}
+
+// closeIdle closes the folders that nobody uses, as time would.
+func closeIdle(s *Store) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, f := range s.folders {
+		if f.users == 0 {
+			s.drop(f)
+		}
+	}
+}

@@ -187,16 +187,17 @@ func TestRenameFaults(t *testing.T) {
 		b.Create("A")
 		b.Create("A.x")
 		appendText(t, b, "A.x", "one", Flags{})
-		for name, run := range map[string]func() error{
-			"rename": func() error { return b.Rename("A", "B") },
-			"delete": func() error { return b.Delete("A.x") },
-		} {
-			armed, seen = true, map[string]int{}
-			err := run()
-			armed = false
+		for _, name := range []string{"rename", "delete"} {
 			if name == "delete" && failing == "rename 2" {
 				continue // it has only one
 			}
+			run := func() error { return b.Rename("A", "B") }
+			if name == "delete" {
+				run = func() error { return b.Delete("A.x") }
+			}
+			armed, seen = true, map[string]int{}
+			err := run()
+			armed = false
 			if got, want := names(t, path), []string{".A", ".A.x"}; err == nil || !reflect.DeepEqual(got, want) {
 				t.Errorf("%s, %s: got %q, %v, want %q and an error", name, failing, got, err, want)
 			}

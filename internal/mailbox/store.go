@@ -29,10 +29,12 @@ type Options struct {
 }
 
 // A folder that nobody uses stays open for a while, since its next user is
-// often the same; so many of them at most.
+// often the same; so many of them at most. Of more it is known at which UID they
+// go on.
 const (
 	lingerFor = 10 * time.Second
 	maxLinger = 256
+	maxMarks  = 4096
 )
 
 // Store is a process's access to mailboxes: it shares the pictures of folders
@@ -47,7 +49,8 @@ type Store struct {
 
 	mu      sync.Mutex
 	folders map[fileID]*folder
-	idle    int // folders without users
+	marks   map[fileID]dovecot.Mark // of folders that were closed
+	idle    int                     // folders without users
 	closed  bool
 
 	watchOnce sync.Once
@@ -61,7 +64,7 @@ type Store struct {
 
 // New returns a Store. Close it when no session is left.
 func New(o Options) *Store {
-	s := &Store{opt: o, log: o.Log, node: maildir.EscapeNode(o.Node), fine: fineKernel(), folders: make(map[fileID]*folder)}
+	s := &Store{opt: o, log: o.Log, node: maildir.EscapeNode(o.Node), fine: fineKernel(), folders: make(map[fileID]*folder), marks: make(map[fileID]dovecot.Mark)}
 	if s.opt.Disk == nil {
 		s.opt.Disk = new(durable.Disk)
 	}
@@ -156,6 +159,7 @@ func (s *Store) enter(root dovecot.Dir, disk string) (*folder, error) {
 		f.close()
 		return have, nil
 	}
+	f.list.Resume(s.marks[id])
 	s.folders[id] = f
 	f.users++
 	return f, nil
@@ -224,6 +228,13 @@ func (s *Store) drop(f *folder) {
 	}
 	s.idle--
 	delete(s.folders, f.id)
+	for id := range s.marks {
+		if len(s.marks) < maxMarks {
+			break
+		}
+		delete(s.marks, id) // any: it costs the folder some UIDs
+	}
+	s.marks[f.id] = f.list.Mark()
 	f.close()
 }
 
