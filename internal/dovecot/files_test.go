@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -97,6 +98,7 @@ func TestSubscribeRefusesLineEnds(t *testing.T) {
 }
 
 func TestNewUIDValidity(t *testing.T) {
+	locker := newLocker(t)
 	now := time.Unix(0x60000000, 0)
 	for _, tt := range []struct {
 		name    string
@@ -116,11 +118,11 @@ func TestNewUIDValidity(t *testing.T) {
 			for name, content := range tt.files {
 				put(t, path+"/"+name, content)
 			}
-			got, err := NewUIDValidity(d, now)
+			got, err := locker.NewUIDValidity(d, now)
 			if got != tt.want || err != nil {
 				t.Fatalf("got %x, %v, want %x", got, err, tt.want)
 			}
-			if second, err := NewUIDValidity(d, now); second != tt.want+1 || err != nil {
+			if second, err := locker.NewUIDValidity(d, now); second != tt.want+1 || err != nil {
 				t.Errorf("got %x, %v the second time, want one more", second, err)
 			}
 			if _, err := os.Stat(path + "/" + tt.oldGone); tt.oldGone != "" && err == nil {
@@ -177,4 +179,43 @@ func FuzzSmallFiles(f *testing.F) {
 			t.Errorf("got %q after writing %q", again.Names, s.Names)
 		}
 	})
+}
+
+// TestUIDValidityTogether: folders that are first opened at the same moment
+// each get their own.
+func TestUIDValidityTogether(t *testing.T) {
+	locker := newLocker(t)
+	d, _ := testDir(t)
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	given := make(map[uint32]bool)
+	for range 16 {
+		wg.Go(func() {
+			for range 8 {
+				n, err := locker.NewUIDValidity(d, time.Unix(1700000000, 0))
+				mu.Lock()
+				if err != nil || given[n] {
+					t.Errorf("got %d, %v, given before: %v", n, err, given[n])
+				}
+				given[n] = true
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	names, err := d.names("")
+	for _, name := range names {
+		if strings.HasSuffix(name, ".tmp") || strings.HasSuffix(name, ".lock") {
+			t.Errorf("%s is left", name)
+		}
+	}
+	last, err2 := locker.NewUIDValidity(d, time.Unix(1700000000, 0))
+	for n := range given {
+		if n >= last {
+			t.Errorf("got %d after %d", last, n)
+		}
+	}
+	if err = errors.Join(err, err2); err != nil {
+		t.Error(err)
+	}
 }

@@ -20,6 +20,7 @@ import (
 const (
 	UidlistLock       = "dovecot-uidlist.lock"
 	subscriptionsLock = "subscriptions.lock"
+	uidvalidityLock   = "dovecot-uidvalidity.lock" // Dovecot takes none
 )
 
 const (

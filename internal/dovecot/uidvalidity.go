@@ -17,10 +17,15 @@ const uidvalidityName = "dovecot-uidvalidity"
 // NewUIDValidity returns a UIDVALIDITY greater than any given before in the
 // Maildir whose root is root. What was given stands in the content of
 // `dovecot-uidvalidity` and in the name of an empty file
-// `dovecot-uidvalidity.<8 hex digits>`; the highest of them counts, and the
-// name is made before the number is used, so that two processes never get the
-// same. now is the first number of a new Maildir.
-func NewUIDValidity(root Dir, now time.Time) (uint32, error) {
+// `dovecot-uidvalidity.<8 hex digits>`; the highest of them counts. A lock keeps
+// two folders that are opened for the first time at the same moment from getting
+// the same. now is the first number of a new Maildir.
+func (k *Locker) NewUIDValidity(root Dir, now time.Time) (uint32, error) {
+	l, err := k.Lock(root, uidvalidityLock)
+	if err != nil {
+		return 0, err
+	}
+	defer l.Release() // a lock that was taken away cannot be helped any more
 	names, err := root.names(uidvalidityName + ".")
 	if err != nil {
 		return 0, err

@@ -337,7 +337,7 @@ func (f *folder) createList() error {
 		return err
 	}
 	defer unix.Close(root.FD)
-	uidvalidity, err = dovecot.NewUIDValidity(root, time.Now())
+	uidvalidity, err = f.store.locker.NewUIDValidity(root, time.Now())
 	if err != nil {
 		return err
 	}
