@@ -59,18 +59,7 @@ func TestDelete(t *testing.T) {
 	if _, err := os.Stat(elsewhere + "/kept"); err != nil {
 		t.Errorf("behind a symbolic link: %v", err)
 	}
-	sum := 0
-	size, _ := os.ReadFile(path + "/maildirsize")
-	for _, line := range strings.Split(strings.TrimSpace(string(size)), "\n")[2:] {
-		if strings.HasPrefix(line, "-") {
-			sum--
-		} else {
-			sum++
-		}
-	}
-	if sum != 1 || !strings.HasSuffix(string(size), " -2\n") {
-		t.Errorf("got maildirsize %q, want the two messages taken off at once", size)
-	}
+	checkQuota(t, path)
 	select {
 	case <-v.Changed():
 	default:
@@ -98,6 +87,23 @@ func TestDelete(t *testing.T) {
 	b.Create("A")
 	if w := sel(t, b, "A", false); w.Len() != 0 || w.UIDValidity() <= v.UIDValidity() {
 		t.Errorf("made again: got %d messages, UIDVALIDITY %d after %d", w.Len(), w.UIDValidity(), v.UIDValidity())
+	}
+}
+
+// checkQuota wants two messages added one by one and taken off at once.
+func checkQuota(t *testing.T, path string) {
+	t.Helper()
+	sum := 0
+	size, _ := os.ReadFile(path + "/maildirsize")
+	for _, line := range strings.Split(strings.TrimSpace(string(size)), "\n")[2:] {
+		if strings.HasPrefix(line, "-") {
+			sum--
+		} else {
+			sum++
+		}
+	}
+	if sum != 1 || !strings.HasSuffix(string(size), " -2\n") {
+		t.Errorf("got maildirsize %q, want the two messages taken off at once", size)
 	}
 }
 
