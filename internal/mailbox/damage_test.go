@@ -61,7 +61,9 @@ func TestMissingParts(t *testing.T) {
 		b := openBox(t, newStore(t, Options{}), path)
 		appendText(t, b, "INBOX", "a", Flags{System: Seen})
 		b = openBox(t, newStore(t, Options{}), path)
+		sel(t, b, "INBOX", false).Close() // the folder stays in memory for a while
 		os.RemoveAll(filepath.Join(path, sub))
+		sel(t, b, "INBOX", false).Close()
 		appendText(t, b, "INBOX", "b", Flags{})
 		if v := sel(t, b, "INBOX", false); v.Len() < 1 {
 			t.Errorf("without %s: got %d messages", sub, v.Len())

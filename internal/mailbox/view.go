@@ -36,11 +36,11 @@ func (b *Box) Select(name string, readOnly bool) (v *View, err error) {
 	return v, err
 }
 
-// afresh repeats a look at a folder that turned out to have a new UIDVALIDITY:
-// only the sessions it had are at their end.
+// afresh repeats a look at a folder that turned out to have a new UIDVALIDITY,
+// or another cur/: only the sessions it had are at their end.
 func afresh(look func() error) error {
 	err := look()
-	if errors.Is(err, ErrReset) {
+	if errors.Is(err, ErrReset) || errors.Is(err, ErrNoFolder) {
 		err = look()
 	}
 	return err
