@@ -16,7 +16,7 @@ import (
 // only, nobody sideways or up.
 var rungs = [][]string{
 	{"verdict"},
-	{"attr", "conf", "durable", "evlog", "id", "password", "priv", "tlsconf"},
+	{"attr", "conf", "durable", "evlog", "id", "password", "priv", "tlsconf", "utf7"},
 	{"addr", "dnsx", "dovecot", "maildir", "message", "sock"},
 	{"daemon", "directory", "spool", "starter", "tables"},
 	{"door", "handover", "login", "mailbox", "session"},

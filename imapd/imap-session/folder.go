@@ -5,6 +5,7 @@ import (
 
 	"posthorn/imapd/internal/wire"
 	"posthorn/internal/mailbox"
+	"posthorn/internal/utf7"
 )
 
 // folderArg takes a space and a mailbox name. A name that cannot be one does
@@ -97,7 +98,7 @@ func (s *Session) status(c *wire.Command) (string, error) {
 		return "", err
 	}
 	s.w.Raw("* STATUS ")
-	s.w.AString(wire.EncodeUTF7(name))
+	s.w.AString(utf7.Encode(name))
 	sep := " ("
 	for _, item := range items {
 		s.w.Raw(sep, item, " ")

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"posthorn/imapd/internal/wire"
+	"posthorn/internal/utf7"
 )
 
 // maxPattern bounds a LIST pattern: matching takes its length times that of a
@@ -49,7 +50,7 @@ func (s *Session) list(c *wire.Command) (string, error) {
 	}
 	t := newTree(folders)
 	for _, name := range t.names {
-		if !matchName(ref+pattern, wire.EncodeUTF7(name)) {
+		if !matchName(ref+pattern, utf7.Encode(name)) {
 			continue
 		}
 		attributes := `\HasNoChildren`
@@ -80,7 +81,7 @@ func (s *Session) lsub(c *wire.Command) (string, error) {
 	t := newTree(names)
 	for _, name := range t.names {
 		switch {
-		case !matchName(ref+pattern, wire.EncodeUTF7(name)):
+		case !matchName(ref+pattern, utf7.Encode(name)):
 		case t.exists[name]:
 			s.writeName("LSUB", "", name)
 		case strings.HasSuffix(pattern, "%"):
@@ -93,7 +94,7 @@ func (s *Session) lsub(c *wire.Command) (string, error) {
 
 func (s *Session) writeName(response, attributes, name string) {
 	s.w.Raw("* ", response, " (", attributes, ") \".\" ")
-	s.w.AString(wire.EncodeUTF7(name))
+	s.w.AString(utf7.Encode(name))
 	s.w.Raw("\r\n")
 }
 

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"posthorn/internal/dovecot"
+	"posthorn/internal/utf7"
 )
 
 // Box is one user's mailbox: a Maildir++ whose root is INBOX and whose folders
@@ -104,7 +105,7 @@ func (b *Box) Subscribe(name string, on bool) error {
 	} else if !validFolder(name) {
 		return ErrBadName
 	}
-	return b.store.locker.Subscribe(b.root, EncodeUTF7(name), on)
+	return b.store.locker.Subscribe(b.root, utf7.Encode(name), on)
 }
 
 // Subscriptions returns the names subscribed to, sorted.
@@ -115,7 +116,7 @@ func (b *Box) Subscriptions() ([]string, error) {
 	}
 	var names []string
 	for _, encoded := range s.Names {
-		if name, err := DecodeUTF7(encoded); err == nil && validFolder(name) {
+		if name, err := utf7.Decode(encoded); err == nil && validFolder(name) {
 			names = append(names, name)
 		}
 	}

@@ -5,31 +5,6 @@ import (
 	"testing"
 )
 
-func TestUTF7(t *testing.T) {
-	for plain, encoded := range map[string]string{
-		"":            "",
-		"Sent":        "Sent",
-		"a&b":         "a&-b",
-		"Entwürfe":    "Entw&APw-rfe",
-		"台北":          "&U,BTFw-",
-		"~peter/日本語":  "~peter/&ZeVnLIqe-",
-		"x\U0001F600": "x&2D3eAA-",
-		"ä&ö":         "&AOQ-&-&APY-",
-	} {
-		if got := EncodeUTF7(plain); got != encoded {
-			t.Errorf("%q: got %q, want %q", plain, got, encoded)
-		}
-		if got, err := DecodeUTF7(encoded); got != plain || err != nil {
-			t.Errorf("%q: got %q, %v, want %q", encoded, got, err, plain)
-		}
-	}
-	for _, bad := range []string{"&", "&A", "&AA-", "&AGE-", "ä", "&2D0-", "&AOQ-&APY-", "&AOQ=-", "\x01"} {
-		if got, err := DecodeUTF7(bad); err == nil {
-			t.Errorf("%q: got %q, want an error", bad, got)
-		}
-	}
-}
-
 func FuzzFolderName(f *testing.F) {
 	for _, s := range []string{".Sent", ".Work.2024", ".Entw&APw-rfe", ".a&-b", "..", ".&", ".INBOX", ".~x"} {
 		f.Add(s)

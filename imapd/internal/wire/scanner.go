@@ -3,6 +3,8 @@ package wire
 import (
 	"bytes"
 	"strconv"
+
+	"posthorn/internal/utf7"
 )
 
 // SyntaxError is an argument that does not follow the grammar; its text is for
@@ -156,8 +158,8 @@ func (s *Scanner) Mailbox() (name string, ok bool, err error) {
 	if len(raw) == 5 && bytes.EqualFold([]byte(raw), []byte("INBOX")) {
 		return "INBOX", true, nil
 	}
-	name, ok = DecodeUTF7(raw)
-	return name, ok, nil
+	name, err = utf7.Decode(raw)
+	return name, err == nil, nil
 }
 
 // Number takes a number of at most 32 bits (RFC 3501 section 9, number).

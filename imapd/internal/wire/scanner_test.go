@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"unicode/utf8"
 )
 
 func TestScannerStrings(t *testing.T) {
@@ -177,24 +176,6 @@ func FuzzScanner(f *testing.F) {
 					break
 				}
 			}
-		}
-	})
-}
-
-func FuzzUTF7(f *testing.F) {
-	for _, s := range []string{"INBOX", "&APw-", "&-", "a&2D3eAA-b", "&"} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, s string) {
-		name, ok := DecodeUTF7(s)
-		if !ok {
-			return
-		}
-		if !utf8.ValidString(name) {
-			t.Fatalf("%q: got %q, no UTF-8", s, name)
-		}
-		if back := EncodeUTF7(name); back != s {
-			t.Fatalf("%q: decoded %q, encoded again %q", s, name, back)
 		}
 	})
 }
