@@ -126,6 +126,7 @@ func TestErrors(t *testing.T) {
 		{"no hostname", "domain example.org\n", ": found no hostname, expected"},
 		{"no domain", "hostname a.example\n", ": found no domain, expected"},
 		{"implicit TLS without certificate", minimal + "listen imaps *:993\n", ":3: listen: found imaps without a certificate"},
+		{"a login for MX hosts", minimal + "smarthost default a.example:587 login=@/s\n", ":3: smarthost: found login= with a host"},
 		{"plain secret", minimal + "smarthost default [a]:1 login=me:secret\n", ":3: smarthost: login: found a plain value"},
 		{"a second smarthost", minimal + "smarthost default [a]:1\nsmarthost default [b]:1\n", ":4: smarthost: found a second line for default"},
 		{"include of nothing", minimal + "include /nonexistent\n", ":3: include: found no file"},

@@ -29,6 +29,10 @@ func setSmarthost(c *Config, l line) error {
 			return err
 		}
 	}
+	if s.Login != "" && s.MX {
+		// The name that the certificate is checked for would come from the DNS.
+		return fmt.Errorf("found login= with a host that stands for its MX hosts, expected the host itself in brackets")
+	}
 	s.defaultTLS()
 	c.Smarthosts = append(c.Smarthosts, s)
 	return nil
