@@ -55,7 +55,11 @@ install: all
 	install -m 755 $(addprefix bin/,$(ADMIN)) $(DESTDIR)$(SBINDIR)/
 	install -m 644 doc/man/*.5 $(DESTDIR)$(MANDIR)/man5/
 	install -m 644 doc/man/*.8 $(DESTDIR)$(MANDIR)/man8/
-	install -m 644 README.md doc/*.md $(DESTDIR)$(DOCDIR)/
+	install -m 644 README.md CONTRIBUTING.md LICENSE doc/*.md doc/protocol/*.md $(DESTDIR)$(DOCDIR)/
+	# The pages name the folders of this build.
+	sed -i -e 's|/usr/libexec/posthorn|$(LIBEXECDIR)|' -e 's|/etc/posthorn|$(SYSCONFDIR)/posthorn|' \
+		-e 's|: /run/posthorn|: $(RUNDIR)|' -e 's|/var/spool/posthorn|$(SPOOLDIR)|' \
+		$(DESTDIR)$(MANDIR)/man5/posthorn*.5 $(DESTDIR)$(MANDIR)/man8/posthorn.8
 	for f in posthorn.conf users aliases transport; do \
 		test -e $(DESTDIR)$(SYSCONFDIR)/posthorn/$$f || \
 		install -m 644 etc/$$f $(DESTDIR)$(SYSCONFDIR)/posthorn/$$f || exit 1; done

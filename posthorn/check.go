@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
+	"posthorn/internal/addr"
 	"posthorn/internal/conf"
 	"posthorn/internal/password"
 	"posthorn/internal/tables"
@@ -64,19 +66,40 @@ func checkUsers(c *conf.Config) error {
 	return users.CheckUIDs(c.MinUID, vmail.UID)
 }
 
-// checkPostmaster: RFC 5321 4.5.1 wants mail for postmaster to be read.
+// checkPostmaster: RFC 5321 4.5.1 wants mail for postmaster to be read, and
+// what cannot be returned goes there too.
 func checkPostmaster(c *conf.Config) error {
-	if c.Postmaster != "" {
-		return nil
+	users, uerr := tables.LoadUsers(c.UsersFile, c.Domains[0], nil)
+	aliases, aerr := tables.LoadAliases(c.AliasesFile, c.Domains[0])
+	if uerr != nil || optional(aerr) != nil {
+		return nil // checkTables says so
 	}
-	aliases, err := tables.LoadAliases(c.AliasesFile, c.Domains[0])
-	if err == nil {
-		if _, ok := aliases.Lookup("postmaster"); ok {
+	known := func(key string) bool {
+		if aliases == nil {
+			return false
+		}
+		_, ok := aliases.Lookup(key)
+		return ok
+	}
+	if c.Postmaster == "" {
+		if known("postmaster") {
 			return nil
 		}
+		return fmt.Errorf("%s: found no postmaster, expected a line such as: postmaster ann@%s (or an alias of that name in %s)",
+			c.File, c.Domains[0], c.AliasesFile)
 	}
-	return fmt.Errorf("%s: found no postmaster, expected a line such as: postmaster ann@%s (or an alias of that name in %s)",
-		c.File, c.Domains[0], c.AliasesFile)
+	a, err := addr.Parse(c.Postmaster)
+	if err != nil {
+		return fmt.Errorf("%s: postmaster %s: %w", c.File, c.Postmaster, err)
+	}
+	local, _ := a.Detail(c.Delimiter)
+	base := addr.Address{Local: local, Domain: a.Domain}.Key()
+	_, isUser := users.Lookup(base)
+	if !c.LocalDomain(a.Domain) || isUser || c.SystemUsers || known(base) || known(strings.ToLower(local)) || known("@"+a.Domain) {
+		return nil
+	}
+	return fmt.Errorf("%s: postmaster: found %s, who is neither in %s nor in %s, expected an address whose mail is read",
+		c.File, c.Postmaster, c.UsersFile, c.AliasesFile)
 }
 
 func checkKeys(c *conf.Config) error {

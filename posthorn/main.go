@@ -20,8 +20,7 @@ type env struct {
 	stdout, stderr io.Writer
 }
 
-// command is one word of posthorn. needsConf is false where a broken
-// configuration must not stop it.
+// command is one word of posthorn.
 type command struct {
 	name, args, help string
 	run              func(e *env, args []string) error

@@ -16,7 +16,7 @@ import (
 	"posthorn/test/instance"
 )
 
-const subject = "First light"
+const subject = "Mail goes through"
 
 // selfSigned is right for this instance only: its certificate was made a
 // moment ago on loopback.
