@@ -210,12 +210,12 @@ func TestCheck(t *testing.T) {
 	}
 	good, _ := os.ReadFile(file)
 	for _, tc := range []struct{ name, breaks, want string }{
+		{"no postmaster", "sed -i /postmaster/d posthorn.conf", "found no postmaster, expected"},
 		{"a postmaster who is not there", "sed -i s/ann@test/zeno@test/ posthorn.conf", "postmaster: found zeno@test, who is neither in"},
 		{"a users line", "echo nonsense >> users", "users:3: "},
 		{"the mode of users", "chmod 644 users; rm -f aliases; sed -i /nonsense/d users", "users: found mode"},
 		{"a uid that may own no mail", "chmod 600 users; echo 'root@test:x:0:0::::' >> users", "users:3"},
 		{"an aliases line", "echo 'a b c' > aliases", "aliases:1: "},
-		{"no postmaster", "sed -i /postmaster/d posthorn.conf", "found no postmaster, expected"},
 		{"a missing key", "echo 'tls /nonexistent.pem' >> posthorn.conf", "tls: /nonexistent.pem"},
 		{"a missing secret", "echo 'smarthost default [a]:1 login=@/nonexistent' >> posthorn.conf", "posthorn.conf:"},
 		{"a folder's mode", "chmod 777 spool/queue", "spool/queue: found mode"},
