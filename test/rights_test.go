@@ -5,15 +5,19 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"posthorn/internal/attr"
+	"posthorn/internal/daemon"
+	"posthorn/internal/priv"
 	"posthorn/internal/sock"
 	"posthorn/test/instance"
 )
@@ -40,10 +44,21 @@ type access struct {
 	Proto     string // of a socket
 }
 
+// task is what a probe does: it confines itself as a daemon has, and tries.
+type task struct {
+	Rules priv.Rules
+	Tries []access
+}
+
 // probe is what the test binary does as another user, when told so.
 func probe() {
-	var tries []access
-	json.Unmarshal([]byte(os.Getenv("POSTHORN_TEST_PROBE")), &tries)
+	var do task
+	json.Unmarshal([]byte(os.Getenv("POSTHORN_TEST_PROBE")), &do)
+	if _, err := priv.Confine(do.Rules); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	tries := do.Tries
 	results := make([]bool, len(tries))
 	for n, a := range tries {
 		results[n] = a.try() == nil
@@ -70,6 +85,20 @@ func (a access) try() error {
 		}
 		f.Close()
 		return os.Remove(f.Name())
+	case "write":
+		f, err := os.OpenFile(a.Path, os.O_WRONLY, 0)
+		if err != nil {
+			return err
+		}
+		return f.Close()
+	case "remove":
+		return os.Remove(a.Path)
+	case "connect":
+		c, err := net.Dial("tcp", a.Path)
+		if err != nil {
+			return err
+		}
+		return c.Close()
 	case "ask":
 		c := &sock.Client{Path: a.Path, Proto: a.Proto, Timeout: 10 * time.Second}
 		_, err := c.Do(context.Background(), attr.List{{Name: "request", Value: "probe-of-rights"}}, nil)
@@ -78,8 +107,30 @@ func (a access) try() error {
 	return errors.New("unknown access")
 }
 
-// as runs the probe with a process's ids and returns what it could do.
-func as(t *testing.T, process string, tries []access) []bool {
+// rules asks a daemon what it was confined to.
+func rules(t *testing.T, i *instance.Instance, process string) priv.Rules {
+	t.Helper()
+	c := &sock.Client{Path: filepath.Join(i.Dir, "sockets", "control", process+".sock"), Proto: daemon.ControlProto}
+	defer c.Close()
+	l, err := c.Do(t.Context(), attr.List{{Name: "request", Value: "rights"}}, nil)
+	if err != nil || l.Get("verdict") != "done" {
+		t.Fatalf("rights of %s: %v, %v", process, l, err)
+	}
+	r := priv.Rules{Read: l.All("read"), Write: l.All("write"), Execute: l.All("execute")}
+	for _, port := range l.All("connect") {
+		n, err := strconv.ParseUint(port, 10, 16)
+		if err != nil {
+			r.AnyTCP = true
+			continue
+		}
+		r.Connect = append(r.Connect, uint16(n))
+	}
+	return r
+}
+
+// as runs the probe with a process's ids, confined as it is, and returns what
+// it could do.
+func as(t *testing.T, i *instance.Instance, process string, tries []access) []bool {
 	t.Helper()
 	p := processes[process]
 	uid := instance.UIDs[p.identity]
@@ -93,7 +144,7 @@ func as(t *testing.T, process string, tries []access) []bool {
 	}
 	must(t, "", "cp", os.Args[0], self)
 	os.Chmod(self, 0o755)
-	text, _ := json.Marshal(tries)
+	text, _ := json.Marshal(task{rules(t, i, process), tries})
 	cmd := exec.Command(self)
 	cmd.Dir = "/"
 	cmd.Env = append(os.Environ(), "POSTHORN_TEST_PROBE="+string(text))
@@ -110,8 +161,9 @@ func as(t *testing.T, process string, tries []access) []bool {
 	return results
 }
 
-// TestRights holds the table of doc/architecture.md with real uids: who each
-// process is, and what it can and cannot open or ask.
+// TestRights holds the table of doc/architecture.md with real uids and the rules
+// that each daemon gave Landlock: who each process is, and what it can and
+// cannot open, write, connect to or ask.
 func TestRights(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root: run the tests as root to include it")
@@ -129,6 +181,8 @@ func TestRights(t *testing.T) {
 	os.Chown(secret, 0, instance.UIDs["queued"])
 
 	in := func(name string) string { return filepath.Join(i.Dir, name) }
+	os.WriteFile(in("spool/incoming/of-queued"), nil, 0o660)
+	os.Chown(in("spool/incoming/of-queued"), instance.UIDs["queued"], instance.GIDs["incoming"])
 	tests := []struct {
 		access
 		may string // processes
@@ -153,16 +207,41 @@ func TestRights(t *testing.T) {
 		{access{How: "ask", Path: in("sockets/imap-session.sock"), Proto: "posthorn-session/1"}, "imapd"},
 		{access{How: "ask", Path: in("sockets/pop3-session.sock"), Proto: "posthorn-session/1"}, "pop3d"},
 		{access{How: "ask", Path: in("sockets/auth.sock"), Proto: "posthorn-auth/1"}, "smtpd queued deliver imapd pop3d imap-session pop3-session authd"},
-		{access{How: "ask", Path: in("sockets/control/queued.sock"), Proto: "posthorn-control/1"}, "queued"},
+		{access{How: "read", Path: "/etc/hostname"}, ""},
+		{access{How: "list", Path: "/etc"}, ""},
+		{access{How: "list", Path: "/root"}, ""},
+		{access{How: "make", Path: "/tmp"}, ""},
+		{access{How: "make", Path: "/var/tmp"}, ""},
+		{access{How: "write", Path: in("posthorn.conf")}, ""},
+		{access{How: "write", Path: in("users")}, ""},
+		{access{How: "write", Path: in("aliases")}, ""},
+		{access{How: "write", Path: in("tls.pem")}, ""},
+		{access{How: "connect", Path: i.Addr["imap"]}, ""},
+		{access{How: "connect", Path: i.Addr["smtp"]}, ""},
+		{access{How: "connect", Path: i.Sink}, "queue-remote"},
+		{access{How: "remove", Path: in("spool/incoming/of-queued")}, ""},
+	}
+	for _, name := range []string{"smtpd", "queued", "queue-remote", "deliver", "imapd", "pop3d", "imap-session", "pop3-session", "authd"} {
+		may := name // and who has the same uid
+		if processes[name].identity == "vmail" {
+			may = "deliver imap-session pop3-session"
+		}
+		tests = append(tests, struct {
+			access
+			may string
+		}{access{How: "ask", Path: in("sockets/control/" + name + ".sock"), Proto: "posthorn-control/1"}, may})
 	}
 	var tries []access
 	for _, tc := range tests {
 		tries = append(tries, tc.access)
 	}
 	for name := range processes {
-		got := as(t, name, tries)
+		got := as(t, i, name, tries)
 		for n, tc := range tests {
 			want := strings.Contains(" "+tc.may+" ", " "+name+" ")
+			if tc.How == "remove" && name == "queued" {
+				continue // its own file
+			}
 			if got[n] != want {
 				t.Errorf("%s: %s %s: got %v, want %v", name, tc.How, strings.TrimPrefix(tc.Path, i.Dir), got[n], want)
 			}

@@ -16,8 +16,8 @@ const ControlProto = "posthorn-control/1"
 // sock.Reply does.
 type ControlFunc func(ctx context.Context, req attr.List) attr.List
 
-// Control registers a request of the daemon's control socket, besides status
-// and reload. Call it from open.
+// Control registers a request of the daemon's control socket, besides status,
+// rights and reload. Call it from open.
 func (d *Daemon) Control(request string, f ControlFunc) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -41,6 +41,7 @@ func (d *Daemon) serveControl(ctx context.Context, reload func() error) {
 		answer.AddInt("pid", int64(os.Getpid()))
 		return answer
 	})
+	d.Control("rights", func(context.Context, attr.List) attr.List { return d.rights() })
 	d.Control("reload", func(context.Context, attr.List) attr.List {
 		if err := reload(); err != nil {
 			return sock.Reply(verdict.New(verdict.Never, "5.3.5", err.Error()))
@@ -51,6 +52,24 @@ func (d *Daemon) serveControl(ctx context.Context, reload func() error) {
 	if err := s.Serve(ctx, d.control); err != nil {
 		d.Log.PeerFailed("control", err)
 	}
+}
+
+// rights says what confine applied.
+func (d *Daemon) rights() attr.List {
+	answer := sock.Reply(verdict.Of(nil))
+	r := d.rules()
+	for name, paths := range map[string][]string{"read": r.Read, "write": r.Write, "execute": r.Execute} {
+		for _, path := range paths {
+			answer.Add(name, path)
+		}
+	}
+	for _, port := range r.Connect {
+		answer.AddInt("connect", int64(port))
+	}
+	if r.AnyTCP {
+		answer.Add("connect", "any")
+	}
+	return answer
 }
 
 func (d *Daemon) answer(ctx context.Context, _ sock.Peer, req attr.List, f *os.File) (attr.List, *os.File) {

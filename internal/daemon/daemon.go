@@ -208,13 +208,7 @@ func (d *Daemon) confine() (abi int, err error) {
 	if d.Conf.Landlock == "no" {
 		return 0, nil
 	}
-	abi, err = priv.Confine(priv.Rules{
-		Read:    append(slices.Clone(d.Rights.Read), d.configuration()...),
-		Write:   d.Rights.Write,
-		Execute: d.Rights.Execute,
-		Connect: d.Rights.Connect,
-		AnyTCP:  d.Rights.AnyTCP,
-	})
+	abi, err = priv.Confine(d.rules())
 	if err == nil && abi < landlockTCP {
 		err = fmt.Errorf("landlock: the kernel has ABI %d, %d has all of it", abi, landlockTCP)
 		if d.Conf.Landlock == "try" {
@@ -223,6 +217,17 @@ func (d *Daemon) confine() (abi int, err error) {
 		}
 	}
 	return abi, err
+}
+
+// rules are what the daemon may still reach by name.
+func (d *Daemon) rules() priv.Rules {
+	return priv.Rules{
+		Read:    append(slices.Clone(d.Rights.Read), d.configuration()...),
+		Write:   d.Rights.Write,
+		Execute: d.Rights.Execute,
+		Connect: d.Rights.Connect,
+		AnyTCP:  d.Rights.AnyTCP,
+	}
 }
 
 // serve runs the service, the control socket and the reloads.

@@ -47,6 +47,7 @@ var Services = []string{"smtp", "submission", "submissions", "pop3", "pop3s", "i
 type Instance struct {
 	Dir, Bin string
 	Addr     map[string]string // service to host:port
+	Sink     string            // address of the host of the other domain
 	SinkDir  string            // what the host of the other domain took, a file a message
 
 	helpers []*exec.Cmd
@@ -132,6 +133,7 @@ func (i *Instance) start(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
+	i.Sink = sink
 	if err := i.configure(o, dns, sink); err != nil {
 		return err
 	}
