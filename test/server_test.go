@@ -3,6 +3,7 @@ package test
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -35,6 +36,9 @@ var built = sync.OnceValues(func() (string, error) {
 		"imapd", "imapd/imap-session", "posthorn", "test/dnsd", "test/sink", "scripts/demo"} {
 		args = append(args, "./"+p)
 	}
+	if err := readSources(); err != nil {
+		return dir, err
+	}
 	cmd := exec.Command("go", args...)
 	cmd.Dir = ".."
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
@@ -43,6 +47,18 @@ var built = sync.OnceValues(func() (string, error) {
 	}
 	return dir, nil
 })
+
+// readSources opens every source, so that a result from the test cache is not
+// used once one has changed: what a child process reads does not count.
+func readSources() error {
+	return filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") {
+			return err
+		}
+		_, err = os.ReadFile(path)
+		return err
+	})
+}
 
 func TestMain(m *testing.M) {
 	if os.Getenv("POSTHORN_TEST_PROBE") != "" {
