@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"posthorn/internal/conf"
 	"posthorn/internal/directory"
 	"posthorn/internal/door"
 	"posthorn/internal/durable"
@@ -344,5 +345,23 @@ func TestReloadRefusesAsAWhole(t *testing.T) {
 	}
 	if err := r.Reload(w.conf); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestRetryJitter: what came together does not stay together, and nothing is
+// tried too soon or far too late.
+func TestRetryJitter(t *testing.T) {
+	d := time.Hour
+	s := &settings{Config: &conf.Config{Retry: []time.Duration{d}, RetryJitter: 20}}
+	seen := make(map[time.Duration]bool)
+	for range 200 {
+		got := s.wait(1)
+		if got < d || got > d+d/5 {
+			t.Fatalf("got a wait of %v, want one from %v to %v", got, d, d+d/5)
+		}
+		seen[got] = true
+	}
+	if len(seen) < 2 {
+		t.Errorf("got %d different waits of 200, want them spread", len(seen))
 	}
 }
