@@ -100,6 +100,39 @@ func TestCommandsEnd(t *testing.T) {
 	c.wantEnd()
 }
 
+// TestClientThatNeverReads: one that only sends is given up when its replies
+// have found no room for a Timeout, although it never falls silent.
+func TestClientThatNeverReads(t *testing.T) {
+	s := start(t, func(o *setting) {
+		o.limits.Timeout = time.Second
+		o.limits.Recipients = 1 << 30 // so that it does not end for its many commands
+		o.listen = func(l net.Listener) net.Listener { return narrow{l} }
+	})
+	c := dial(t, s)
+	c.conn.(*net.TCPConn).SetReadBuffer(4096)
+	go func() {
+		for many := strings.Repeat("NOOP\r\n", 10000); ; {
+			if _, err := io.WriteString(c.conn, many); err != nil {
+				return
+			}
+		}
+	}()
+	if got := s.end(); got != "connection broken" {
+		t.Errorf("got reason %q, want connection broken", got)
+	}
+}
+
+// narrow accepts connections that keep few replies for a client.
+type narrow struct{ net.Listener }
+
+func (n narrow) Accept() (net.Conn, error) {
+	c, err := n.Listener.Accept()
+	if err == nil {
+		c.(*net.TCPConn).SetWriteBuffer(4096)
+	}
+	return c, err
+}
+
 func TestConnectionLimits(t *testing.T) {
 	s := start(t, func(o *setting) { o.limits.Connections, o.limits.PerClient = 3, 2 })
 	a, b := dial(t, s), dial(t, s)

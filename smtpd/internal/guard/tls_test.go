@@ -176,6 +176,23 @@ func TestAuthFailuresEnd(t *testing.T) {
 	c.wantEnd()
 }
 
+// TestAuthFailuresAddUp: a message between them does not make failed logins
+// forgotten.
+func TestAuthFailuresAddUp(t *testing.T) {
+	c := dial(t, start(t, func(o *setting) { o.o.Implicit = true }))
+	c.secure()
+	c.ehlo()
+	wrong := "C: AUTH PLAIN " + b64("\x00ann\x00wrong") + "\nS: 535*"
+	for range failedLogins - 1 {
+		c.dialog(wrong)
+	}
+	c.transaction()
+	c.dialog("C: DATA\nS: 354*\nC: x\nC: .\nS: 250 2.0.0*")
+	c.dialog(wrong)
+	c.want("421 4.7.0 mx.test too many failed logins")
+	c.wantEnd()
+}
+
 func TestAuthRequired(t *testing.T) {
 	s := start(t, func(o *setting) { o.o.RequireAuth = true })
 	c := dial(t, s)
