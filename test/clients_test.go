@@ -47,7 +47,7 @@ func TestSubmissionRules(t *testing.T) {
 	}{
 		{"port 25 relays nothing", " 550 5.7.1", []string{"--server", i.Addr["smtp"], "--from", eve, "--to", "x@elsewhere.test"}},
 		{"unknown users are refused", " 550 5.1.1", []string{"--server", i.Addr["smtp"], "--from", eve, "--to", "nobody@" + instance.Domain}},
-		{"no login without TLS", "", []string{"--server", i.Addr["submission"], "--auth", "PLAIN", "--auth-user", ann, "--auth-password", instance.Password, "--from", ann, "--to", bob}},
+		{"no login without TLS", "*** Host did not advertise authentication", []string{"--server", i.Addr["submission"], "--auth", "PLAIN", "--auth-user", ann, "--auth-password", instance.Password, "--from", ann, "--to", bob}},
 		{"no mail without login", " 530 5.7.0", []string{"--server", i.Addr["submission"], "--tls", "--from", ann, "--to", bob}},
 		{"a foreign sender", " 5.7.1", append([]string{"--from", bob, "--to", eve}, asAnn...)},
 		{"a wrong password", " 535 5.7.8", []string{"--server", i.Addr["submission"], "--tls", "--auth", "PLAIN", "--auth-user", ann, "--auth-password", "wrong", "--from", ann, "--to", bob}},
@@ -79,7 +79,7 @@ func port(i *instance.Instance, service string) string {
 // TestMbsync pulls a box, changes it on both sides and syncs again: nothing is
 // downloaded twice.
 func TestMbsync(t *testing.T) {
-	need(t, "mbsync")
+	need(t, "mbsync", "curl")
 	i := server(t, instance.Options{})
 	for range 3 {
 		must(t, "From: eve\r\nTo: bob\r\nSubject: hello\r\n\r\ntext\r\n", "curl", "-sS", "smtp://"+i.Addr["smtp"], "--mail-from", eve, "--mail-rcpt", bob, "-T", "-")
