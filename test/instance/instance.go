@@ -36,6 +36,7 @@ type Options struct {
 	Users []string          // accounts, all with Password
 	Files map[string]string // further files of the folder, such as aliases
 	Zone  string            // further records of the name server
+	Sink  []string          // further flags of the host of the other domain
 	Conf  string            // further lines of configuration; %DIR% is the folder
 	Log   io.Writer         // gets a copy of the log, unless nil
 }
@@ -129,7 +130,7 @@ func (i *Instance) identities() (string, error) {
 func (i *Instance) path(name string) string { return filepath.Join(i.Dir, name) }
 
 func (i *Instance) start(ctx context.Context, o Options) error {
-	dns, sink, err := i.startHelpers(o.Zone)
+	dns, sink, err := i.startHelpers(o)
 	if err != nil {
 		return err
 	}
@@ -148,14 +149,14 @@ func (i *Instance) start(ctx context.Context, o Options) error {
 }
 
 // startHelpers starts the name server and the sink.
-func (i *Instance) startHelpers(records string) (dns, sink string, err error) {
-	sink, err = i.helper("sink", "-addr", "127.0.0.1:0", "-dir", i.SinkDir)
+func (i *Instance) startHelpers(o Options) (dns, sink string, err error) {
+	sink, err = i.helper("sink", append([]string{"-addr", "127.0.0.1:0", "-dir", i.SinkDir}, o.Sink...)...)
 	if err != nil {
 		return "", "", err
 	}
 	zone := fmt.Sprintf("%[1]s. 60 IN MX 10 mx.%[1]s.\nmx.%[1]s. 60 IN A 127.0.0.1\n%[2]s. 60 IN MX 10 %[3]s.\n%[3]s. 60 IN A 127.0.0.1\n",
 		Foreign, Domain, Hostname)
-	if err := os.WriteFile(i.path("zone"), []byte(zone+records), 0o644); err != nil {
+	if err := os.WriteFile(i.path("zone"), []byte(zone+o.Zone), 0o644); err != nil {
 		return "", "", err
 	}
 	dns, err = i.helper("dnsd", "-addr", "127.0.0.1:0", "-zone", i.path("zone"))
