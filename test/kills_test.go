@@ -181,11 +181,20 @@ func send(addr, to, id string) error {
 }
 
 // killInTurn kills one daemon after another, each after it was started again,
-// until the foreign host has so many messages.
+// until the foreign host has so many messages or each was killed often enough:
+// a slow machine gets nothing done between the kills.
 func killInTurn(ctx context.Context, i *instance.Instance, foreign int) map[string]int {
 	killed := map[string]int{}
 	last := map[string]int{}
-	for n := 0; ctx.Err() == nil && len(sinkFiles(i)) < foreign; n++ {
+	const enough = 5
+	fewest := func() int {
+		k := enough
+		for _, name := range daemons {
+			k = min(k, killed[name])
+		}
+		return k
+	}
+	for n := 0; ctx.Err() == nil && fewest() < enough && len(sinkFiles(i)) < foreign; n++ {
 		name := daemons[n%len(daemons)]
 		pid, err := i.PID(name)
 		if err == nil && pid != last[name] && syscall.Kill(pid, syscall.SIGKILL) == nil {
