@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -45,9 +46,12 @@ func doorCheck(dir, how, write string) string {
 		}
 	}
 	var err error
-	if how == "link" {
-		err = new(durable.Disk).LinkFile(f, filepath.Join(dir, "queue", id.New()))
-	} else {
+	switch name := filepath.Join(dir, "queue", id.New()); how {
+	case "link":
+		err = new(durable.Disk).LinkFile(f, name)
+	case "empty path":
+		err = unix.Linkat(int(f.Fd()), "", unix.AT_FDCWD, name, unix.AT_EMPTY_PATH)
+	default:
 		var s *Spool
 		if s, err = Open(dir, &durable.Disk{}, evlog.New(io.Discard)); err == nil {
 			err = s.Probe(f)
@@ -84,6 +88,8 @@ func TestDoorBetweenUids(t *testing.T) {
 		{"private file, the link alone", "link", 0o600, incomingID, true, "", "EPERM"},
 		{"folder without setgid", "probe", 0o660, smtpdID, true, "", "EACCES"},
 		{"queued not in the group", "probe", 0o660, incomingID, false, "", "EACCES"},
+		{"the link by AT_EMPTY_PATH, which is its opener's", "empty path", 0o660, incomingID, true, "", "ENOENT"},
+		{"no /proc", "no /proc", 0o660, incomingID, true, "", "ENOENT"},
 		{"confined to the spool", "probe", 0o660, incomingID, true, ".", "ok"},
 		{"confined to the queue", "probe", 0o660, incomingID, true, "queue", "EACCES"},
 		{"confined to the queue, the link alone", "link", 0o660, incomingID, true, "queue", "EXDEV"},
@@ -159,14 +165,20 @@ func asQueued(t *testing.T, dir, how, write string, member bool, f *os.File) str
 		t.Fatal(err)
 	}
 	cmd := exec.Command(copied)
+	if how == "no /proc" { // in a mount namespace of its own
+		cmd = exec.Command("unshare", "--mount", "sh", "-c", "mount -t tmpfs tmpfs /proc && exec setpriv --reuid=$1 --regid=$1 --groups=$2 $0",
+			copied, strconv.Itoa(queueID), strconv.Itoa(incomingID))
+	}
 	cmd.Dir = "/"
-	cmd.Env = []string{"SPOOL_TEST_DIR=" + dir, "SPOOL_TEST_HOW=" + how, "SPOOL_TEST_WRITE=" + write}
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "SPOOL_TEST_DIR=" + dir, "SPOOL_TEST_HOW=" + how, "SPOOL_TEST_WRITE=" + write}
 	cmd.ExtraFiles = []*os.File{f}
 	cred := &syscall.Credential{Uid: queueID, Gid: queueID, Groups: []uint32{}}
 	if member {
 		cred.Groups = []uint32{incomingID}
 	}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: cred}
+	if how != "no /proc" {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: cred}
+	}
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v: %s", err, out)
