@@ -4,7 +4,6 @@
 //
 // Nothing here holds a message. Each stage is a small value with an Append
 // method that takes the next bytes in any division and appends what becomes of
-// them to a buffer of the caller, and a Finish method for the end; readers
-// wrap the stages where a reader is wanted. A stage serves one message and one
-// goroutine.
+// them to a buffer of the caller, and a Finish method for the end. A
+// stage serves one message and one goroutine.
 package message

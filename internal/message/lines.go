@@ -19,20 +19,16 @@ var (
 type Lines struct {
 	Normalize bool
 
-	eightBit bool
-	cr       bool // the last byte was a CR, not written yet
-	open     bool // a line has begun and not ended
+	cr   bool // the last byte was a CR, not written yet
+	open bool // a line has begun and not ended
 }
-
-// EightBit reports whether any byte so far was above 127.
-func (l *Lines) EightBit() bool { return l.eightBit }
 
 // Append appends the checked form of src to dst. After an error the stage is of
 // no further use.
 func (l *Lines) Append(dst, src []byte) ([]byte, error) {
 	for i := 0; i < len(src); {
 		run := i
-		for i < len(src) && src[i] > '\r' && src[i] < 0x80 {
+		for i < len(src) && src[i] > '\r' {
 			i++
 		}
 		if i > run {
@@ -76,7 +72,6 @@ func (l *Lines) special(dst []byte, c byte) ([]byte, error) {
 		l.cr = true
 		return dst, nil
 	}
-	l.eightBit = l.eightBit || c >= 0x80
 	return append(dst, c), nil
 }
 
