@@ -49,7 +49,6 @@ type Rights struct {
 	Execute  []string // Landlock: programs
 	Connect  []uint16 // Landlock: TCP ports
 	AnyTCP   bool     // Landlock: connect to any port
-	Starter  bool     // stays root with a starter's capabilities and without Landlock
 }
 
 // Daemon is what the open function of a program gets, and keeps. Conf and
@@ -161,12 +160,6 @@ func (d *Daemon) setUp(args []string, stderr io.Writer) (done bool, err error) {
 // drop gives the rights away: groups, gid, uid, no_new_privs, Landlock, not
 // dumpable. It returns the ABI of Landlock in force.
 func (d *Daemon) drop() (abi int, err error) {
-	if d.Root && d.Rights.Starter {
-		if err := priv.KeepOnly(priv.StarterCapabilities(d.Conf.CreateHomes)...); err != nil {
-			return 0, err
-		}
-		return 0, priv.NoNewPrivs()
-	}
 	if err := d.takeIdentity(); err != nil {
 		return 0, err
 	}

@@ -119,7 +119,7 @@ func (d *Daemon) makeSocket(path string, mode os.FileMode, gid int) (*net.UnixLi
 	}
 	if d.Root {
 		o.UID = 0
-		if d.Rights.Identity != "" && !d.Rights.Starter {
+		if d.Rights.Identity != "" {
 			id, err := d.Conf.Identity(d.Rights.Identity)
 			if err != nil {
 				return nil, BadConfig(err)
