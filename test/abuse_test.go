@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"posthorn/test/instance"
+	"posthorn/test/suite"
 )
 
 // dial connects with a deadline for the whole conversation.
@@ -24,7 +25,7 @@ func dial(t *testing.T, addr string) net.Conn {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.SetDeadline(time.Now().Add(limit))
+	c.SetDeadline(time.Now().Add(suite.Limit))
 	t.Cleanup(func() { c.Close() })
 	return c
 }
@@ -32,7 +33,7 @@ func dial(t *testing.T, addr string) net.Conn {
 // TestPlaintextBeforeTLSIsDiscarded sends commands in the same packet as the
 // one that begins TLS: none of them may be answered within TLS.
 func TestPlaintextBeforeTLSIsDiscarded(t *testing.T) {
-	i := server(t, instance.Options{})
+	i := suite.Server(t, instance.Options{})
 	for _, tc := range []struct{ service, before, begin, injected, after, want string }{
 		{"smtp", "EHLO a\r\n", "STARTTLS\r\n", "NOOP injected\r\nNOOP injected\r\n", "HELO b\r\n", "250 mx.example.test"},
 		{"submission", "EHLO a\r\n", "STARTTLS\r\n", "MAIL FROM:<x@other.test>\r\n", "HELO b\r\n", "250 mx.example.test"},
@@ -116,7 +117,7 @@ func again(addr string, abuse func(net.Conn), done <-chan struct{}) {
 // TestAbuse sends what no client should: each costs its own connection at most,
 // and memory that has a bound; good mail gets through meanwhile.
 func TestAbuse(t *testing.T) {
-	i := server(t, instance.Options{})
+	i := suite.Server(t, instance.Options{})
 	endless := func(start, part string) func(net.Conn) {
 		return func(c net.Conn) {
 			io.WriteString(c, start)
@@ -129,7 +130,7 @@ func TestAbuse(t *testing.T) {
 	}
 	var abusers sync.WaitGroup
 	mailed := make(chan struct{})
-	login := fmt.Sprintf("a LOGIN %s %s\r\nb SELECT INBOX\r\n", bob, instance.Password)
+	login := fmt.Sprintf("a LOGIN %s %s\r\nb SELECT INBOX\r\n", suite.Bob, instance.Password)
 	for _, tc := range []struct {
 		name, service string
 		send          func(net.Conn)
@@ -151,7 +152,7 @@ func TestAbuse(t *testing.T) {
 		abusers.Go(func() { again(i.Addr[tc.service], tc.send, mailed) })
 	}
 	for n := range 5 { // each has a deadline
-		if err := send(i.Addr["smtp"], bob, fmt.Sprintf("<kill-%d@test>", n+1)); err != nil {
+		if err := send(i.Addr["smtp"], suite.Bob, fmt.Sprintf("<kill-%d@test>", n+1)); err != nil {
 			t.Errorf("mail meanwhile: %v", err)
 		}
 	}
@@ -167,10 +168,10 @@ func TestAbuse(t *testing.T) {
 	}); err == nil {
 		t.Errorf("got %s, want every daemon to live", line)
 	}
-	if err := send(i.Addr["smtp"], bob, "<kill-0@test>"); err != nil {
+	if err := send(i.Addr["smtp"], suite.Bob, "<kill-0@test>"); err != nil {
 		t.Errorf("mail after all that: %v", err)
 	}
-	eventually(t, "mail meanwhile and after all that arrives", func() bool { return len(count(boxFiles(i, bob, ""))) == 6 })
+	suite.Eventually(t, "mail meanwhile and after all that arrives", func() bool { return len(count(suite.BoxFiles(i, suite.Bob, ""))) == 6 })
 }
 
 // greeted reports whether a new client gets in.
@@ -186,17 +187,17 @@ func greeted(t *testing.T, addr string) bool {
 // longer than a timeout, even when they take all the places.
 func TestSilentClients(t *testing.T) {
 	const places = 60
-	i := server(t, instance.Options{Conf: fmt.Sprintf("connections %d\nconnections-per-client 1000\ntimeout 2s\nlogin-timeout 2s\n", places)})
+	i := suite.Server(t, instance.Options{Conf: fmt.Sprintf("connections %d\nconnections-per-client 1000\ntimeout 2s\nlogin-timeout 2s\n", places)})
 	for _, service := range []string{"smtp", "imap", "pop3"} {
-		eventually(t, service+": no place is left", func() bool {
+		suite.Eventually(t, service+": no place is left", func() bool {
 			for range places {
 				dial(t, i.Addr[service])
 			}
 			return !greeted(t, i.Addr[service])
 		})
-		eventually(t, service+": a client gets in", func() bool { return greeted(t, i.Addr[service]) })
+		suite.Eventually(t, service+": a client gets in", func() bool { return greeted(t, i.Addr[service]) })
 	}
-	if err := send(i.Addr["smtp"], bob, "<kill-1@test>"); err != nil {
+	if err := send(i.Addr["smtp"], suite.Bob, "<kill-1@test>"); err != nil {
 		t.Errorf("mail beside silent clients: %v", err)
 	}
 }

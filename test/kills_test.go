@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"posthorn/test/instance"
+	"posthorn/test/suite"
 )
 
 // daemons are the programs of an instance, those first that others ask.
@@ -28,7 +29,7 @@ func TestKills(t *testing.T) {
 	const messages, workers = 2500, 20 // every fifth for the foreign host
 	// A daemon that is started again must be found where it was.
 	ports := map[string]int{"smtp": freePort(t), "imaps": freePort(t), "pop3s": freePort(t)}
-	i := server(t, instance.Options{Ports: ports, Sink: []string{"-wait", "50ms"},
+	i := suite.Server(t, instance.Options{Ports: ports, Sink: []string{"-wait", "50ms"},
 		Conf: "relay-from 127.0.0.0/8\nretry 1s\nretry-jitter 0\nconnect-timeout 5s\n"})
 	load := &load{addr: i.Addr["smtp"], to: map[string]string{}}
 	load.left.Store(messages)
@@ -67,11 +68,11 @@ func TestKills(t *testing.T) {
 	// final dot was lost. A kill costs at most the deliveries that are under way:
 	// ten (destination-concurrency), and ten of a queued killed just before.
 	const underWay = 20
-	if double[bob] > 0 {
-		t.Errorf("got %d local messages twice, want none", double[bob])
+	if double[suite.Bob] > 0 {
+		t.Errorf("got %d local messages twice, want none", double[suite.Bob])
 	}
-	if most := underWay * (killed["queue-remote"] + killed["queued"]); double[eve] > most {
-		t.Errorf("got %d foreign messages twice, want %d at most", double[eve], most)
+	if most := underWay * (killed["queue-remote"] + killed["queued"]); double[suite.Eve] > most {
+		t.Errorf("got %d foreign messages twice, want %d at most", double[suite.Eve], most)
 	}
 }
 
@@ -81,8 +82,8 @@ func TestKills(t *testing.T) {
 func checkArrived(t *testing.T, i *instance.Instance, l *load) map[string]int {
 	t.Helper()
 	arrived := map[string]int{}
-	eventually(t, "all acknowledged messages arrive", func() bool {
-		arrived = count(boxFiles(i, bob, ""), sinkFiles(i))
+	suite.Eventually(t, "all acknowledged messages arrive", func() bool {
+		arrived = count(suite.BoxFiles(i, suite.Bob, ""), suite.SinkFiles(i))
 		for _, id := range l.acknowledged {
 			if arrived[id] == 0 {
 				return false
@@ -127,9 +128,9 @@ func (l *load) work(ctx context.Context) {
 		if n < 0 {
 			return
 		}
-		to := bob
+		to := suite.Bob
 		if n%5 == 0 {
-			to = eve
+			to = suite.Eve
 		}
 		for ctx.Err() == nil && !l.attempt(to) {
 			time.Sleep(20 * time.Millisecond) // the daemon is being started again
@@ -194,7 +195,7 @@ func killInTurn(ctx context.Context, i *instance.Instance, foreign int) map[stri
 		}
 		return k
 	}
-	for n := 0; ctx.Err() == nil && fewest() < enough && len(sinkFiles(i)) < foreign; n++ {
+	for n := 0; ctx.Err() == nil && fewest() < enough && len(suite.SinkFiles(i)) < foreign; n++ {
 		name := daemons[n%len(daemons)]
 		pid, err := i.PID(name)
 		if err == nil && pid != last[name] && syscall.Kill(pid, syscall.SIGKILL) == nil {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"posthorn/test/instance"
+	"posthorn/test/suite"
 )
 
 // reader reads bob's box again and again, with a new connection each time.
@@ -44,7 +45,7 @@ func (r *reader) check(t *testing.T) {
 		t.Errorf("got %v for the right password", r.denied)
 	}
 	var text string
-	eventually(t, "reading from "+r.addr, func() bool {
+	suite.Eventually(t, "reading from "+r.addr, func() bool {
 		var err error
 		text, err = r.read(r.addr)
 		return err == nil
@@ -75,7 +76,7 @@ func readIMAP(addr string) (string, error) {
 	}
 	defer c.Close()
 	var text string
-	for _, command := range []string{"LOGIN " + bob + " " + instance.Password, "SELECT INBOX", "FETCH * BODY.PEEK[]", "LOGOUT"} {
+	for _, command := range []string{"LOGIN " + suite.Bob + " " + instance.Password, "SELECT INBOX", "FETCH * BODY.PEEK[]", "LOGOUT"} {
 		if err := c.PrintfLine("t1 %s", command); err != nil {
 			return "", err
 		}
@@ -115,7 +116,7 @@ func readPOP3(addr string) (string, error) {
 	}
 	defer c.Close()
 	var text string
-	for _, command := range []string{"", "USER " + bob, "PASS " + instance.Password, "RETR 1", "QUIT"} {
+	for _, command := range []string{"", "USER " + suite.Bob, "PASS " + instance.Password, "RETR 1", "QUIT"} {
 		if command != "" { // the greeting comes by itself
 			if err := c.PrintfLine("%s", command); err != nil {
 				return "", err

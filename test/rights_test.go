@@ -20,6 +20,7 @@ import (
 	"posthorn/internal/priv"
 	"posthorn/internal/sock"
 	"posthorn/test/instance"
+	"posthorn/test/suite"
 )
 
 // processes are those of a root instance, with the user each must have and the
@@ -142,7 +143,7 @@ func as(t *testing.T, i *instance.Instance, process string, tries []access) []bo
 	for d := filepath.Dir(self); d != os.TempDir() && d != "/"; d = filepath.Dir(d) {
 		os.Chmod(d, 0o755)
 	}
-	must(t, "", "cp", os.Args[0], self)
+	suite.Must(t, "", "cp", os.Args[0], self)
 	os.Chmod(self, 0o755)
 	text, _ := json.Marshal(task{rules(t, i, process), tries})
 	cmd := exec.Command(self)
@@ -168,14 +169,14 @@ func TestRights(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root: run the tests as root to include it")
 	}
-	i := server(t, instance.Options{})
+	i := suite.Server(t, instance.Options{})
 	for name := range processes {
 		checkStatus(t, i, name)
 	}
-	if err := send(i.Addr["smtp"], bob, "<kill-0@test>"); err != nil {
+	if err := send(i.Addr["smtp"], suite.Bob, "<kill-0@test>"); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the message in the box", func() bool { return len(boxFiles(i, bob, "")) == 1 })
+	suite.Eventually(t, "the message in the box", func() bool { return len(suite.BoxFiles(i, suite.Bob, "")) == 1 })
 	secret := filepath.Join(i.Dir, "secret")
 	os.WriteFile(secret, []byte("me:secret\n"), 0o640)
 	os.Chown(secret, 0, instance.UIDs["queued"])
@@ -198,7 +199,7 @@ func TestRights(t *testing.T) {
 		{access{How: "make", Path: in("spool")}, "queued"},
 		{access{How: "list", Path: in("mail")}, "deliver imap-session pop3-session"},
 		{access{How: "make", Path: in("mail")}, "deliver imap-session pop3-session"},
-		{access{How: "read", Path: boxFiles(i, bob, "")[0]}, "deliver imap-session pop3-session"},
+		{access{How: "read", Path: suite.BoxFiles(i, suite.Bob, "")[0]}, "deliver imap-session pop3-session"},
 		{access{How: "make", Path: in("sockets")}, ""},
 		{access{How: "make", Path: i.Dir}, ""},
 		{access{How: "ask", Path: in("sockets/queue.sock"), Proto: "posthorn-queue/1"}, "smtpd queued"},
@@ -273,7 +274,7 @@ func checkStatus(t *testing.T, i *instance.Instance, name string) {
 			t.Errorf("%s: got no %q in its status:\n%s", name, want, text)
 		}
 	}
-	line, err := i.WaitLog(limit, func(l string) bool { return strings.HasPrefix(l, name+": started ") })
+	line, err := i.WaitLog(suite.Limit, func(l string) bool { return strings.HasPrefix(l, name+": started ") })
 	if err != nil || instance.Value(line, "landlock") == "0" {
 		t.Errorf("%s: got %q, %v, want Landlock in force", name, line, err)
 	}
@@ -281,7 +282,7 @@ func checkStatus(t *testing.T, i *instance.Instance, name string) {
 
 // TestPrivateSockets: a stranger reaches none of the sockets.
 func TestPrivateSockets(t *testing.T) {
-	i := server(t, instance.Options{})
+	i := suite.Server(t, instance.Options{})
 	for _, name := range []string{"queue", "deliver", "remote", "auth", "imap-session", "pop3-session", "control/queued", "control/smtpd"} {
 		path := filepath.Join(i.Dir, "sockets", name+".sock")
 		fi, err := os.Stat(path)

@@ -14,12 +14,13 @@ import (
 	"time"
 
 	"posthorn/test/instance"
+	"posthorn/test/suite"
 )
 
 // TestSingly starts the daemons one by one without the supervisor, as a
 // system's service manager does, those first that need the others.
 func TestSingly(t *testing.T) {
-	i := server(t, instance.Options{Ports: map[string]int{"smtp": freePort(t), "imaps": freePort(t)}})
+	i := suite.Server(t, instance.Options{Ports: map[string]int{"smtp": freePort(t), "imaps": freePort(t)}})
 	if err := i.StopServer(); err != nil { // it made the folders
 		t.Fatal(err)
 	}
@@ -39,10 +40,10 @@ func TestSingly(t *testing.T) {
 			for _, name := range tc.order {
 				startSingly(t, i, name)
 			}
-			if err := send(i.Addr["smtp"], bob, tc.id); err != nil {
+			if err := send(i.Addr["smtp"], suite.Bob, tc.id); err != nil {
 				t.Fatal(err)
 			}
-			eventually(t, "the message is read by IMAP", func() bool {
+			suite.Eventually(t, "the message is read by IMAP", func() bool {
 				text, err := readIMAP(i.Addr["imaps"])
 				return err == nil && strings.Contains(text, "Message-ID: "+tc.id)
 			})
@@ -71,7 +72,7 @@ func startSingly(t *testing.T, i *instance.Instance, name string) {
 	}()
 	t.Cleanup(func() {
 		cmd.Process.Signal(syscall.SIGTERM)
-		killer := time.AfterFunc(limit, func() { cmd.Process.Kill() })
+		killer := time.AfterFunc(suite.Limit, func() { cmd.Process.Kill() })
 		defer killer.Stop()
 		<-drained
 		if err := cmd.Wait(); err != nil {
@@ -86,8 +87,8 @@ func startSingly(t *testing.T, i *instance.Instance, name string) {
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-	case <-time.After(limit):
-		t.Fatalf("%s: not started within %v", name, limit)
+	case <-time.After(suite.Limit):
+		t.Fatalf("%s: not started within %v", name, suite.Limit)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"posthorn/test/instance"
+	"posthorn/test/suite"
 )
 
 // sink starts a host of its own that takes mail, and returns its address and
@@ -19,7 +20,7 @@ func sink(t *testing.T, args ...string) (addr, dir string) {
 	if testing.Short() {
 		t.Skip("-short leaves the end-to-end tests out")
 	}
-	bin, err := built()
+	bin, err := suite.Built()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,7 +44,7 @@ func sink(t *testing.T, args ...string) (addr, dir string) {
 // TestSmarthost sends through a host that wants TLS with a name that can be
 // checked, and a login.
 func TestSmarthost(t *testing.T) {
-	need(t, "swaks")
+	suite.Need(t, "swaks")
 	trust, err := os.MkdirTemp("", "posthorn-trust") // queue-remote is another user when the test is root
 	if err != nil {
 		t.Fatal(err)
@@ -58,13 +59,13 @@ func TestSmarthost(t *testing.T) {
 		os.Chown(secret, 0, instance.UIDs["queued"])
 	}
 	_, port, _ := strings.Cut(addr, ":")
-	i := server(t, instance.Options{
+	i := suite.Server(t, instance.Options{
 		Zone: "relay.test. 60 IN A 127.0.0.1\n",
 		Conf: fmt.Sprintf("smarthost default [relay.test]:%s login=@%s tls=require ca=%s\n", port, secret, ca),
 	})
 	submit(t, i, "x@far.test", "y@further.test")
 	var envelope []byte
-	eventually(t, "the smarthost has the message", func() bool {
+	suite.Eventually(t, "the smarthost has the message", func() bool {
 		names, _ := filepath.Glob(filepath.Join(dir, "*.msg"))
 		if len(names) != 1 {
 			return false
@@ -77,7 +78,7 @@ func TestSmarthost(t *testing.T) {
 			t.Errorf("got %s, want %s in it", envelope, want)
 		}
 	}
-	if _, err := i.WaitLog(limit, func(l string) bool {
+	if _, err := i.WaitLog(suite.Limit, func(l string) bool {
 		return strings.HasPrefix(l, "queue-remote: sent ") && strings.Contains(l, "+verified")
 	}); err != nil {
 		t.Errorf("no line tells that the certificate was checked: %v", err)

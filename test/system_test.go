@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"posthorn/test/instance"
+	"posthorn/test/suite"
 )
 
 // systemUser is made for this test; its home must hold nothing of value.
@@ -22,7 +23,7 @@ func TestSystemUsers(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root: run the tests as root to include it")
 	}
-	need(t, "swaks", "curl")
+	suite.Need(t, "swaks", "curl")
 	u, err := user.Lookup(systemUser)
 	if err != nil {
 		if os.Getenv("POSTHORN_TEST_ALL") != "" {
@@ -34,17 +35,17 @@ func TestSystemUsers(t *testing.T) {
 	os.RemoveAll(maildir)
 	t.Cleanup(func() { os.RemoveAll(maildir) })
 	uid, _ := strconv.Atoi(u.Uid)
-	i := server(t, instance.Options{Conf: "system-users yes\n"})
+	i := suite.Server(t, instance.Options{Conf: "system-users yes\n"})
 
 	address := systemUser + "@" + instance.Domain
-	must(t, "", "swaks", "--server", i.Addr["smtp"], "--from", eve, "--to", address+","+bob, "--header", "Subject: for both kinds")
+	suite.Must(t, "", "swaks", "--server", i.Addr["smtp"], "--from", suite.Eve, "--to", address+","+suite.Bob, "--header", "Subject: for both kinds")
 	var files []string
-	eventually(t, "the system user's mail", func() bool {
+	suite.Eventually(t, "the system user's mail", func() bool {
 		files, _ = filepath.Glob(filepath.Join(maildir, "new", "*"))
 		return len(files) == 1
 	})
-	eventually(t, "the virtual user's mail", func() bool { return len(boxFiles(i, bob, "")) == 1 })
-	for file, want := range map[string]int{files[0]: uid, boxFiles(i, bob, "")[0]: instance.UIDs["vmail"]} {
+	suite.Eventually(t, "the virtual user's mail", func() bool { return len(suite.BoxFiles(i, suite.Bob, "")) == 1 })
+	for file, want := range map[string]int{files[0]: uid, suite.BoxFiles(i, suite.Bob, "")[0]: instance.UIDs["vmail"]} {
 		fi, err := os.Stat(file)
 		if err != nil {
 			t.Fatal(err)
@@ -63,15 +64,15 @@ func TestSystemUsers(t *testing.T) {
 	if out, err := i.Posthorn("", "reload"); err != nil {
 		t.Fatalf("reload: %v: %s", err, out)
 	}
-	for _, login := range []string{address, bob} {
+	for _, login := range []string{address, suite.Bob} {
 		for _, url := range []string{"imaps://" + i.Addr["imaps"] + "/INBOX;MAILINDEX=1", "pop3s://" + i.Addr["pop3s"] + "/1"} {
-			out := must(t, "", "curl", "-sS", "-k", "--user", login+":"+instance.Password, url)
+			out := suite.Must(t, "", "curl", "-sS", "-k", "--user", login+":"+instance.Password, url)
 			if !strings.Contains(out, "Subject: for both kinds") {
 				t.Errorf("%s at %s: got %s", login, url, out)
 			}
 		}
 	}
-	if out, err := command(t, "", "swaks", "--server", i.Addr["smtp"], "--from", eve, "--to", "root@"+instance.Domain); err == nil {
+	if out, err := suite.Command(t, "", "swaks", "--server", i.Addr["smtp"], "--from", suite.Eve, "--to", "root@"+instance.Domain); err == nil {
 		t.Errorf("mail for root without an alias was taken: %s", out)
 	}
 }
