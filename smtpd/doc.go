@@ -21,7 +21,7 @@
 //
 // # The protocol
 //
-// The dialogue is go-smtp's behind the guard (internal/guard), which says what it
+// The dialogue is go-smtp's behind the guard (package guard), which says what it
 // cures. What is left of go-smtp's faults:
 //
 //   - An idle connection costs about 20 KiB: its buffers, ours and a stack.

@@ -16,10 +16,10 @@ import (
 	"posthorn/internal/daemon"
 	"posthorn/internal/directory"
 	"posthorn/internal/evlog"
+	"posthorn/internal/guard"
 	"posthorn/internal/spool"
 	"posthorn/internal/tlsconf"
 	"posthorn/internal/verdict"
-	"posthorn/smtpd/internal/guard"
 )
 
 const (

@@ -7,8 +7,8 @@ import (
 	"posthorn/internal/addr"
 	"posthorn/internal/conf"
 	"posthorn/internal/directory"
+	"posthorn/internal/guard"
 	"posthorn/internal/verdict"
-	"posthorn/smtpd/internal/guard"
 )
 
 // session decides for one connection. It keeps the configuration that was in

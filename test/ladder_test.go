@@ -18,14 +18,14 @@ var rungs = [][]string{
 	{"verdict"},
 	{"attr", "conf", "durable", "evlog", "id", "password", "priv", "tlsconf", "utf7"},
 	{"addr", "dnsx", "dovecot", "maildir", "message", "sock"},
-	{"daemon", "directory", "spool", "starter", "tables"},
+	{"daemon", "directory", "guard", "spool", "starter", "tables"},
 	{"door", "handover", "login", "mailbox", "session"},
 }
 
 // outside names the folders that may use an outside module.
 var outside = map[string][]string{
-	"github.com/emersion/go-smtp":         {"smtpd", "smtpd/internal/guard"},
-	"github.com/emersion/go-sasl":         {"smtpd", "smtpd/internal/guard", "internal/login"},
+	"github.com/emersion/go-smtp":         {"internal/guard"},
+	"github.com/emersion/go-sasl":         {"internal/guard", "internal/login"},
 	"github.com/miekg/dns":                {"internal/dnsx", "test/dnsd"},
 	"github.com/go-crypt/crypt":           {"internal/password"},
 	"golang.org/x/crypto":                 {"internal/password"},
