@@ -39,8 +39,12 @@ func open(d *daemon.Daemon) (daemon.Service, error) {
 	if err != nil {
 		return nil, daemon.BadConfig(err)
 	}
+	dir, err := directory.Of(d.Conf)
+	if err != nil {
+		return nil, daemon.BadConfig(err)
+	}
 	s := &service{
-		dir: directory.New(d.Conf.Socket("auth")), log: d.Log, peers: peers,
+		dir: dir, log: d.Log, peers: peers,
 		mailRoot: d.Conf.MailRoot, slots: make(chan struct{}, d.Conf.DeliverConcurrency),
 	}
 	vmail, err := d.Conf.Identity("vmail")

@@ -7,6 +7,7 @@ import (
 	"syscall"
 
 	"posthorn/internal/conf"
+	"posthorn/internal/daemon"
 )
 
 // folder is one folder that the daemons find and do not make: who owns it and
@@ -21,8 +22,8 @@ type folder struct {
 // layout is the table of all folders, parents first.
 func layout(c *conf.Config) []folder {
 	return []folder{
-		{c.RunDir, "root", "", 0o755},
-		{filepath.Join(c.RunDir, "control"), "root", "", 0o755},
+		{c.RunDir, "root", "sockets", daemon.RunDirMode},
+		{filepath.Join(c.RunDir, "control"), "root", "sockets", daemon.ControlMode},
 		{c.Spool, "queued", "incoming", 0o750},
 		// smtpd opens the folder to make unnamed files in it, queued lists it;
 		// new files get its group.
@@ -35,16 +36,15 @@ func layout(c *conf.Config) []folder {
 
 // ids returns the uid and gid of a folder.
 func (f folder) ids(c *conf.Config) (uid, gid int, err error) {
-	if f.owner == "root" && !c.Private() {
-		return 0, 0, nil
-	}
-	owner := f.owner
-	if owner == "root" {
-		owner = "smtpd" // of an ordinary user's instance: all are the same
-	}
-	id, err := c.Identity(owner)
-	if err != nil {
-		return 0, 0, err
+	id := conf.Identity{} // root's
+	if f.owner != "root" || c.Private() {
+		owner := f.owner
+		if owner == "root" {
+			owner = "smtpd" // of an ordinary user's instance: all are the same
+		}
+		if id, err = c.Identity(owner); err != nil {
+			return 0, 0, err
+		}
 	}
 	if f.group == "" {
 		return id.UID, id.GID, nil

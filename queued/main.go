@@ -82,7 +82,9 @@ func (q *queue) connect(c *conf.Config) error {
 	if err != nil {
 		return err
 	}
-	q.directory = directory.New(c.Socket("auth"))
+	if q.directory, err = directory.Of(c); err != nil {
+		return err
+	}
 	q.deliver = handover.NewDeliverClient(c.Socket("deliver"), local)
 	q.remote = handover.NewRemoteClient(c.Socket("remote"), remote)
 	return nil

@@ -29,7 +29,11 @@ func open(d *daemon.Daemon) (daemon.Service, error) {
 	if err != nil {
 		return nil, daemon.BadConfig(err)
 	}
-	s := newService(d.Log, directory.New(c.Socket("auth")), queue{
+	dir, err := directory.Of(c)
+	if err != nil {
+		return nil, daemon.BadConfig(err)
+	}
+	s := newService(d.Log, dir, queue{
 		Incoming: spool.Incoming{Dir: incoming, Disk: d.Disk},
 		Client:   door.New(c.Socket("queue"), peers...),
 	})

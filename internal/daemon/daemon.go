@@ -67,6 +67,7 @@ type Daemon struct {
 	control   *net.UnixListener
 	requests  map[string]ControlFunc
 	hangup    chan os.Signal
+	manager   *manager
 }
 
 // errConfig marks what a restart does not cure.
@@ -123,6 +124,7 @@ func (d *Daemon) run(ctx context.Context, args []string, stderr io.Writer, open 
 	}
 	d.closeInherited()
 	d.Log.Started(Version, os.Geteuid(), abi)
+	d.manager.tell("READY=1", "STATUS=serving")
 	return d.serve(ctx, service)
 }
 
@@ -154,7 +156,8 @@ func (d *Daemon) setUp(args []string, stderr io.Writer) (done bool, err error) {
 		return false, BadConfig(err)
 	}
 	d.inherited = inheritedSockets()
-	return *check, nil
+	d.manager, err = openManager()
+	return *check, err
 }
 
 // drop gives the rights away: groups, gid, uid, no_new_privs, Landlock, not
@@ -242,7 +245,10 @@ func (d *Daemon) serve(ctx context.Context, service Service) error {
 			}
 		}
 	})
-	stopping := context.AfterFunc(ctx, d.Log.Stopping)
+	stopping := context.AfterFunc(ctx, func() {
+		d.manager.tell("STOPPING=1", "STATUS=stopping")
+		d.Log.Stopping()
+	})
 	err := service.Serve(ctx)
 	stopping()
 	return err
@@ -255,14 +261,17 @@ func (d *Daemon) reloader(service Service) func() error {
 	return func() error {
 		mu.Lock()
 		defer mu.Unlock()
+		d.manager.reloading()
 		fresh, err := d.Conf.Reload()
 		if err == nil {
 			err = service.Reload(fresh)
 		}
 		if err != nil {
+			d.manager.tell("READY=1", "STATUS=reload refused: "+err.Error())
 			d.Log.ReloadRefused(d.Conf.File, err)
 			return err
 		}
+		d.manager.tell("READY=1", "STATUS=serving")
 		d.Log.Reloaded(fresh.File, strings.Join(d.Conf.NeedsRestart(fresh), " "))
 		return nil
 	}

@@ -3,6 +3,7 @@ package daemon
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,7 +30,7 @@ func TestMain(m *testing.M) {
 		os.Exit(m.Run())
 	}
 	Main("smtpd", func(d *Daemon) (Service, error) {
-		l, err := d.Listen("smtp", "127.0.0.1:0")
+		l, err := d.Listen("smtp", cmp.Or(os.Getenv("DAEMON_TEST_ADDR"), "127.0.0.1:0"))
 		if err != nil {
 			return nil, err
 		}

@@ -80,7 +80,12 @@ func (d *Daemon) listenTCP(service, addr string) (net.Listener, error) {
 		defer f.Close()
 		return net.FileListener(f)
 	}
-	return net.Listen("tcp", addr)
+	l, err := net.Listen("tcp", addr)
+	if errors.Is(err, syscall.EACCES) || errors.Is(err, syscall.EAFNOSUPPORT) {
+		// What may not bind will not be allowed to later.
+		err = BadConfig(fmt.Errorf("%w (and no socket named %s was inherited)", err, service))
+	}
+	return l, err
 }
 
 // ListenUnix returns the listener of one of our sockets (conf.Socket): one that
@@ -110,7 +115,7 @@ func (d *Daemon) ListenUnix(name string) (*net.UnixListener, error) {
 
 // makeSocket makes a socket that belongs to the daemon's identity.
 func (d *Daemon) makeSocket(path string, mode os.FileMode, gid int) (*net.UnixListener, error) {
-	if err := makeFolder(filepath.Dir(path)); err != nil {
+	if err := d.makeRunDir(); err != nil {
 		return nil, err
 	}
 	o := sock.Options{Mode: mode, UID: -1, GID: -1}
@@ -130,14 +135,51 @@ func (d *Daemon) makeSocket(path string, mode os.FileMode, gid int) (*net.UnixLi
 	return sock.Listen(path, o)
 }
 
-// makeFolder makes the folder of the sockets, which is gone after a reboot.
-func makeFolder(path string) error {
-	old := syscall.Umask(0o022)
-	defer syscall.Umask(old)
-	if err := os.MkdirAll(path, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
+// Modes of the folders of sockets. They are root's and of the group sockets:
+// each daemon may make its sockets there, also where none starts as root, and
+// none may replace another's.
+const (
+	RunDirMode  = 0o775 | os.ModeSticky // others pass through to the sockets that are for them
+	ControlMode = 0o770 | os.ModeSticky
+)
+
+// makeRunDir makes the folders of the sockets, which are gone after a reboot.
+func (d *Daemon) makeRunDir() error {
+	if err := makeParents(d.Conf.RunDir); err != nil {
 		return err
 	}
-	return nil
+	if err := d.makeFolder(d.Conf.RunDir, RunDirMode); err != nil {
+		return err
+	}
+	return d.makeFolder(filepath.Dir(d.Conf.ControlSocket(d.Name)), ControlMode)
+}
+
+func makeParents(path string) error {
+	old := syscall.Umask(0o022)
+	defer syscall.Umask(old)
+	return os.MkdirAll(filepath.Dir(path), 0o755)
+}
+
+// makeFolder makes one of them; one that is there stays as its administrator
+// wants it.
+func (d *Daemon) makeFolder(path string, mode os.FileMode) error {
+	err := os.Mkdir(path, 0o700)
+	if errors.Is(err, os.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("%w: expected a folder of root's, mode %v, for the group of the sockets", err, mode)
+	}
+	if d.Root {
+		gid, err := d.Conf.Group("sockets")
+		if err != nil {
+			return BadConfig(err)
+		}
+		if err := os.Chown(path, 0, gid); err != nil {
+			return err
+		}
+	}
+	return os.Chmod(path, mode)
 }
 
 // configuration returns the paths that a reload reads.

@@ -15,6 +15,7 @@ import (
 
 	"posthorn/internal/addr"
 	"posthorn/internal/attr"
+	"posthorn/internal/conf"
 	"posthorn/internal/sock"
 	"posthorn/internal/verdict"
 )
@@ -34,9 +35,20 @@ type Client struct {
 }
 
 // New returns a client of the authd that listens at path. Nothing is connected
-// before the first request.
-func New(path string) *Client {
-	return &Client{sock.Client{Path: path, Proto: Proto, Timeout: timeout}}
+// before the first request. peers are the uids that authd may have; none means
+// any.
+func New(path string, peers ...int) *Client {
+	return &Client{sock.Client{Path: path, Proto: Proto, Timeout: timeout, Peers: peers}}
+}
+
+// Of returns a client of the authd of c, who is nobody else: another daemon that
+// took its place would say whose mail is whose.
+func Of(c *conf.Config) (*Client, error) {
+	peers, err := c.PeerUIDs("authd", "root")
+	if err != nil {
+		return nil, err
+	}
+	return New(c.Socket("auth"), peers...), nil
 }
 
 // Close closes the idle connections. The client can be used again.

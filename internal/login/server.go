@@ -93,7 +93,11 @@ func New(d *daemon.Daemon, p Protocol) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := newServer(p, d.Log, directory.New(d.Conf.Socket("auth")), &sock.Client{
+	dir, err := directory.Of(d.Conf)
+	if err != nil {
+		return nil, err
+	}
+	s := newServer(p, d.Log, dir, &sock.Client{
 		Path: d.Conf.Socket(p.Service() + "-session"), Proto: "posthorn-session/1", Timeout: sessionTimeout, Peers: peers,
 	})
 	s.apply(d.Conf)

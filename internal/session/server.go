@@ -81,7 +81,11 @@ func New(d *daemon.Daemon, service string, open Opener) (*Server, error) {
 	if err != nil {
 		return nil, daemon.BadConfig(err)
 	}
-	s := newServer(service, open, d.Log, directory.New(d.Conf.Socket("auth")), peers)
+	dir, err := directory.Of(d.Conf)
+	if err != nil {
+		return nil, daemon.BadConfig(err)
+	}
+	s := newServer(service, open, d.Log, dir, peers)
 	s.apply(d.Conf)
 	d.Rights.Identity = "vmail"
 	if isChild(d) {
