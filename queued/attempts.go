@@ -189,7 +189,7 @@ func (p *pass) places(orig int) (map[[2]string]bool, bool) {
 		p.block(blocked)
 		return nil, false
 	}
-	r, err := p.directory.Resolve(p.work, p.m.Rcpts[orig])
+	r, err := p.directory.Resolve(p.work, p.m.Rcpts[orig].Address)
 	if err != nil && p.leave(gates[0], err) {
 		p.block(gates[0])
 		return nil, false

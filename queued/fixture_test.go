@@ -354,7 +354,7 @@ func (w *world) draftOf(msg, from string, rcpts ...string) *spool.Draft {
 		if err != nil {
 			w.t.Fatal(err)
 		}
-		env.Rcpts = append(env.Rcpts, a)
+		env.Rcpts = append(env.Rcpts, spool.Rcpt{Address: a})
 	}
 	in := spool.Incoming{Dir: filepath.Join(w.conf.Spool, "incoming"), Disk: &durable.Disk{}}
 	d, err := in.New(env)

@@ -9,7 +9,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"posthorn/internal/addr"
 	"posthorn/internal/directory"
 	"posthorn/internal/spool"
 	"posthorn/internal/verdict"
@@ -181,10 +180,10 @@ type answer struct {
 
 // resolveAll asks for each address, some at a time, and stops asking at the
 // first that must be asked again.
-func (q *queue) resolveAll(ctx context.Context, rcpts []addr.Address) []answer {
+func (q *queue) resolveAll(ctx context.Context, rcpts []spool.Rcpt) []answer {
 	answers := make([]answer, len(rcpts))
 	if len(rcpts) == 1 {
-		answers[0].Resolved, answers[0].err = q.directory.Resolve(ctx, rcpts[0])
+		answers[0].Resolved, answers[0].err = q.directory.Resolve(ctx, rcpts[0].Address)
 		return answers
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -200,7 +199,7 @@ func (q *queue) resolveAll(ctx context.Context, rcpts []addr.Address) []answer {
 		}
 		wg.Go(func() {
 			defer func() { <-slots }()
-			answers[i].Resolved, answers[i].err = q.directory.Resolve(ctx, rcpts[i])
+			answers[i].Resolved, answers[i].err = q.directory.Resolve(ctx, rcpts[i].Address)
 			if verdict.Of(answers[i].err).Kind == verdict.Later {
 				cancel(answers[i].err)
 			}

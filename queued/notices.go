@@ -6,7 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"posthorn/internal/addr"
 	"posthorn/internal/id"
 	"posthorn/internal/spool"
 	"posthorn/internal/verdict"
@@ -60,7 +59,7 @@ func (p *pass) allTold() bool {
 // isLast reports whether the message tells the postmaster of a failure: when
 // it fails itself, nobody is left to be told.
 func (p *pass) isLast() bool {
-	return p.m.Origin == "bounce" && p.m.From.IsNull() && len(p.m.Rcpts) == 1 && p.m.Rcpts[0] == p.set.postmaster
+	return p.m.Origin == "bounce" && p.m.From.IsNull() && len(p.m.Rcpts) == 1 && p.m.Rcpts[0].Address == p.set.postmaster
 }
 
 // setAside sets a message aside that failed where nobody can be told, and
@@ -141,7 +140,7 @@ func (p *pass) recordSent(n spool.Notice) error {
 func (p *pass) compose(n spool.Notice) (*spool.Message, error) {
 	r := p.report(n)
 	env := spool.Envelope{
-		ID: n.ID, Time: r.Date, Origin: "bounce", Body: "7bit", UTF8: r.UTF8, Rcpts: []addr.Address{r.To},
+		ID: n.ID, Time: r.Date, Origin: "bounce", Body: "7bit", UTF8: r.UTF8, Rcpts: []spool.Rcpt{{Address: r.To}},
 	}
 	if r.UTF8 {
 		env.Body = "8bitmime"
@@ -170,7 +169,7 @@ func (p *pass) report(n spool.Notice) *bounce.Report {
 	}
 	for _, i := range n.Targets {
 		t := &p.m.Targets[i]
-		r.Rcpts = append(r.Rcpts, bounce.Rcpt{Original: p.m.Rcpts[t.Orig], Final: finalAddress(t), Verdict: t.Verdict, Via: remoteHost(t)})
+		r.Rcpts = append(r.Rcpts, bounce.Rcpt{Original: p.m.Rcpts[t.Orig].Address, Final: finalAddress(t), Verdict: t.Verdict, Via: remoteHost(t)})
 	}
 	return r
 }

@@ -34,7 +34,7 @@ func (s *session) Data(ctx context.Context, body io.Reader) (string, error) {
 // first names the recipient, when there is one only.
 func (s *session) first() (only addr.Address) {
 	if len(s.rcpts) == 1 {
-		return s.rcpts[0]
+		return s.rcpts[0].Address
 	}
 	return only
 }
@@ -59,7 +59,7 @@ func (s *session) take(ctx context.Context, mid string, body io.Reader) (int64, 
 func (s *session) envelope(mid string, now time.Time) spool.Envelope {
 	e := spool.Envelope{
 		ID: mid, Time: now, Origin: "smtp", From: s.from, Auth: s.user, Client: s.ip(), Helo: s.c.Helo(),
-		Body: "7bit", UTF8: s.params.UTF8, Rcpts: s.rcpts,
+		Body: "7bit", UTF8: s.params.UTF8, Mail: s.params.Mail, Rcpts: s.rcpts,
 	}
 	switch {
 	case s.user != "":

@@ -7,7 +7,9 @@ import (
 	"posthorn/internal/addr"
 	"posthorn/internal/conf"
 	"posthorn/internal/directory"
+	"posthorn/internal/dsn"
 	"posthorn/internal/guard"
+	"posthorn/internal/spool"
 	"posthorn/internal/verdict"
 )
 
@@ -22,9 +24,10 @@ type session struct {
 
 	from     addr.Address
 	params   guard.MailParams
-	rcpts    []addr.Address
-	named    map[addr.Address]bool // rcpts
-	messages int                   // taken
+	rcpts    []spool.Rcpt
+	room     spool.Room           // that they take up
+	named    map[addr.Address]int // places in rcpts
+	messages int                  // taken
 }
 
 func (s *service) newSession(k kind, c *guard.Conn) *session {
@@ -55,21 +58,33 @@ func (s *session) Mail(ctx context.Context, from addr.Address, p guard.MailParam
 			return s.rejected("", "mail", from, addr.Address{}, err)
 		}
 	}
-	s.from, s.params, s.rcpts, s.named = from, p, nil, map[addr.Address]bool{}
+	s.Reset()
+	s.from, s.params, s.named = from, p, map[addr.Address]int{}
 	return nil
 }
 
 // Rcpt takes local recipients that authd knows, and others from those who may
 // relay.
-func (s *session) Rcpt(ctx context.Context, to addr.Address) error {
+func (s *session) Rcpt(ctx context.Context, to addr.Address, p dsn.Rcpt) error {
 	to = s.complete(to)
 	if err := s.check(ctx, to); err != nil {
 		return s.rejected("", "rcpt", s.from, to, err)
 	}
-	if !s.named[to] {
-		s.named[to] = true
-		s.rcpts = append(s.rcpts, to)
+	return s.add(spool.Rcpt{Address: to, Rcpt: p})
+}
+
+// add takes a recipient into the envelope. Who is named twice gets the message
+// once, and the reports that either asked for.
+func (s *session) add(r spool.Rcpt) error {
+	if n, twice := s.named[r.Address]; twice {
+		s.rcpts[n].Notify = s.rcpts[n].Notify.Join(r.Notify)
+		return nil
 	}
+	if !s.room.Add(r) {
+		return verdict.Fail(verdict.Later, "4.5.3", "no room for more recipients in one message", nil)
+	}
+	s.named[r.Address] = len(s.rcpts)
+	s.rcpts = append(s.rcpts, r)
 	return nil
 }
 
@@ -109,7 +124,7 @@ func (s *session) mayRelay() bool {
 
 // Reset forgets the transaction.
 func (s *session) Reset() {
-	s.from, s.params, s.rcpts, s.named = addr.Address{}, guard.MailParams{}, nil, nil
+	s.from, s.params, s.rcpts, s.room, s.named = addr.Address{}, guard.MailParams{}, nil, spool.Room{}, nil
 }
 
 // Close logs the connection's end.

@@ -17,7 +17,7 @@ import (
 var rungs = [][]string{
 	{"verdict"},
 	{"attr", "conf", "durable", "evlog", "id", "password", "priv", "tlsconf", "utf7"},
-	{"addr", "dnsx", "dovecot", "maildir", "message", "sock"},
+	{"addr", "dnsx", "dovecot", "dsn", "maildir", "message", "sock"},
 	{"daemon", "directory", "guard", "spool", "starter", "tables"},
 	{"door", "handover", "login", "mailbox", "session"},
 }

@@ -87,7 +87,7 @@ func (x *fixture) draft(t *testing.T) *spool.Draft {
 	t.Helper()
 	d, err := x.Incoming().New(spool.Envelope{
 		ID: id.New(), Time: time.Now(), Origin: "smtp", Body: "7bit",
-		Rcpts: []addr.Address{{Local: "a", Domain: "b.example"}},
+		Rcpts: []spool.Rcpt{{Address: addr.Address{Local: "a", Domain: "b.example"}}},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -9,6 +9,8 @@ import (
 
 	"github.com/emersion/go-sasl"
 	"github.com/emersion/go-smtp"
+
+	"posthorn/internal/dsn"
 )
 
 // engine is a go-smtp Server whose connections we give it. There are two: what
@@ -150,7 +152,7 @@ func (d dialogue) Mail(_ string, opts *smtp.MailOptions) error {
 }
 
 func (d dialogue) Rcpt(string, *smtp.RcptOptions) error {
-	return smtpError(d.c.session.Rcpt(d.c.ctx, d.c.path))
+	return smtpError(d.c.session.Rcpt(d.c.ctx, d.c.path, dsn.Rcpt{}))
 }
 
 // Data ignores go-smtp's reader: the message never passes through it.

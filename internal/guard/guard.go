@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"posthorn/internal/addr"
+	"posthorn/internal/dsn"
 )
 
 // Session is what the server decides about one connection. Its methods are
@@ -24,7 +25,7 @@ type Session interface {
 	// Mail begins a transaction; from may be the null sender.
 	Mail(ctx context.Context, from addr.Address, p MailParams) error
 	// Rcpt adds a recipient; <Postmaster> has no domain.
-	Rcpt(ctx context.Context, to addr.Address) error
+	Rcpt(ctx context.Context, to addr.Address, p dsn.Rcpt) error
 	// Data takes the message, dot-stuffing removed and line ends as they came.
 	// With a nil error the message is durable, and text goes into the 250 reply.
 	// Errors of body may be returned as they are.
@@ -40,6 +41,7 @@ type MailParams struct {
 	Size     int64 // RFC 1870; 0 when not given
 	EightBit bool  // BODY=8BITMIME (RFC 6152)
 	UTF8     bool  // SMTPUTF8 (RFC 6531)
+	dsn.Mail       // RET, ENVID (RFC 3461)
 }
 
 // Limits bound what clients may use. They are asked for at each connection.

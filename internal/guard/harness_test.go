@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"posthorn/internal/addr"
+	"posthorn/internal/dsn"
 	"posthorn/internal/verdict"
 )
 
@@ -49,15 +50,23 @@ func (f fake) Login(_ context.Context, user, password string) error {
 }
 
 func (f fake) Mail(_ context.Context, from addr.Address, p MailParams) error {
-	f.note("mail %s %+v", from, p)
+	asked := ""
+	if p.Mail != (dsn.Mail{}) {
+		asked = fmt.Sprintf(" %+v", p.Mail)
+	}
+	f.note("mail %s {Size:%d EightBit:%t UTF8:%t}%s", from, p.Size, p.EightBit, p.UTF8, asked)
 	if from.Local == "panic" {
 		panic("mail")
 	}
 	return nil
 }
 
-func (f fake) Rcpt(_ context.Context, to addr.Address) error {
-	f.note("rcpt %s", to)
+func (f fake) Rcpt(_ context.Context, to addr.Address, p dsn.Rcpt) error {
+	asked := ""
+	if p != (dsn.Rcpt{}) {
+		asked = fmt.Sprintf(" %+v", p)
+	}
+	f.note("rcpt %s%s", to, asked)
 	switch to.Local {
 	case "nobody":
 		return verdict.Fail(verdict.Never, "5.1.1", "no such\r\nuser", nil)

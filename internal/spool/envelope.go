@@ -10,6 +10,7 @@ import (
 
 	"posthorn/internal/addr"
 	"posthorn/internal/attr"
+	"posthorn/internal/dsn"
 	"posthorn/internal/id"
 )
 
@@ -38,11 +39,45 @@ type Envelope struct {
 	Client string // the client's address as text, or ""
 	Helo   string
 	Body   string // 7bit or 8bitmime
-	UTF8   bool   // needs SMTPUTF8 (RFC 6531)
-	Rcpts  []addr.Address
+	UTF8   bool   // SMTPUTF8 was asked for (RFC 6531)
+	dsn.Mail
+	Rcpts []Rcpt
 }
 
-// head names the lines in front of the recipients, in their only order.
+// Rcpt is a recipient, with the reports that were asked for it.
+type Rcpt struct {
+	addr.Address
+	dsn.Rcpt
+}
+
+// Room counts what recipients take up in an envelope. The zero Room is that of
+// an empty one.
+type Room struct{ rcpts, lines, bytes int }
+
+// What all of the recipients may take up, so that a list holds the other lines too.
+const (
+	maxRcptLines = attr.MaxAttrs - 100
+	maxRcptBytes = attr.MaxBytes - 64<<10
+)
+
+// Add reports whether r fits in, and counts it if it does.
+func (m *Room) Add(r Rcpt) bool {
+	n := Room{m.rcpts + 1, m.lines + 1, m.bytes + len("rcpt=\n") + 2*len(r.Local) + len(r.Domain) + 3}
+	if r.Orcpt != "" {
+		n.lines, n.bytes = n.lines+1, n.bytes+len("orcpt=\n")+len(r.Orcpt)
+	}
+	if r.Notify != 0 {
+		n.lines, n.bytes = n.lines+1, n.bytes+len("notify=success,failure,delay\n")
+	}
+	if n.rcpts > MaxRcpts || n.lines > maxRcptLines || n.bytes > maxRcptBytes {
+		return false
+	}
+	*m = n
+	return true
+}
+
+// head names the first lines, in their only order. What was asked for the message
+// follows, and then the recipients, each with what was asked for it.
 var head = [...]string{"proto", "id", "time", "size", "origin", "from", "auth", "client", "helo", "body", "utf8"}
 
 // encode returns the envelope's lines with their empty line, and the place of
@@ -64,8 +99,10 @@ func (e *Envelope) encode() (b []byte, sizeAt int64, err error) {
 		{Name: "body", Value: e.Body},
 		{Name: "utf8", Value: yesNo(e.UTF8)},
 	}
+	e.Mail.Add(&l)
 	for _, r := range e.Rcpts {
 		l.Add("rcpt", r.String())
+		r.Rcpt.Add(&l)
 	}
 	b, err = attr.Append(nil, l)
 	if err != nil {
@@ -87,6 +124,12 @@ func (e *Envelope) check() error {
 		return fmt.Errorf("envelope: found body %.40q, expected 7bit or 8bitmime", e.Body)
 	case len(e.Rcpts) == 0 || len(e.Rcpts) > MaxRcpts:
 		return fmt.Errorf("envelope: found %d recipients, expected 1 to %d", len(e.Rcpts), MaxRcpts)
+	}
+	var room Room
+	for i, r := range e.Rcpts {
+		if !room.Add(r) {
+			return fmt.Errorf("envelope: found no room for recipient %d of %d", i, len(e.Rcpts))
+		}
 	}
 	return nil
 }
@@ -195,17 +238,27 @@ func (e *Envelope) parseHead(l attr.List) error {
 	return nil
 }
 
+// parseRcpts reads the lines behind the head.
 func (e *Envelope) parseRcpts(l attr.List) error {
-	e.Rcpts = make([]addr.Address, 0, len(l))
+	e.Rcpts = make([]Rcpt, 0, len(l))
 	for _, a := range l {
-		if a.Name != "rcpt" {
+		if a.Name == "rcpt" {
+			r, err := addr.Parse(a.Value)
+			if err != nil {
+				return fmt.Errorf("rcpt: %w", err)
+			}
+			e.Rcpts = append(e.Rcpts, Rcpt{Address: r})
+			continue
+		}
+		take := e.Mail.Take
+		if n := len(e.Rcpts); n > 0 {
+			take = e.Rcpts[n-1].Take
+		}
+		if ok, err := take(a); err != nil {
+			return err
+		} else if !ok {
 			return fmt.Errorf("found %.40q, expected rcpt", a.Name)
 		}
-		r, err := addr.Parse(a.Value)
-		if err != nil {
-			return fmt.Errorf("rcpt: %w", err)
-		}
-		e.Rcpts = append(e.Rcpts, r)
 	}
 	return nil
 }

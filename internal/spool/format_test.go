@@ -9,7 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"posthorn/internal/addr"
 	"posthorn/internal/attr"
+	"posthorn/internal/dsn"
 	"posthorn/internal/durable"
 	"posthorn/internal/id"
 	"posthorn/internal/verdict"
@@ -68,9 +70,15 @@ func TestEnvelopeRefusals(t *testing.T) {
 		{"unknown line", "helo=", "hello="},
 		{"missing line", "helo=h.example\n", ""},
 		{"bad sender", "from=ann@", "from=<ann>@"},
-		{"no recipients", "rcpt=bob@b.example\nrcpt=\"q\\\"q\"@c.example\n", ""},
+		{"no recipients", "rcpt=bob@b.example\norcpt=rfc822;b@old.example\nnotify=success,delay\nrcpt=\"q\\\"q\"@c.example\n", ""},
 		{"null recipient", "rcpt=bob@b.example", "rcpt="},
 		{"line behind the recipients", "c.example\n", "c.example\nx=y\n"},
+		{"other ret", "ret=full", "ret=part"},
+		{"envid with a control", "envid=an id", "envid=an\tid"},
+		{"orcpt before the recipients", "envid=an id", "orcpt=rfc822;x@y"},
+		{"orcpt without a type", "orcpt=rfc822;", "orcpt="},
+		{"envid behind a recipient", "notify=success,delay", "envid=x"},
+		{"contradicting notify", "notify=success,delay", "notify=never,delay"},
 		{"path as id", e.ID, "../../../../../etc/passwd1"},
 		{"other body", "body=8bitmime", "body=binarymime"},
 		{"other utf8", "utf8=yes", "utf8=maybe"},
@@ -82,6 +90,38 @@ func TestEnvelopeRefusals(t *testing.T) {
 		}
 		if got, err := parseEnvelope([]byte(bad)); err == nil {
 			t.Errorf("%s: got %+v, want an error", c.name, got)
+		}
+	}
+}
+
+func TestRoom(t *testing.T) {
+	short := Rcpt{Address: addr.Address{Local: "a", Domain: "b.example"}}
+	asked := short
+	asked.Rcpt = dsn.Rcpt{Orcpt: "rfc822;a@b.example", Notify: dsn.Never}
+	long := Rcpt{addr.Address{Local: strings.Repeat("\"", addr.MaxLocal), Domain: strings.Repeat("d", 63) + ".example"},
+		dsn.Rcpt{Orcpt: "rfc822;" + strings.Repeat("x", dsn.MaxOrcpt-7), Notify: dsn.Success | dsn.Failure | dsn.Delay}}
+	for _, c := range []struct {
+		name string
+		rcpt Rcpt
+		most int
+	}{{"short", short, MaxRcpts}, {"with what was asked", asked, 2697}, {"long", long, 2697}} {
+		e := envelope()
+		e.Rcpts = nil
+		for room := (Room{}); room.Add(c.rcpt); {
+			e.Rcpts = append(e.Rcpts, c.rcpt)
+		}
+		if len(e.Rcpts) != c.most {
+			t.Errorf("%s: got %d recipients, want %d", c.name, len(e.Rcpts), c.most)
+		}
+		head, _, err := e.encode()
+		if err != nil {
+			t.Fatalf("%s: the envelope cannot be written: %v", c.name, err)
+		}
+		if back, _, err := readEnvelope(bytes.NewReader(head)); err != nil || len(back.Rcpts) != c.most {
+			t.Errorf("%s: got %d recipients, %v", c.name, len(back.Rcpts), err)
+		}
+		if e.Rcpts = append(e.Rcpts, c.rcpt); e.check() == nil {
+			t.Errorf("%s: one more: got no error", c.name)
 		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"posthorn/internal/addr"
 	"posthorn/internal/attr"
+	"posthorn/internal/dsn"
 	"posthorn/internal/durable"
 	"posthorn/internal/evlog"
 	"posthorn/internal/id"
@@ -24,8 +25,11 @@ func envelope() Envelope {
 	return Envelope{
 		ID: id.New(), Time: time.UnixMicro(1_800_000_000_000_001), Origin: "smtp",
 		From: addr.Address{Local: "ann", Domain: "a.example"}, Auth: "ann", Client: "192.0.2.1", Helo: "h.example",
-		Body: "8bitmime", UTF8: true,
-		Rcpts: []addr.Address{{Local: "bob", Domain: "b.example"}, {Local: `q"q`, Domain: "c.example"}},
+		Body: "8bitmime", UTF8: true, Mail: dsn.Mail{Ret: dsn.Full, Envid: "an id"},
+		Rcpts: []Rcpt{
+			{addr.Address{Local: "bob", Domain: "b.example"}, dsn.Rcpt{Orcpt: "rfc822;b@old.example", Notify: dsn.Success | dsn.Delay}},
+			{Address: addr.Address{Local: `q"q`, Domain: "c.example"}},
+		},
 	}
 }
 

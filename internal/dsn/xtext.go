@@ -1,0 +1,165 @@
+package dsn
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// ParseEnvid decodes ENVID: printable ASCII as xtext (RFC 3461 4.4).
+func ParseEnvid(s string) (string, error) {
+	if len(s) > MaxEnvid {
+		return "", ErrEnvid
+	}
+	envid, ok := decodeXtext(s)
+	if !ok || envid == "" {
+		return "", ErrEnvid
+	}
+	return envid, nil
+}
+
+// ParseOrcpt decodes ORCPT to "type;address", its type in lower case. A type
+// that we do not know is kept like any other (RFC 3461 4.2). For the type utf-8
+// the address is in one of the forms of RFC 6533 3, with characters of UTF-8
+// themselves only where utf8ok says that SMTPUTF8 was asked for.
+func ParseOrcpt(s string, utf8ok bool) (string, error) {
+	kind, value, found := strings.Cut(s, ";")
+	if !found || len(s) > MaxOrcpt || !validType(kind) {
+		return "", ErrOrcpt
+	}
+	kind = strings.ToLower(kind)
+	var address string
+	var ok bool
+	if kind == "utf-8" && (utf8ok || ascii(value)) {
+		address, ok = decodeUTF8(value)
+	} else {
+		address, ok = decodeXtext(value)
+	}
+	if !ok || address == "" {
+		return "", ErrOrcpt
+	}
+	return kind + ";" + address, nil
+}
+
+// validOrcpt holds a decoded ORCPT to what ParseOrcpt returns.
+func validOrcpt(s string) bool {
+	kind, address, _ := strings.Cut(s, ";")
+	return len(s) <= MaxOrcpt && validType(kind) && address != "" && (printable(address) || kind == "utf-8" && text(address))
+}
+
+// validType reports whether s is an atom (RFC 3461 4.2).
+func validType(s string) bool {
+	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-'
+	})
+}
+
+// Xtext encodes printable ASCII (RFC 3461 4).
+func Xtext(s string) string {
+	var b strings.Builder
+	for i := range len(s) {
+		if c := s[i]; c <= ' ' || c > '~' || c == '+' || c == '=' {
+			fmt.Fprintf(&b, "+%02X", c)
+		} else {
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
+}
+
+// Orcpt encodes "type;address" for a command, in ASCII.
+func Orcpt(s string) string {
+	kind, address, _ := strings.Cut(s, ";")
+	if kind == "utf-8" {
+		return kind + ";" + UTF8Xtext(address)
+	}
+	return kind + ";" + Xtext(address)
+}
+
+// OrcptOf is the ORCPT of an address for which none was given (RFC 3461 5.2.1,
+// RFC 6533 3).
+func OrcptOf(address string) string {
+	if ascii(address) {
+		return "rfc822;" + address
+	}
+	return "utf-8;" + address
+}
+
+// UTF8Xtext encodes an address as utf-8-addr-xtext (RFC 6533 3).
+func UTF8Xtext(s string) string {
+	var b strings.Builder
+	for _, r := range s {
+		if r <= ' ' || r > '~' || r == '+' || r == '=' || r == '\\' {
+			fmt.Fprintf(&b, "\\x{%02X}", r)
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+// decodeXtext takes lower-case digits too: some senders write them.
+func decodeXtext(s string) (string, bool) {
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		if c == '+' {
+			if i+2 >= len(s) {
+				return "", false
+			}
+			n, err := strconv.ParseUint(s[i+1:i+3], 16, 8)
+			if err != nil {
+				return "", false
+			}
+			b.WriteByte(byte(n))
+			i += 2
+			continue
+		}
+		if c <= ' ' || c > '~' || c == '=' {
+			return "", false
+		}
+		b.WriteByte(c)
+	}
+	return b.String(), printable(b.String())
+}
+
+// decodeUTF8 reads utf-8-addr-xtext, utf-8-addr-unitext and the address itself
+// (RFC 6533 3).
+func decodeUTF8(s string) (string, bool) {
+	var b strings.Builder
+	for s != "" {
+		if rest, ok := strings.CutPrefix(s, `\x{`); ok {
+			digits, tail, closed := strings.Cut(rest, "}")
+			n, err := strconv.ParseUint(digits, 16, 32)
+			if !closed || err != nil || len(digits) > 6 || !utf8.ValidRune(rune(n)) {
+				return "", false
+			}
+			b.WriteRune(rune(n))
+			s = tail
+			continue
+		}
+		if c := s[0]; c <= ' ' || c == 0x7f || c == '\\' || c == '+' || c == '=' {
+			return "", false
+		}
+		b.WriteByte(s[0])
+		s = s[1:]
+	}
+	return b.String(), text(b.String())
+}
+
+// text reports UTF-8 without controls.
+func text(s string) bool {
+	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r >= 0x7f && r < 0xa0 })
+}
+
+func printable(s string) bool { return ascii(s) && text(s) }
+
+func ascii(s string) bool {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
+}
