@@ -2,7 +2,9 @@ package guard
 
 import (
 	"errors"
+	"fmt"
 	"io"
+	"slices"
 
 	"posthorn/internal/verdict"
 )
@@ -19,8 +21,9 @@ func (c *Conn) cmdData(arg string) string {
 		c.after = func(code int, r []byte) []byte {
 			if code == 354 && c.body == nil {
 				c.body = d
+				return r
 			}
-			return r
+			return c.forOne(r)
 		}
 		return "DATA"
 	}
@@ -41,7 +44,35 @@ func (c *Conn) data() error {
 	c.drain(body)
 	c.body = nil
 	c.wire.feed = append(c.wire.feed[:0], ".\r\n"...)
+	if c.g.o.LMTP {
+		c.spread(err)
+	}
 	return smtpError(err)
+}
+
+// spread gives every recipient the verdict of the message as a whole, unless the
+// session has had one for each.
+func (c *Conn) spread(err error) {
+	v := verdict.Of(err)
+	if v.Kind == verdict.Done && len(c.each) == c.rcpts {
+		return
+	}
+	if v.Kind == verdict.Done {
+		v = verdict.Of(errors.New("session left recipients without an answer"))
+	}
+	c.each = slices.Repeat([]verdict.Verdict{v}, c.rcpts)
+}
+
+// forOne replaces go-smtp's reply to a message for one recipient by ours, where
+// each has one.
+func (c *Conn) forOne(r []byte) []byte {
+	if len(c.each) == 0 {
+		return r
+	}
+	v := c.each[0]
+	c.each = c.each[1:]
+	e := enhanced(v)
+	return line(replyCode(v), fmt.Sprintf("%d.%d.%d", e[0], e[1], e[2]), printable(v.Text))
 }
 
 // drain reads the rest of a message that was refused before its end, at most as

@@ -28,7 +28,7 @@ func (c *Conn) cmdBdat(arg string) string {
 				c.body = b
 				return nil
 			}
-			return b.outcome(r)
+			return b.outcome(c.forOne(r))
 		}
 		return "DATA"
 	}
@@ -62,6 +62,7 @@ type chunks struct {
 	last bool
 	end  []byte // the reply to what ended the message, if not LAST
 	quit bool
+	told bool // end was given
 }
 
 // Read returns io.EOF behind the last chunk and errReset when the client took
@@ -155,6 +156,10 @@ func (b *chunks) outcome(r []byte) []byte {
 	if b.end == nil {
 		return r
 	}
+	if b.told { // a reply for another recipient
+		return nil
+	}
+	b.told = true
 	if b.quit {
 		b.c.out = append(b.c.out, b.end...)
 		b.c.end("quit")

@@ -90,8 +90,11 @@ func (c *Conn) next(w *wire) {
 // been answered.
 func (c *Conn) command(verb, arg string) (feed string) {
 	switch verb {
-	case "EHLO", "HELO":
-		return c.cmdHello(verb, arg)
+	case "EHLO", "HELO", "LHLO":
+		if (verb == "LHLO") == c.g.o.LMTP { // RFC 2033 4.1
+			return c.cmdHello(verb, arg)
+		}
+		c.answer(500, "5.5.1", verb+" is for another protocol")
 	case "MAIL":
 		return c.cmdMail(arg)
 	case "RCPT":
@@ -136,7 +139,7 @@ func (c *Conn) cmdHello(verb, arg string) string {
 	}
 	c.after = func(code int, r []byte) []byte {
 		if code == 250 {
-			c.helo, c.esmtp = name, verb == "EHLO"
+			c.helo, c.esmtp = name, verb != "HELO"
 			return c.helloReply(r)
 		}
 		return r
@@ -311,7 +314,7 @@ func (c *Conn) forget() {
 
 // reset ends the transaction.
 func (c *Conn) reset() {
-	c.mail, c.rcpts, c.path = false, 0, addr.Address{}
+	c.mail, c.rcpts, c.path, c.each = false, 0, addr.Address{}, nil
 	c.session.Reset()
 }
 

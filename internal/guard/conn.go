@@ -17,6 +17,7 @@ import (
 	"posthorn/internal/addr"
 	"posthorn/internal/id"
 	"posthorn/internal/tlsconf"
+	"posthorn/internal/verdict"
 )
 
 const (
@@ -53,6 +54,7 @@ type Conn struct {
 	body                  io.Reader                           // the message while DATA or BDAT runs
 	sasl                  bool                                // the next line answers a challenge
 	after                 func(code int, reply []byte) []byte // sees the replies to the command at hand
+	each                  []verdict.Verdict                   // LMTP: replies to the message, one for each RCPT taken
 
 	count  counts
 	last   bool   // the last reply has been given
@@ -87,6 +89,10 @@ func (c *Conn) Helo() string { return c.helo }
 
 // ESMTP tells EHLO from HELO.
 func (c *Conn) ESMTP() bool { return c.esmtp }
+
+// Each says what became of the message for each recipient, in the order of the
+// RCPTs that were taken (RFC 2033 4.2). It is for Session.Data with LMTP.
+func (c *Conn) Each(list []verdict.Verdict) { c.each = list }
 
 // TLS names version and cipher suite, or is "" without TLS.
 func (c *Conn) TLS() string {

@@ -24,6 +24,8 @@
 //   - Connections are limited in all and by client, commands and messages by
 //     connection; errors make the replies slower and then end it; a stop does
 //     not wait for idle clients.
+//   - With LMTP (RFC 2033) each recipient has its own reply to the message, also
+//     one that is named twice.
 //   - BDAT is read here: go-smtp sees a DATA. A malformed one ends the connection,
 //     for the chunk behind it cannot be told from commands.
 //

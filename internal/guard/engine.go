@@ -28,6 +28,7 @@ func newEngine(g *Guard, secure bool) *engine {
 		return dialogue{sc.Conn().(*wire).c}, nil
 	}))
 	srv.Domain = g.o.Hostname
+	srv.LMTP = g.o.LMTP
 	srv.MaxLineLength = 0 // it sees our lines only, which have a limit
 	srv.EnableSMTPUTF8 = g.o.SMTPUTF8
 	srv.AllowInsecureAuth = secure // a wire shows no TLS
@@ -76,7 +77,7 @@ func (e *engine) Addr() net.Addr { return &net.TCPAddr{} }
 type errorLog struct{ g *Guard }
 
 func (l errorLog) Printf(format string, v ...any) {
-	l.g.o.Events.Crashed("smtp", fmt.Sprintf(format, v...), "")
+	l.g.o.Events.Crashed(l.g.protocol(), fmt.Sprintf(format, v...), "")
 }
 
 func (l errorLog) Println(v ...any) { l.Printf("%s", fmt.Sprintln(v...)) }

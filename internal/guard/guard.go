@@ -28,7 +28,8 @@ type Session interface {
 	Rcpt(ctx context.Context, to addr.Address, p dsn.Rcpt) error
 	// Data takes the message, dot-stuffing removed and line ends as they came.
 	// With a nil error the message is durable, and text goes into the 250 reply.
-	// Errors of body may be returned as they are.
+	// Errors of body may be returned as they are. With LMTP what became of each
+	// recipient is said by Conn.Each before; an error is for all of them.
 	Data(ctx context.Context, body io.Reader) (text string, err error)
 	// Reset ends the transaction, if there is one.
 	Reset()
@@ -68,6 +69,7 @@ type Options struct {
 	Hostname    string
 	TLS         *tls.Config   // nil: no TLS
 	Implicit    bool          // TLS from the first byte (RFC 8314)
+	LMTP        bool          // RFC 2033: LHLO, and a reply to the message for each recipient
 	Auth        bool          // offer AUTH, over TLS only
 	RequireAuth bool          // no MAIL without it (RFC 6409 4.3)
 	SMTPUTF8    bool          // offer it (RFC 6531)
@@ -217,6 +219,13 @@ func (g *Guard) turnAway(raw net.Conn, reason string) {
 	raw.Close()
 }
 
+func (g *Guard) protocol() string {
+	if g.o.LMTP {
+		return "lmtp"
+	}
+	return "smtp"
+}
+
 // gone forgets a connection that has ended; its place is free.
 func (g *Guard) gone(c *Conn) {
 	g.mu.Lock()
@@ -227,5 +236,5 @@ func (g *Guard) gone(c *Conn) {
 
 // crashed reports a panic; it is called with what recover returned.
 func (g *Guard) crashed(c *Conn, what any) {
-	g.o.Events.Crashed("smtp "+c.client.String(), text(what), string(debug.Stack()))
+	g.o.Events.Crashed(g.protocol()+" "+c.client.String(), text(what), string(debug.Stack()))
 }
