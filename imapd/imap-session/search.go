@@ -1,6 +1,9 @@
 package main
 
 import (
+	"strings"
+
+	"posthorn/imapd/internal/charset"
 	"posthorn/imapd/internal/query"
 	"posthorn/imapd/internal/wire"
 )
@@ -14,10 +17,8 @@ func (s *Session) search(c *wire.Command) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	switch q.Charset {
-	case "", "UTF-8", "US-ASCII":
-	default:
-		return "", no("[BADCHARSET (US-ASCII UTF-8)] charset not supported")
+	if err := recode(&q.Key, q.Charset); err != nil {
+		return "", err
 	}
 	key, err := s.prepare(q.Key)
 	if err != nil {
@@ -42,4 +43,27 @@ func (s *Session) search(c *wire.Command) (string, error) {
 	}
 	s.w.Raw("\r\n")
 	return c.Name + " completed", nil
+}
+
+// recode turns the texts of a key, which are of the charset name, into UTF-8.
+// Where none is named they are US-ASCII (RFC 3501 section 6.4.4), and what a
+// client sends beyond that is taken for UTF-8.
+func recode(k *query.Key, name string) error {
+	if name == "" {
+		return nil
+	}
+	if _, ok := charset.Lookup(name); !ok {
+		// RFC 3501 section 7.1.
+		return no("[BADCHARSET (" + strings.Join(charset.Names(), " ") + ")] charset not supported")
+	}
+	var ok bool
+	if k.Text, ok = charset.Decode(name, k.Text); !ok {
+		return no("text does not follow its charset")
+	}
+	for i := range k.Sub {
+		if err := recode(&k.Sub[i], name); err != nil {
+			return err
+		}
+	}
+	return nil
 }

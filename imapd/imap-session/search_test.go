@@ -3,6 +3,8 @@ package main
 import (
 	"strings"
 	"testing"
+
+	"posthorn/imapd/internal/charset"
 )
 
 func TestSearch(t *testing.T) {
@@ -34,6 +36,9 @@ func TestSearch(t *testing.T) {
 		{"TO BOB", " 3"},
 		{`HEADER Subject ""`, " 1 2"},
 		{"CHARSET UTF-8 SUBJECT {5+}\r\nGRÜN", " 2"},
+		{"CHARSET iso-8859-1 SUBJECT {4+}\r\ngr\xfcn", " 2"},
+		{"CHARSET iso-8859-1 OR SEEN (SUBJECT \"gr\xfcn\")", " 1 2"},
+		{"CHARSET US-ASCII SUBJECT gr", " 2"},
 		{"BODY second", " 2"},
 		{"TEXT example.org", " 1 3"},
 		{"NOT BODY third", " 1 2"},
@@ -41,7 +46,8 @@ func TestSearch(t *testing.T) {
 		d.want("SEARCH "+tt.keys, "* SEARCH"+tt.want, "OK SEARCH completed")
 	}
 	d.want("UID SEARCH 3 DELETED", "* SEARCH 3", "OK UID SEARCH completed")
-	d.want("SEARCH CHARSET KOI8-R FROM x", "NO [BADCHARSET (US-ASCII UTF-8)] charset not supported")
+	d.want("SEARCH CHARSET X-NONE FROM x", "NO [BADCHARSET ("+strings.Join(charset.Names(), " ")+")] charset not supported")
+	d.want("SEARCH CHARSET Shift_JIS NOT SUBJECT \"\x82\"", "NO text does not follow its charset")
 	d.want("SEARCH 4", "BAD no such message")
 	d.want("SEARCH", "BAD missing argument")
 	d.want("SEARCH RETURN (ALL) ALL", "BAD unknown search key")
