@@ -15,9 +15,6 @@ import (
 	"posthorn/internal/verdict"
 )
 
-// readSize is how much of a message is in memory at a time.
-const readSize = 4096
-
 // Data streams the message into the spool and hands it to queued. The reply
 // carries its id.
 func (s *session) Data(ctx context.Context, body io.Reader) (string, error) {
@@ -87,36 +84,15 @@ func (s *session) trace(mid string, now time.Time) []byte {
 
 // write copies the message behind its trace line, checked and completed.
 func (s *session) write(d io.Writer, trace []byte, body io.Reader, now time.Time) error {
-	p := pipeline{d: d, maxReceived: s.conf.MaxReceived}
-	p.lines.Normalize = s.conf.BareNewline == "normalize"
+	in := message.Intake{MaxReceived: s.conf.MaxReceived}
+	in.Lines.Normalize = s.conf.BareNewline == "normalize"
 	if s.user != "" {
-		p.header.Extra = s.completeHeader(now)
+		in.Header.Extra = s.completeHeader(now)
 	}
 	if _, err := d.Write(trace); err != nil {
 		return full(err)
 	}
-	buf := make([]byte, readSize)
-	for {
-		n, rerr := body.Read(buf)
-		if err := p.pass(buf[:n], errors.Is(rerr, io.EOF)); err != nil {
-			return err
-		}
-		switch {
-		case errors.Is(rerr, io.EOF):
-			return nil
-		case rerr != nil:
-			return brokenOff(rerr)
-		}
-	}
-}
-
-// brokenOff is the verdict on a message that did not come to its end, unless
-// who read it has given one: the client's doing, and not ours.
-func brokenOff(err error) error {
-	if v := (*verdict.Error)(nil); errors.As(err, &v) {
-		return err
-	}
-	return verdict.Fail(verdict.Later, "4.4.2", "the message did not come to its end", err) // RFC 3463 3.5
+	return full(in.Copy(d, body))
 }
 
 // completeHeader returns what adds the fields that a user's program left out
@@ -132,38 +108,6 @@ func (s *session) completeHeader(now time.Time) func(*message.Header) []byte {
 		}
 		return b
 	}
-}
-
-// pipeline is what the bytes of a message pass through.
-type pipeline struct {
-	d           io.Writer
-	lines       message.Lines
-	header      message.Header
-	maxReceived int
-	clean, out  []byte
-}
-
-// pass takes the next bytes, and with last the message's end.
-func (p *pipeline) pass(b []byte, last bool) (err error) {
-	if p.clean, err = p.lines.Append(p.clean[:0], b); err == nil && last {
-		p.clean, err = p.lines.Finish(p.clean)
-	}
-	if err != nil {
-		return verdict.Fail(verdict.Never, "5.6.0", "message has a "+err.Error(), nil)
-	}
-	if p.out, err = p.header.Append(p.out[:0], p.clean); err == nil && last {
-		p.out, err = p.header.Finish(p.out)
-	}
-	if err != nil {
-		return verdict.Fail(verdict.Never, "5.3.4", err.Error(), nil)
-	}
-	if p.header.Received > p.maxReceived { // RFC 5321 6.3
-		return verdict.Fail(verdict.Never, "5.4.6", "message is in a loop: too many Received fields", nil)
-	}
-	if _, err := p.d.Write(p.out); err != nil {
-		return full(err)
-	}
-	return nil
 }
 
 // full tells a client that the disk is full; other errors of the spool stay as
