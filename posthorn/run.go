@@ -22,12 +22,9 @@ import (
 )
 
 // daemons returns the programs that a configuration needs, those first that
-// others ask.
+// others ask. Programs of the host submit to smtpd wherever it listens.
 func daemons(c *conf.Config) []string {
-	names := []string{"authd", "deliver", "queue-remote", "queued"}
-	if len(c.Listeners("smtp", "submission", "submissions")) > 0 {
-		names = append(names, "smtpd")
-	}
+	names := []string{"authd", "deliver", "queue-remote", "queued", "smtpd"}
 	if len(c.Listeners("pop3", "pop3s")) > 0 {
 		names = append(names, "pop3-session", "pop3d")
 	}

@@ -24,7 +24,7 @@ func (s *session) Data(ctx context.Context, body io.Reader) (string, error) {
 		return "", s.rejected(mid, "data", s.from, s.first(), err)
 	}
 	s.messages++
-	s.s.log.Accepted(mid, s.c.SID(), s.ip(), s.user, s.from.String(), len(s.rcpts), size, s.c.TLS())
+	s.s.log.Accepted(mid, s.c.SID(), s.ip(), s.uid(), s.user, s.from.String(), len(s.rcpts), size, s.c.TLS())
 	return mid + " queued", nil
 }
 
@@ -55,10 +55,12 @@ func (s *session) take(ctx context.Context, mid string, body io.Reader) (int64, 
 
 func (s *session) envelope(mid string, now time.Time) spool.Envelope {
 	e := spool.Envelope{
-		ID: mid, Time: now, Origin: "smtp", From: s.from, Auth: s.user, Client: s.ip(), Helo: s.c.Helo(),
+		ID: mid, Time: now, Origin: "smtp", From: s.from, Auth: s.user, Client: s.c.Peer().String(), Helo: s.c.Helo(),
 		Body: "7bit", UTF8: s.params.UTF8, Mail: s.params.Mail, Rcpts: s.rcpts,
 	}
 	switch {
+	case s.kind.local:
+		e.Origin = "local"
 	case s.user != "":
 		e.Origin = "submission"
 	case s.mayRelay():
@@ -76,6 +78,9 @@ func (s *session) trace(mid string, now time.Time) []byte {
 		Helo: s.c.Helo(), Client: s.c.Client(), Host: s.conf.Hostname, TLS: version, ID: mid, Time: now,
 		With: message.Protocol(s.c.ESMTP(), s.params.UTF8, version != "", s.user != ""),
 	}
+	if s.kind.local {
+		t.Local = s.c.Peer().String()
+	}
 	if len(s.rcpts) == 1 {
 		t.For = s.rcpts[0].String()
 	}
@@ -85,8 +90,8 @@ func (s *session) trace(mid string, now time.Time) []byte {
 // write copies the message behind its trace line, checked and completed.
 func (s *session) write(d io.Writer, trace []byte, body io.Reader, now time.Time) error {
 	in := message.Intake{MaxReceived: s.conf.MaxReceived}
-	in.Lines.Normalize = s.conf.BareNewline == "normalize"
-	if s.user != "" {
+	in.Lines.Normalize = s.kind.local || s.conf.BareNewline == "normalize"
+	if s.kind.local || s.user != "" {
 		in.Header.Extra = s.completeHeader(now)
 	}
 	if _, err := d.Write(trace); err != nil {

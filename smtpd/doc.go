@@ -1,5 +1,6 @@
 // Smtpd takes mail in: from other servers on port 25 (service smtp), from users
-// on 587 (submission) and 465 (submissions).
+// on 587 (submission) and 465 (submissions), from programs of this host over
+// submit.sock.
 //
 // It asks authd who a recipient is, whether a password is right and whose a
 // sender's address is, and hands each message to queued, which answers when the
@@ -18,6 +19,13 @@
 // no other character of it. The submission services take nothing without a
 // login, and a user only sends from addresses that are his, or the null address.
 // AUTH is offered by the submission services, over TLS.
+//
+// Every process of this host may send from any address to anybody over
+// submit.sock, as it always could by sendmail(1); the kernel says which uid it
+// has, and that stands in the Received field, the envelope and the log. Only the
+// daemons themselves are refused, so that one that was taken over sends nothing.
+// Recipients there are not asked for before the message is taken, addresses may
+// lack their domain, and what is no proper line end is put right.
 //
 // # The protocol
 //

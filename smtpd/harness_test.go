@@ -150,7 +150,7 @@ func (b *buffer) String() string {
 	return b.b.String()
 }
 
-// rig is a running smtpd with all three services.
+// rig is a running smtpd with all its services.
 type rig struct {
 	t      *testing.T
 	s      *service
@@ -186,6 +186,12 @@ func start(t *testing.T, change ...func(*conf.Config)) *rig {
 		r.addr[k.name] = l.Addr().String()
 		r.s.ports = append(r.s.ports, port{r.s.newGuard(k, c.Hostname, keys.Config()), []net.Listener{l}})
 	}
+	r.addr["submit"] = filepath.Join(t.TempDir(), "submit.sock")
+	l, err := net.Listen("unix", r.addr["submit"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.s.ports = append(r.s.ports, port{r.s.newGuard(submit, c.Hostname, nil), []net.Listener{l}})
 	ctx, cancel := context.WithCancel(context.Background())
 	served := make(chan error, 1)
 	go func() { served <- r.s.Serve(ctx) }()
@@ -238,16 +244,26 @@ type client struct {
 	r    *bufio.Reader
 }
 
-// dial connects to a service, over TLS where that comes first, and says EHLO.
-func (r *rig) dial(service string) *client {
+// connect opens a connection to a service.
+func (r *rig) connect(service string) *client {
 	r.t.Helper()
-	conn, err := net.Dial("tcp", r.addr[service])
+	network := "tcp"
+	if service == "submit" {
+		network = "unix"
+	}
+	conn, err := net.Dial(network, r.addr[service])
 	if err != nil {
 		r.t.Fatal(err)
 	}
 	r.t.Cleanup(func() { conn.Close() })
 	conn.SetDeadline(time.Now().Add(patience))
-	c := &client{t: r.t, conn: conn, r: bufio.NewReader(conn)}
+	return &client{t: r.t, conn: conn, r: bufio.NewReader(conn)}
+}
+
+// dial connects to a service, over TLS where that comes first, and says EHLO.
+func (r *rig) dial(service string) *client {
+	r.t.Helper()
+	c := r.connect(service)
 	if service == "submissions" {
 		c.secure()
 	}

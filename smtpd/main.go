@@ -43,7 +43,13 @@ func open(d *daemon.Daemon) (daemon.Service, error) {
 			return nil, daemon.BadConfig(err)
 		}
 	}
-	return s, s.listen(d)
+	if s.daemons, err = daemonUIDs(c); err != nil {
+		return nil, daemon.BadConfig(err)
+	}
+	if err := s.listen(d); err != nil {
+		return nil, err
+	}
+	return s, s.listenLocal(d)
 }
 
 // queue is both what makes messages and what takes them.

@@ -47,6 +47,7 @@ type kind struct {
 	name       string
 	submission bool // for users, after login
 	implicit   bool // TLS from the first byte
+	local      bool // for processes of this host, over submit.sock
 }
 
 var kinds = [...]kind{
@@ -54,6 +55,9 @@ var kinds = [...]kind{
 	{name: "submission", submission: true},
 	{name: "submissions", submission: true, implicit: true},
 }
+
+// submit is the service of submit.sock.
+var submit = kind{name: "submit", local: true}
 
 // port is a service with its listeners.
 type port struct {
@@ -63,14 +67,15 @@ type port struct {
 
 // service is smtpd.
 type service struct {
-	log    *evlog.Log
-	authd  authd
-	intake intake
-	keys   *tlsconf.Keys // nil without TLS
-	conf   atomic.Pointer[conf.Config]
-	ports  []port
-	now    func() time.Time
-	wait   func(context.Context, time.Duration)
+	log     *evlog.Log
+	authd   authd
+	intake  intake
+	keys    *tlsconf.Keys // nil without TLS
+	conf    atomic.Pointer[conf.Config]
+	ports   []port
+	daemons []int // uids whose processes may not submit
+	now     func() time.Time
+	wait    func(context.Context, time.Duration)
 }
 
 func newService(log *evlog.Log, a authd, in intake) *service {
@@ -88,24 +93,29 @@ func wait(ctx context.Context, d time.Duration) {
 
 // newGuard returns what serves a kind of service.
 func (s *service) newGuard(k kind, hostname string, config *tls.Config) *guard.Guard {
-	return guard.New(guard.Options{
+	o := guard.Options{
 		Hostname:    hostname,
 		TLS:         config,
 		Implicit:    k.implicit,
 		Auth:        k.submission,
 		RequireAuth: k.submission,
 		Grace:       grace,
-		Limits:      s.limits,
+		Limits:      func() guard.Limits { return s.limits(k) },
 		Trusted:     s.relayClient,
 		Open:        func(c *guard.Conn) guard.Session { return s.newSession(k, c) },
 		Events:      events{s.log, k.name},
-	})
+	}
+	if k.local {
+		o.TLS, o.Local = nil, s.local()
+	}
+	return guard.New(o)
 }
 
-// limits are those of the configuration in force.
-func (s *service) limits() guard.Limits {
+// limits are those of the configuration in force. What a program of this host
+// sends, it sends as a whole or not at all.
+func (s *service) limits(k kind) guard.Limits {
 	c := s.conf.Load()
-	return guard.Limits{
+	l := guard.Limits{
 		Connections: c.Connections,
 		PerClient:   c.ConnectionsPerClient,
 		MessageSize: c.MessageSize,
@@ -114,6 +124,10 @@ func (s *service) limits() guard.Limits {
 		Session:     sessionFactor * c.Timeout,
 		BareLF:      c.BareNewline == "normalize",
 	}
+	if k.local {
+		l.Recipients, l.BareLF = spool.MaxRcpts, true
+	}
+	return l
 }
 
 // relayClient reports whether relay-from names a client.
@@ -132,8 +146,12 @@ type events struct {
 	service string
 }
 
-func (e events) Refused(ip netip.Addr, reason string) {
-	e.log.ConnectionRefused(e.service, ip.String(), reason)
+func (e events) Refused(p guard.Peer, reason string) {
+	if p.UID >= 0 {
+		e.log.SubmitRefused(p.UID, reason)
+		return
+	}
+	e.log.ConnectionRefused(e.service, p.Addr.String(), reason)
 }
 
 func (e events) Crashed(where, what, stack string) { e.log.Crashed(where, what, stack) }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"strconv"
 
 	"posthorn/internal/addr"
 	"posthorn/internal/conf"
@@ -100,6 +101,9 @@ func (s *session) complete(to addr.Address) addr.Address {
 
 // check is the relay rule. The domain alone decides, before anybody is asked.
 func (s *session) check(ctx context.Context, to addr.Address) error {
+	if s.kind.local {
+		return s.checkLocal(to)
+	}
 	denied := verdict.Fail(verdict.Never, "5.7.1", "relaying denied", nil)
 	if !s.conf.LocalDomain(to.Domain) && !s.mayRelay() {
 		return denied
@@ -117,6 +121,16 @@ func (s *session) check(ctx context.Context, to addr.Address) error {
 	return nil
 }
 
+// checkLocal takes every recipient from a process of this host, whether authd
+// answers or not: cron(8) and others keep no mail to try again. Whom nobody
+// knows, the sender hears of by a bounce.
+func (s *session) checkLocal(to addr.Address) error {
+	if to.UTF8() && !s.params.UTF8 { // RFC 6531 3.4
+		return verdict.Fail(verdict.Never, "5.6.7", "address needs SMTPUTF8", nil)
+	}
+	return nil
+}
+
 // mayRelay: users after login, and on port 25 the clients of relay-from.
 func (s *session) mayRelay() bool {
 	return s.user != "" || !s.kind.submission && s.s.relayClient(s.c.Client())
@@ -129,14 +143,27 @@ func (s *session) Reset() {
 
 // Close logs the connection's end.
 func (s *session) Close(reason string) {
-	s.s.log.Disconnected(s.c.SID(), s.kind.name, s.ip(), reason, s.messages)
+	s.s.log.Disconnected(s.c.SID(), s.kind.name, s.ip(), s.uid(), reason, s.messages)
 }
 
-func (s *session) ip() string { return s.c.Client().String() }
+// ip is the client's address, and uid a local client's: one of them is empty.
+func (s *session) ip() string {
+	if s.kind.local {
+		return ""
+	}
+	return s.c.Client().String()
+}
+
+func (s *session) uid() string {
+	if s.kind.local {
+		return strconv.Itoa(s.c.Peer().UID)
+	}
+	return ""
+}
 
 // rejected logs a refusal, which the client is told of, and returns it.
 func (s *session) rejected(id, stage string, from, to addr.Address, err error) error {
-	s.s.log.Rejected(id, s.c.SID(), s.ip(), s.user, stage, from.String(), to.String(), verdict.Of(err), hidden(err))
+	s.s.log.Rejected(id, s.c.SID(), s.ip(), s.uid(), s.user, stage, from.String(), to.String(), verdict.Of(err), hidden(err))
 	return err
 }
 

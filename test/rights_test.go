@@ -1,6 +1,7 @@
 package test
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -100,6 +101,17 @@ func (a access) try() error {
 			return err
 		}
 		return c.Close()
+	case "submit":
+		c, err := net.Dial("unix", a.Path)
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		c.SetDeadline(time.Now().Add(10 * time.Second))
+		if line, err := bufio.NewReader(c).ReadString('\n'); !strings.HasPrefix(line, "220 ") {
+			return fmt.Errorf("got %q, %v", line, err)
+		}
+		return nil
 	case "ask":
 		c := &sock.Client{Path: a.Path, Proto: a.Proto, Timeout: 10 * time.Second}
 		_, err := c.Do(context.Background(), attr.List{{Name: "request", Value: "probe-of-rights"}}, nil)
@@ -208,6 +220,7 @@ func TestRights(t *testing.T) {
 		{access{How: "ask", Path: in("sockets/imap-session.sock"), Proto: "posthorn-session/1"}, "imapd"},
 		{access{How: "ask", Path: in("sockets/pop3-session.sock"), Proto: "posthorn-session/1"}, "pop3d"},
 		{access{How: "ask", Path: in("sockets/auth.sock"), Proto: "posthorn-auth/1"}, "smtpd queued deliver imapd pop3d imap-session pop3-session authd"},
+		{access{How: "submit", Path: in("sockets/submit.sock")}, ""},
 		{access{How: "read", Path: "/etc/hostname"}, ""},
 		{access{How: "list", Path: "/etc"}, ""},
 		{access{How: "list", Path: "/root"}, ""},
@@ -277,6 +290,15 @@ func checkStatus(t *testing.T, i *instance.Instance, name string) {
 	line, err := i.WaitLog(suite.Limit, func(l string) bool { return strings.HasPrefix(l, name+": started ") })
 	if err != nil || instance.Value(line, "landlock") == "0" {
 		t.Errorf("%s: got %q, %v, want Landlock in force", name, line, err)
+	}
+}
+
+// TestPublicSocket: every user can reach submit.sock.
+func TestPublicSocket(t *testing.T) {
+	i := suite.Server(t, instance.Options{})
+	fi, err := os.Stat(filepath.Join(i.Dir, "sockets", "submit.sock"))
+	if err != nil || fi.Mode().Perm() != 0o666 {
+		t.Errorf("got %v, %v, want mode 0666", fi, err)
 	}
 }
 

@@ -65,7 +65,11 @@ func Parse(s string) (Address, error) {
 // ParsePath reads the path at the start of s, "<…>", and returns what follows
 // it. <> gives the null sender, <Postmaster> an address without domain
 // (RFC 5321 4.1.1.3); a source route is read and ignored (RFC 5321 C).
-func ParsePath(s string) (a Address, rest string, err error) {
+func ParsePath(s string) (a Address, rest string, err error) { return ParsePathAt(s, "") }
+
+// ParsePathAt is ParsePath for paths that need name no domain: a mailbox without
+// one is at domain, unless that is "".
+func ParsePathAt(s, domain string) (a Address, rest string, err error) {
 	if s == "" || s[0] != '<' {
 		return Address{}, s, ErrPath
 	}
@@ -78,7 +82,7 @@ func ParsePath(s string) (a Address, rest string, err error) {
 		return Address{}, rest, nil
 	}
 	if strings.EqualFold(inner, "postmaster") {
-		return Address{Local: "postmaster"}, rest, nil
+		return Address{"postmaster", domain}, rest, nil
 	}
 	if inner[0] == '@' {
 		if inner, err = dropRoute(inner); err != nil {
@@ -86,6 +90,9 @@ func ParsePath(s string) (a Address, rest string, err error) {
 		}
 	}
 	a, err = Parse(inner)
+	if errors.Is(err, ErrNoAt) && domain != "" {
+		a, err = Parse(inner + "@" + domain)
+	}
 	return a, rest, err
 }
 

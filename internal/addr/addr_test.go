@@ -56,6 +56,18 @@ func TestParse(t *testing.T) {
 	}
 }
 
+func TestParsePathAt(t *testing.T) {
+	for in, want := range map[string]string{
+		"<root>": "root@here.test", "<POSTmaster>": "postmaster@here.test", "<@far.test:root>": "root@here.test",
+		"<ann@far.test>": "ann@far.test", `<"a b">`: `"a b"@here.test`, "<>": "", "<a@>": "bad", "<a b>": "bad",
+	} {
+		a, _, err := ParsePathAt(in, "here.test")
+		if got := a.String(); err == nil && got != want || (err != nil) != (want == "bad") {
+			t.Errorf("%s: got %q, %v, want %q", in, got, err, want)
+		}
+	}
+}
+
 func TestParsePath(t *testing.T) {
 	for _, tc := range []struct {
 		in   string

@@ -92,6 +92,20 @@ func (d *Daemon) listenTCP(service, addr string) (net.Listener, error) {
 // was inherited under the name, or one made for the identity in Rights and the
 // group of those who may reach the sockets. The caller closes it.
 func (d *Daemon) ListenUnix(name string) (*net.UnixListener, error) {
+	return d.listenUnix(name, 0o660)
+}
+
+// ListenPublic is ListenUnix for a socket that every user of the system may
+// reach: whoever serves it decides by the peer's uid.
+func (d *Daemon) ListenPublic(name string) (*net.UnixListener, error) {
+	l, err := d.listenUnix(name, 0o666)
+	if err == nil {
+		d.Log.Listening(name, d.Conf.Socket(name))
+	}
+	return l, err
+}
+
+func (d *Daemon) listenUnix(name string, mode os.FileMode) (*net.UnixListener, error) {
 	if f := d.take(name); f != nil {
 		defer f.Close()
 		l, err := net.FileListener(f)
@@ -110,7 +124,7 @@ func (d *Daemon) ListenUnix(name string) (*net.UnixListener, error) {
 	if err != nil {
 		return nil, BadConfig(err)
 	}
-	return d.makeSocket(d.Conf.Socket(name), 0o660, gid)
+	return d.makeSocket(d.Conf.Socket(name), mode, gid)
 }
 
 // makeSocket makes a socket that belongs to the daemon's identity.

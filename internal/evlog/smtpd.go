@@ -7,16 +7,17 @@ import (
 // What smtpd may say.
 
 // Accepted: the message is durable and the client was told its id. tls names
-// version and cipher suite, user is the login; both may be empty.
-func (l *Log) Accepted(id, sid, ip, user, from string, nrcpt int, size int64, tls string) {
-	l.event("accepted", "id", id, "sid", sid, "ip", ip, "user", user, "from", bracket(from),
+// version and cipher suite, user is the login; both may be empty. uid is that of
+// a client without an address, a process of this host.
+func (l *Log) Accepted(id, sid, ip, uid, user, from string, nrcpt int, size int64, tls string) {
+	l.event("accepted", "id", id, "sid", sid, "ip", ip, "uid", uid, "user", user, "from", bracket(from),
 		"nrcpt", number(nrcpt), "size", number(size), "tls", tls)
 }
 
 // Rejected: a sender, a recipient or a message was not taken; stage is mail,
 // rcpt or data. err is what the client was not told.
-func (l *Log) Rejected(id, sid, ip, user, stage, from, to string, v verdict.Verdict, err error) {
-	l.event("rejected", "id", id, "sid", sid, "ip", ip, "user", user, "stage", stage, "from", bracket(from), "to", to,
+func (l *Log) Rejected(id, sid, ip, uid, user, stage, from, to string, v verdict.Verdict, err error) {
+	l.event("rejected", "id", id, "sid", sid, "ip", ip, "uid", uid, "user", user, "stage", stage, "from", bracket(from), "to", to,
 		"verdict", v.Kind.String(), "status", v.Status, "text", v.Text, "err", cause(err))
 }
 
@@ -26,8 +27,13 @@ func (l *Log) LoggedIn(sid, service, ip, user string) {
 }
 
 // Disconnected: an SMTP connection has ended, and why.
-func (l *Log) Disconnected(sid, service, ip, reason string, messages int) {
-	l.event("disconnected", "sid", sid, "ip", ip, "service", service, "reason", reason, "messages", number(messages))
+func (l *Log) Disconnected(sid, service, ip, uid, reason string, messages int) {
+	l.event("disconnected", "sid", sid, "ip", ip, "uid", uid, "service", service, "reason", reason, "messages", number(messages))
+}
+
+// SubmitRefused: a process of uid was turned away from submit.sock.
+func (l *Log) SubmitRefused(uid int, reason string) {
+	l.event("submit-refused", "uid", number(uid), "reason", reason)
 }
 
 // DoorOpen: queued takes messages from this process.

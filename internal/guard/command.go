@@ -107,7 +107,12 @@ func (c *Conn) command(verb, arg string) (feed string) {
 		return c.cmdAuth(arg)
 	case "STARTTLS":
 		c.cmdStartTLS(arg)
-	case "RSET", "VRFY", "NOOP":
+	case "VRFY":
+		if c.g.o.Local == nil {
+			return verb
+		}
+		c.verify(arg)
+	case "RSET", "NOOP":
 		return verb
 	case "QUIT":
 		c.after = func(_ int, r []byte) []byte {
@@ -162,6 +167,9 @@ func (c *Conn) helloReply(r []byte) []byte {
 			out = append(append(out, "250-"...), l[4:]...)
 		}
 	}
+	if l := c.g.o.Local; l != nil {
+		out = append(out, "250-XORIGIN "+l.Origin()+"\r\n"...)
+	}
 	out = append(out, "250-LIMITS RCPTMAX="+itoa(int64(c.limits.Recipients))+"\r\n"...)
 	return append(out, "250 SIZE "+itoa(c.limits.MessageSize)+"\r\n"...)
 }
@@ -191,7 +199,7 @@ func (c *Conn) parseMail(arg string) string {
 		c.answer(501, "5.5.4", "expected MAIL FROM:<address>")
 		return ""
 	}
-	a, rest, err := addr.ParsePath(strings.TrimLeft(rest, " "))
+	a, rest, err := c.parsePath(rest)
 	if err == nil && a.Domain == "" && !a.IsNull() {
 		err = addr.ErrNoAt // <Postmaster> is a recipient only
 	}
@@ -250,7 +258,7 @@ func (c *Conn) cmdRcpt(arg string) string {
 		c.answer(501, "5.5.4", "expected RCPT TO:<address>")
 		return ""
 	}
-	a, rest, err := addr.ParsePath(strings.TrimLeft(rest, " "))
+	a, rest, err := c.parsePath(rest)
 	if err == nil && a.IsNull() {
 		err = addr.ErrEmpty
 	}

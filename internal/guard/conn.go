@@ -36,7 +36,7 @@ type Conn struct {
 	in      *bufio.Reader
 	out     []byte
 	sid     string
-	client  netip.Addr
+	peer    Peer
 	limits  Limits
 	ends    time.Time // of the whole session
 	session Session
@@ -66,8 +66,8 @@ type Conn struct {
 	stopping bool
 }
 
-func newConn(g *Guard, raw net.Conn, client netip.Addr, lim Limits, life context.Context) *Conn {
-	c := &Conn{g: g, raw: raw, net: raw, sid: id.New(), client: client, limits: lim, ends: time.Now().Add(lim.Session)}
+func newConn(g *Guard, raw net.Conn, peer Peer, lim Limits, life context.Context) *Conn {
+	c := &Conn{g: g, raw: raw, net: raw, sid: id.New(), peer: peer, limits: lim, ends: time.Now().Add(lim.Session)}
 	c.ctx, c.cancel = context.WithCancel(life)
 	c.in = bufio.NewReaderSize(source{c}, inSize)
 	c.session = g.o.Open(c)
@@ -78,7 +78,10 @@ func newConn(g *Guard, raw net.Conn, client netip.Addr, lim Limits, life context
 func (c *Conn) SID() string { return c.sid }
 
 // Client is the client's address.
-func (c *Conn) Client() netip.Addr { return c.client }
+func (c *Conn) Client() netip.Addr { return c.peer.Addr }
+
+// Peer is the client, which may have a uid instead.
+func (c *Conn) Peer() Peer { return c.peer }
 
 // Local is the address at which the client reached us.
 func (c *Conn) Local() netip.Addr { return addrOf(c.raw.LocalAddr()) }

@@ -59,7 +59,7 @@ type Limits struct {
 // Events is told what the log should know.
 type Events interface {
 	// Refused: a connection was turned away, over a limit.
-	Refused(client netip.Addr, reason string)
+	Refused(p Peer, reason string)
 	// Crashed: a connection ended in a bug; stack is for the log.
 	Crashed(where, what, stack string)
 }
@@ -77,6 +77,7 @@ type Options struct {
 	Limits      func() Limits
 	Trusted     func(netip.Addr) bool // clients that PerClient and the tight error limit spare
 	Open        func(*Conn) Session
+	Local       *Local // nil: clients come over TCP
 	Events      Events
 	Sleep       func(context.Context, time.Duration) // nil: until the time is over or the context done
 }
@@ -183,17 +184,20 @@ func (g *Guard) accept(ctx, life context.Context, l net.Listener) {
 // take begins a connection, or turns it away.
 func (g *Guard) take(life context.Context, raw net.Conn) {
 	lim := g.o.Limits()
-	client := addrOf(raw.RemoteAddr())
+	peer, reason := g.peerOf(raw)
 	each := lim.PerClient
-	if g.o.Trusted(client) {
+	if peer.UID == 0 || g.o.Trusted(peer.Addr) {
 		each = 0
 	}
-	if reason := g.slots.enter(client, lim.Connections, each); reason != "" {
-		g.o.Events.Refused(client, reason)
+	if reason == "" {
+		reason = g.slots.enter(peer, lim.Connections, each)
+	}
+	if reason != "" {
+		g.o.Events.Refused(peer, reason)
 		g.turnAway(raw, reason)
 		return
 	}
-	c := newConn(g, raw, client, lim, life)
+	c := newConn(g, raw, peer, lim, life)
 	g.running.Add(1)
 	g.mu.Lock()
 	g.conns[c] = struct{}{}
@@ -231,10 +235,10 @@ func (g *Guard) gone(c *Conn) {
 	g.mu.Lock()
 	delete(g.conns, c)
 	g.mu.Unlock()
-	g.slots.leave(c.client)
+	g.slots.leave(c.peer)
 }
 
 // crashed reports a panic; it is called with what recover returned.
 func (g *Guard) crashed(c *Conn, what any) {
-	g.o.Events.Crashed(g.protocol()+" "+c.client.String(), text(what), string(debug.Stack()))
+	g.o.Events.Crashed(g.protocol()+" "+c.peer.String(), text(what), string(debug.Stack()))
 }

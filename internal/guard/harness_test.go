@@ -112,7 +112,7 @@ type server struct {
 	waits   []time.Duration
 }
 
-func (s *server) Refused(_ netip.Addr, reason string) {
+func (s *server) Refused(_ Peer, reason string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.refused = append(s.refused, reason)

@@ -153,17 +153,22 @@ func TestConnectionLimits(t *testing.T) {
 
 func TestSlots(t *testing.T) {
 	s := newSlots()
-	v6 := addrOf(&net.TCPAddr{IP: net.ParseIP("2001:db8::1")})
-	same := addrOf(&net.TCPAddr{IP: net.ParseIP("2001:db8::ffff")})
-	other := addrOf(&net.TCPAddr{IP: net.ParseIP("2001:db8:0:1::1")})
+	peer := func(ip string) Peer { return Peer{addrOf(&net.TCPAddr{IP: net.ParseIP(ip)}), -1} }
+	v6 := peer("2001:db8::1")
+	same := peer("2001:db8::ffff")
+	other := peer("2001:db8:0:1::1")
 	if s.enter(v6, 3, 1) != "" || s.enter(same, 3, 1) == "" || s.enter(other, 3, 1) != "" {
 		t.Error("want one connection for each /64")
 	}
 	if s.enter(other, 2, 0) == "" || s.enter(other, 3, 0) != "" {
 		t.Error("want the total limit only")
 	}
-	for _, ip := range []net.IP{v6.AsSlice(), other.AsSlice(), other.AsSlice()} {
-		s.leave(addrOf(&net.TCPAddr{IP: ip}))
+	one, two := Peer{UID: 1000}, Peer{UID: 1001}
+	if s.enter(one, 9, 1) != "" || s.enter(two, 9, 1) != "" || s.enter(one, 9, 1) == "" {
+		t.Error("want one connection for each uid")
+	}
+	for _, p := range []Peer{v6, other, other, one, two} {
+		s.leave(p)
 	}
 	if s.total != 0 || len(s.clients) != 0 {
 		t.Errorf("got %d and %v left, want none", s.total, s.clients)

@@ -123,9 +123,9 @@ func (c *Conn) busy() bool {
 	return c.count.commands > idleCommands+3*c.limits.Recipients
 }
 
-// trust widens a bound for a client that is known.
+// trust widens a bound for a client that is known, as any process of this host is.
 func (c *Conn) trust(n int) int {
-	if c.authed || c.g.o.Trusted(c.client) {
+	if c.authed || c.peer.UID >= 0 || c.g.o.Trusted(c.peer.Addr) {
 		return n * trustFactor
 	}
 	return n

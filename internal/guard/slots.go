@@ -10,15 +10,15 @@ import (
 type slots struct {
 	mu      sync.Mutex
 	total   int
-	clients map[netip.Prefix]int
+	clients map[slot]int
 }
 
-func newSlots() *slots { return &slots{clients: map[netip.Prefix]int{}} }
+func newSlots() *slots { return &slots{clients: map[slot]int{}} }
 
-// enter counts a connection of ip and returns "", or else the limit that speaks
+// enter counts a connection of p and returns "", or else the limit that speaks
 // against it. A limit of 0 is none.
-func (s *slots) enter(ip netip.Addr, total, each int) (reason string) {
-	key := clientKey(ip)
+func (s *slots) enter(p Peer, total, each int) (reason string) {
+	key := slotOf(p)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
@@ -33,8 +33,8 @@ func (s *slots) enter(ip netip.Addr, total, each int) (reason string) {
 }
 
 // leave takes an enter back.
-func (s *slots) leave(ip netip.Addr) {
-	key := clientKey(ip)
+func (s *slots) leave(p Peer) {
+	key := slotOf(p)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.total--
@@ -43,15 +43,20 @@ func (s *slots) leave(ip netip.Addr) {
 	}
 }
 
-// clientKey is what counts as one client: an IPv6 host can take any address of
-// its /64.
-func clientKey(ip netip.Addr) netip.Prefix {
+// slot is what counts as one client.
+type slot struct {
+	net netip.Prefix
+	uid int
+}
+
+// slotOf: an IPv6 host can take any address of its /64.
+func slotOf(p Peer) slot {
 	bits := 32
-	if ip.Is6() {
+	if p.Addr.Is6() {
 		bits = 64
 	}
-	p, _ := ip.Prefix(bits) // the zero Addr gives the zero Prefix, a client like others
-	return p
+	net, _ := p.Addr.Prefix(bits) // the zero Addr gives the zero Prefix, a client like others
+	return slot{net, p.UID}
 }
 
 // addrOf returns the IP address of a TCP address.

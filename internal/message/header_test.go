@@ -98,6 +98,9 @@ func TestTraceForeignBytes(t *testing.T) {
 			t.Errorf("%s: got %s, want %s", ip, got, want)
 		}
 	}
+	if got := string(Trace{Helo: "localhost", Local: "uid:1000"}.Append(nil)); !strings.HasPrefix(got, "Received: from localhost (uid:1000)\r\n") {
+		t.Errorf("a process of this host: got %q", got)
+	}
 	if got := literal(netip.Addr{}); got != "unknown" {
 		t.Errorf("no address: got %q", got)
 	}

@@ -11,6 +11,7 @@ import (
 type Trace struct {
 	Helo   string     // what the client called itself; foreign bytes
 	Client netip.Addr // where it came from
+	Local  string     // who it came from instead, where that is a process of this host: a word such as uid:1000
 	Host   string     // our name
 	With   string     // a keyword made by Protocol
 	TLS    string     // version and cipher suite, "" without TLS
@@ -24,7 +25,11 @@ func (t Trace) Append(dst []byte) []byte {
 	dst = append(dst, "Received: from "...)
 	dst = append(dst, heloWord(t.Helo)...)
 	dst = append(dst, " ("...)
-	dst = append(dst, literal(t.Client)...)
+	if t.Local != "" {
+		dst = append(dst, t.Local...)
+	} else {
+		dst = append(dst, literal(t.Client)...)
+	}
 	dst = append(dst, ")\r\n\tby "...)
 	dst = append(dst, t.Host...)
 	dst = append(dst, " with "...)
