@@ -31,7 +31,7 @@ func serve(t *testing.T, more string) string {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "posthorn.conf")
 	text := fmt.Sprintf("hostname mx.example.org\ndomain example.org\nrun-dir %s\nlisten imap 127.0.0.1:0\n"+
-		"process-user vmail 4711\nprocess-user imapd 4712\nprocess-group sockets 4711\nprocess-group tls 4711\n%s", dir, more)
+		"process-user vmail 4711\nprocess-user imapd 4712\nprocess-user authd 4713\nprocess-group sockets 4711\nprocess-group tls 4711\n%s", dir, more)
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -124,10 +124,15 @@ func TestDialogues(t *testing.T) {
 	const caps = "IMAP4rev1 SASL-IR LITERAL+ ID AUTH=PLAIN"
 	const hello = "* OK [CAPABILITY " + caps + "] Posthorn ready\r\n"
 	const out, bye = "z LOGOUT\r\n", "* BYE logging out\r\nz OK LOGOUT completed\r\n"
+	pairs := "" // as many and as long as RFC 2971 section 3.3 has them
+	for i := range 30 {
+		pairs += fmt.Sprintf(" \"%030d\" \"%01024d\"", i, i)
+	}
 	addr := serve(t, "")
 	for _, tc := range []struct{ name, in, want string }{
 		{"logout", out, bye},
 		{"capability", "a capability\r\nb NOOP\r\n" + out, "* CAPABILITY " + caps + "\r\na OK CAPABILITY completed\r\nb OK NOOP completed\r\n" + bye},
+		{"longest id", "a ID (" + pairs[1:] + ")\r\n" + out, "* ID (\"name\" \"Posthorn\")\r\na OK ID completed\r\n" + bye},
 		{"id", "a ID NIL\r\nb ID (\"name\" \"x\" \"os\" NIL)\r\nc ID x\r\nd ID\r\n" + out,
 			"* ID (\"name\" \"Posthorn\")\r\na OK ID completed\r\n* ID (\"name\" \"Posthorn\")\r\nb OK ID completed\r\nc BAD expected a list or NIL\r\nd BAD missing argument\r\n" + bye},
 		{"login", "a LOGIN ann pw\r\n", "a OK ann \"\"\r\n"},
@@ -150,10 +155,10 @@ func TestDialogues(t *testing.T) {
 			"a NO [UNAVAILABLE] login is not possible right now, try again later\r\nb NO [CONTACTADMIN] account is closed\r\n" +
 				"c NO [INUSE] in use\r\nd NO [AUTHENTICATIONFAILED] wrong user name or password\r\n" + bye},
 		{"too many mistakes", strings.Repeat("a X\r\n", maxMistakes), strings.Repeat("a BAD unknown command before login\r\n", maxMistakes) + "* BYE too many mistakes\r\n"},
-		{"a line without end", strings.Repeat("x", 10000), "* BYE line too long\r\n"},
+		{"a line without end", strings.Repeat("x", 50000), "* BYE line too long\r\n"},
 		// What a refused literal holds must not run (RFC 7888 section 4).
-		{"large literal at once", "a LOGIN {20000+}\r\n" + strings.Repeat("b NOOP\r\n", 2500) + " pw\r\n" + out, "a BAD command too large\r\n" + bye},
-		{"large literal asked for", "a LOGIN {20000}\r\n" + out, "a BAD command too large\r\n" + bye},
+		{"large literal at once", "a LOGIN {56000+}\r\n" + strings.Repeat("b NOOP\r\n", 7000) + " pw\r\n" + out, "a BAD command too large\r\n" + bye},
+		{"large literal asked for", "a LOGIN {56000}\r\n" + out, "a BAD command too large\r\n" + bye},
 		{"many literals", "a X {1+}\r\nx {1+}\r\nx {1+}\r\nx {1+}\r\nx {8+}\r\nb NOOP\r\n\r\n" + out, "a BAD command too large\r\n" + bye},
 		{"literal of 99 GB", "a LOGIN {99000000000+}\r\nb NOOP\r\n", "* BYE literal too large\r\n"},
 	} {

@@ -10,7 +10,7 @@ import (
 
 // Bounds of a stranger's input. Lines are bounded by login.Conn.
 const (
-	maxCommand  = 16 << 10 // with literals
+	maxCommand  = 48 << 10 // with literals; a line may have 40 KiB
 	maxLiterals = 4        // LOGIN has two
 	maxDiscard  = 64 << 10
 	maxMistakes = 20 // commands that fail before the login

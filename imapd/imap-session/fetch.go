@@ -32,7 +32,10 @@ func (s *Session) fetch(c *wire.Command) (string, error) {
 	if isUID(c) {
 		f.Items |= query.UID // RFC 3501 section 6.4.8
 	}
-	if err := f.run(seqs); err != nil {
+	switch err := f.run(seqs); {
+	case errors.Is(err, mailbox.ErrExpunged):
+		return "[EXPUNGEISSUED] " + c.Name + " completed, but some messages are gone", nil
+	case err != nil:
 		return "", err
 	}
 	return c.Name + " completed", nil
@@ -45,9 +48,10 @@ type fetcher struct {
 	marked map[int]bool // messages that this FETCH made \Seen
 }
 
-// run answers for each message. Messages that are gone are left out; that makes
-// the answer a NO (RFC 2180 section 4.1.2) unless only flags were asked for: a
-// client that keeps them in step wants to go on, and learns of the removal next.
+// run answers for each message. Messages that are gone are left out (RFC 2180
+// section 4.1); ErrExpunged says so unless only flags were asked for. The client
+// learns of the removal next, so this is no failure: one that takes a NO for the
+// end of its work would not get that far.
 func (f *fetcher) run(seqs sequence) error {
 	if err := f.mark(seqs); err != nil {
 		return err
@@ -164,6 +168,9 @@ func needHeader(sections []query.Section) bool {
 
 func (f *fetcher) writeMessage(seq int, m mailbox.Message, p *parts, answers []section) {
 	w := f.w
+	if f.Items&query.Flags != 0 || f.marked[seq] {
+		f.introduce(m)
+	}
 	w.Raw("* ")
 	w.Num(uint64(seq))
 	w.Raw(" FETCH (")

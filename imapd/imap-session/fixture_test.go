@@ -87,6 +87,7 @@ func pair(t *testing.T) (server, client net.Conn) {
 // dialogue is a client that speaks a command at a time.
 type dialogue struct {
 	t    *testing.T
+	f    *fixture
 	conn net.Conn
 	r    *bufio.Reader
 	n    int
@@ -94,7 +95,7 @@ type dialogue struct {
 
 func (f *fixture) dialogue() *dialogue {
 	conn, _ := f.connect()
-	d := &dialogue{t: f.t, conn: conn, r: bufio.NewReader(conn)}
+	d := &dialogue{t: f.t, f: f, conn: conn, r: bufio.NewReader(conn)}
 	if got, want := d.line(), "* OK [CAPABILITY "+capabilities+"] Logged in"; got != want {
 		f.t.Fatalf("got %s, want %s", got, want)
 	}

@@ -122,8 +122,13 @@ func TestKeywords(t *testing.T) {
 	d.file("INBOX", "", simple)
 	d.do("SELECT INBOX")
 	const known = `\Answered \Flagged \Deleted \Seen \Draft $x`
-	d.want(`STORE 1 +FLAGS ($x)`, `* 1 FETCH (FLAGS (\Recent $x))`,
-		"* FLAGS ("+known+")", "* OK [PERMANENTFLAGS ("+known+` \*)] flags that are kept`, "OK STORE completed")
+	other := d.f.dialogue()
+	other.do("EXAMINE INBOX")
+	// A client learns of a keyword before it meets it with a message.
+	d.want(`STORE 1 +FLAGS ($x)`, "* FLAGS ("+known+")", "* OK [PERMANENTFLAGS ("+known+` \*)] flags that are kept`,
+		`* 1 FETCH (FLAGS (\Recent $x))`, "OK STORE completed")
+	other.want(`FETCH 1 FLAGS`, "* FLAGS ("+known+")", "* OK [PERMANENTFLAGS ()] flags that are kept",
+		`* 1 FETCH (FLAGS ($x))`, `* 1 FETCH (FLAGS ($x))`, "OK FETCH completed")
 	d.want("SEARCH KEYWORD $X", "* SEARCH 1", "OK SEARCH completed")
 	d.want("SEARCH UNKEYWORD $x", "* SEARCH", "OK SEARCH completed")
 	d.want(`STORE 1 +FLAGS (a]b)`, "BAD missing argument")

@@ -118,6 +118,6 @@ func TestGoneUnannounced(t *testing.T) {
 	d.want("SEARCH UNSEEN", "* SEARCH", "OK SEARCH completed")
 	d.want("SEARCH ALL", "* SEARCH 2", "OK SEARCH completed")
 	d.want("FETCH 1:2 FLAGS", `* 2 FETCH (FLAGS (\Seen))`, "OK FETCH completed")
-	d.want("FETCH 1:2 RFC822.SIZE", "* 2 FETCH (RFC822.SIZE 52)", "NO [EXPUNGEISSUED] messages are gone")
+	d.want("FETCH 1:2 RFC822.SIZE", "* 2 FETCH (RFC822.SIZE 52)", "OK [EXPUNGEISSUED] FETCH completed, but some messages are gone")
 	d.want("UID FETCH 1:* FLAGS", `* 2 FETCH (UID 2 FLAGS (\Seen))`, "* 1 EXPUNGE", "OK UID FETCH completed")
 }

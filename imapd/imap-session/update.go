@@ -45,9 +45,18 @@ func (s *Session) numbered(n int, what string) {
 	s.w.Raw(" ", what, "\r\n")
 }
 
+// introduce tells the client of keywords that it does not know before it meets
+// them with a message.
+func (s *Session) introduce(m mailbox.Message) {
+	if len(m.Flags.Keywords) > 0 && s.view.NewKeywords() {
+		s.writeFlagsResponse()
+	}
+}
+
 // writeFlagsOf writes the FETCH response with a message's flags.
 func (s *Session) writeFlagsOf(seq int, uid bool) {
 	m := s.view.At(seq)
+	s.introduce(m)
 	s.w.Raw("* ")
 	s.w.Num(uint64(seq))
 	s.w.Raw(" FETCH (")

@@ -145,12 +145,18 @@ func TestClientKey(t *testing.T) {
 }
 
 func TestHostileInput(t *testing.T) {
+	lines, echoes := "", []string(nil)
+	for n := range 5 {
+		line := strings.Repeat("x", n*bufferSize+n)
+		lines, echoes = lines+line+"\r\n", append(echoes, "ECHO "+line)
+	}
 	for _, tc := range []struct {
 		name, send string
 		want       []string
 	}{
-		{"a line without end", strings.Repeat("x", 3*bufferSize), []string{"BYE line too long"}},
-		{"the longest line", strings.Repeat("x", bufferSize-2) + "\r\nQUIT\r\n", []string{"ECHO " + strings.Repeat("x", bufferSize-2), "BYE"}},
+		{"a line without end", strings.Repeat("x", maxLine+bufferSize), []string{"BYE line too long"}},
+		{"the longest line", strings.Repeat("x", maxLine-2) + "\r\nQUIT\r\n", []string{"ECHO " + strings.Repeat("x", maxLine-2), "BYE"}},
+		{"lines of every length", lines + "QUIT\r\n", append(echoes, "BYE")},
 		{"a bug", "BUG\r\n", nil},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -75,7 +75,8 @@ func TestReaderInPieces(t *testing.T) {
 
 func FuzzReader(f *testing.F) {
 	f.Add([]byte("STAT\r\nQUIT\n"), 1)
-	f.Add([]byte(strings.Repeat("x", bufferSize)+"\n"), 3)
+	f.Add([]byte(strings.Repeat("x", maxLine)+"\n"), 3)
+	f.Add([]byte(strings.Repeat("x", bufferSize)+"\nQUIT\n"), 3)
 	f.Fuzz(func(t *testing.T, in []byte, n int) {
 		whole, pieces := reader{src: strings.NewReader(string(in))}, reader{src: iotest.HalfReader(strings.NewReader(string(in)))}
 		for {
@@ -88,7 +89,7 @@ func FuzzReader(f *testing.F) {
 			if aerr != nil {
 				return
 			}
-			if len(got) >= bufferSize || strings.Contains(got, "\n") {
+			if len(got) >= maxLine || strings.Contains(got, "\n") {
 				t.Fatalf("%q: got the line %q", in, got)
 			}
 		}

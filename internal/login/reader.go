@@ -6,10 +6,14 @@ import (
 	"io"
 )
 
-// bufferSize is the longest line with its end, and what can be read ahead. The
-// bytes that remain at the hand-over go as base64 into one attribute line, which
-// has room for them.
+// bufferSize is what can be read ahead. The bytes that remain at the hand-over go
+// as base64 into one attribute line, which has room for them.
 const bufferSize = 4096
+
+// maxLine is the longest line with its end, a multiple of bufferSize: the ID of
+// IMAP may have 30 names of 30 octets with values of 1,024 (RFC 2971 section
+// 3.3).
+const maxLine = 40 << 10
 
 // ErrLineTooLong ends a connection whose line does not fit.
 var ErrLineTooLong = errors.New("line too long")
@@ -48,17 +52,19 @@ func (b *reader) full(p []byte) error {
 	return err
 }
 
-// fill reads more behind what is unread.
+// fill reads more behind what is unread, bufferSize at most. The buffer grows
+// with a line and becomes small again behind it.
 func (b *reader) fill() error {
-	if b.buf == nil {
+	rest := b.buf[b.r:b.w]
+	if b.buf == nil || b.r > 0 && len(b.buf) > bufferSize {
 		b.buf = make([]byte, bufferSize)
 	}
-	if b.r > 0 {
-		b.w = copy(b.buf, b.buf[b.r:b.w])
-		b.r = 0
+	b.r, b.w = 0, copy(b.buf, rest)
+	if b.w == maxLine {
+		return ErrLineTooLong
 	}
 	if b.w == len(b.buf) {
-		return ErrLineTooLong
+		b.buf = append(b.buf, make([]byte, bufferSize)...)
 	}
 	n, err := b.src.Read(b.buf[b.w:])
 	b.w += n

@@ -195,6 +195,17 @@ func (f *folder) keywordCount() (n int) {
 	return n
 }
 
+// NewKeywords reports whether the folder has keywords that the session was not
+// told of, and takes them as told.
+func (v *View) NewKeywords() bool {
+	f := v.folder
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	told := v.keywords
+	v.keywords = f.keywordCount()
+	return v.keywords != told
+}
+
 // Sync takes in what others changed since the last Sync and returns what the
 // session has to announce. With expunge false, messages that are gone keep
 // their numbers: FETCH, STORE and SEARCH must not renumber (RFC 3501 7.4.1).
