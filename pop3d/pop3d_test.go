@@ -50,7 +50,7 @@ func serve(t *testing.T, more string) string {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "posthorn.conf")
 	text := fmt.Sprintf("hostname mx.example.org\ndomain example.org\nrun-dir %s\nlisten pop3 127.0.0.1:0\n"+
-		"process-user vmail 4711\nprocess-user pop3d 4712\nprocess-group sockets 4711\nprocess-group tls 4711\n%s", dir, more)
+		"process-user vmail 4711\nprocess-user pop3d 4712\nprocess-user authd 4713\nprocess-group sockets 4711\nprocess-group tls 4711\n%s", dir, more)
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -169,7 +169,7 @@ func TestDialogues(t *testing.T) {
 				user + "-ERR [IN-USE] in use\r\n" + user + "-ERR [AUTH] wrong user name or password\r\n" + bye},
 		{"too many failures", strings.Repeat("USER ann\r\nPASS x\r\n", 5), strings.Repeat(user+"-ERR [AUTH] wrong user name or password\r\n", 4)},
 		{"too many mistakes", strings.Repeat("X\r\n", maxMistakes), strings.Repeat("-ERR unknown command before login\r\n", maxMistakes) + "-ERR too many mistakes\r\n"},
-		{"a line without end", strings.Repeat("x", 10000), "-ERR line too long\r\n"},
+		{"a line without end", strings.Repeat("x", 50000), "-ERR line too long\r\n"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			if got := talk(t, addr, tc.in); got != hello+tc.want {

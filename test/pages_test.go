@@ -35,7 +35,7 @@ func TestDirectivesArePaged(t *testing.T) {
 		}
 		entry, _, _ = strings.Cut(entry, "\n.It ")
 		entry += "\n"
-		if d.Default != "" && !strings.Contains(entry, "Default: "+d.Default+".\n") {
+		if d.Default != "" && !strings.Contains(strings.ReplaceAll(entry, `\e`, `\`), "Default: "+d.Default+".\n") {
 			t.Errorf("%s: got no `Default: %s.` in its entry", d.Name, d.Default)
 		}
 		if strings.Contains(entry, "Em repeats") != d.Repeat {

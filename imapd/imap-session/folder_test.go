@@ -47,6 +47,23 @@ func TestFolders(t *testing.T) {
 	d.want(`SELECT ../../etc`, "NO [CANNOT] not a possible mailbox name")
 }
 
+// TestSpecialUse: LIST says what a folder is for, when it is there (RFC 6154
+// section 2).
+func TestSpecialUse(t *testing.T) {
+	f := newFixture(t)
+	l := *f.host.limits.Load()
+	l.specialUse = map[string][]string{"Trash": {`\Trash`}, "Gelöscht": {`\Trash`, `\Junk`}, "Old": {`\Archive`}}
+	f.host.limits.Store(&l)
+	d := f.dialogue()
+	d.want(`LIST "" *`, `* LIST (\HasNoChildren) "." "INBOX"`, "OK LIST completed")
+	for _, name := range []string{"Trash.1", "Trash", "Gel&APY-scht", "Old.1"} {
+		d.want("CREATE "+name, "OK CREATE completed")
+	}
+	d.want(`LIST "" *`, `* LIST (\HasNoChildren) "." "INBOX"`, `* LIST (\HasNoChildren \Trash \Junk) "." "Gel&APY-scht"`,
+		`* LIST (\Noselect \HasChildren) "." "Old"`, `* LIST (\HasNoChildren) "." "Old.1"`,
+		`* LIST (\HasChildren \Trash) "." "Trash"`, `* LIST (\HasNoChildren) "." "Trash.1"`, "OK LIST completed")
+}
+
 // TestSelectedFolderEnds: a session is not left with numbers that stand for
 // other messages, or for none.
 func TestSelectedFolderEnds(t *testing.T) {

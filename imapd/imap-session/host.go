@@ -25,6 +25,8 @@ type limits struct {
 	idle     time.Duration // silence that ends a session
 	progress time.Duration // silence within a command that ends it
 	maxSize  int64         // octets of an APPEND
+
+	specialUse map[string][]string // attributes by the name of a mailbox
 }
 
 // stall is how long a transfer may stand still.
@@ -36,7 +38,7 @@ func newHost(store *mailbox.Store, log *evlog.Log) *host {
 
 // apply takes the limits of c.
 func (h *host) apply(c *conf.Config) {
-	h.limits.Store(&limits{idle: c.IdleTimeout, progress: stall, maxSize: c.MessageSize})
+	h.limits.Store(&limits{idle: c.IdleTimeout, progress: stall, maxSize: c.MessageSize, specialUse: c.SpecialUse})
 }
 
 // open takes the mailbox for one session.

@@ -57,7 +57,9 @@ func (s *Session) list(c *wire.Command) (string, error) {
 		if t.parents[name] {
 			attributes = `\HasChildren` // RFC 3348 section 3
 		}
-		if !t.exists[name] {
+		if t.exists[name] {
+			attributes = strings.Join(append([]string{attributes}, s.limits.specialUse[name]...), " ") // RFC 6154 section 2
+		} else {
 			attributes = `\Noselect ` + attributes
 		}
 		s.writeName("LIST", attributes, name)

@@ -32,6 +32,8 @@ func (s *Session) execute(c *wire.Command) (done string, err error) {
 		return s.logout(c)
 	case "ID":
 		return s.id(c)
+	case "ENABLE":
+		return s.enable(c)
 	case "NAMESPACE":
 		return s.namespace(c)
 	case "IDLE":
@@ -138,6 +140,27 @@ func (s *Session) id(c *wire.Command) (string, error) {
 	}
 	s.w.Raw("* ID (\"name\" \"Posthorn\")\r\n")
 	return "ID completed", nil
+}
+
+// enable answers ENABLE (RFC 5161 section 3.1). Nothing of what is announced has
+// to be enabled, and what is not known is passed over.
+func (s *Session) enable(c *wire.Command) (string, error) {
+	if err := c.Args.Space(); err != nil {
+		return "", err
+	}
+	for {
+		if _, err := c.Args.Atom(); err != nil {
+			return "", err
+		}
+		if !c.Args.Accept(' ') {
+			break
+		}
+	}
+	if err := c.Args.End(); err != nil {
+		return "", err
+	}
+	s.w.Raw("* ENABLED\r\n")
+	return "ENABLE completed", nil
 }
 
 // namespace answers with the one namespace there is, the user's own.

@@ -35,6 +35,8 @@ type Config struct {
 	Node        string // in Maildir file names; the hostname unless set
 	Delimiter   string // between user and detail
 
+	SpecialUse map[string][]string // a mailbox's name to the attributes that LIST gives it
+
 	Listen     []Listen
 	Smarthosts []Smarthost
 
@@ -116,7 +118,7 @@ func parse(file string) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Config{File: file, Folders: fs.folders, users: map[string]string{}, groups: map[string]string{}, seen: map[string]Pos{}, texts: map[string]string{}}
+	c := &Config{File: file, Folders: fs.folders, SpecialUse: map[string][]string{}, users: map[string]string{}, groups: map[string]string{}, seen: map[string]Pos{}, texts: map[string]string{}}
 	if err := c.setDefaults(); err != nil {
 		return nil, err
 	}
@@ -178,6 +180,9 @@ func (c *Config) finish() error {
 	}
 	if c.Node == "" {
 		c.Node = c.Hostname
+	}
+	if _, ok := c.seen["special-use"]; !ok {
+		c.SpecialUse = defaultSpecialUse()
 	}
 	if len(c.Domains) == 0 {
 		return fmt.Errorf("%s: found no domain, expected a line such as: domain example.org", c.File)

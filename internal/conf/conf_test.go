@@ -157,6 +157,7 @@ func TestDirectives(t *testing.T) {
 		"remote-timeout": {"5s", "s"}, "retry": {"1s 2s", "0"}, "retry-jitter": {"0", "101"}, "expire": {"1h", "1"},
 		"bounce-expire": {"1h", "31d"}, "delay-warning": {"0", "x"}, "auth-workers": {"4", "0"}, "auth-failures": {"3", "0"},
 		"auth-window": {"1m", "0"}, "auth-delay": {"0", "2m"}, "ticket-life": {"5s", "2m"}, "plaintext-login": {"no", "lan"},
+		"special-use": {`"Gesendete Objekte" \Sent`, `Sent Sent`},
 	}
 	for _, d := range Directives() {
 		s, ok := samples[d.Name]
@@ -177,6 +178,27 @@ func TestDirectives(t *testing.T) {
 	}
 	if len(samples) != len(directives) {
 		t.Errorf("got %d samples for %d directives", len(samples), len(directives))
+	}
+}
+
+func TestSpecialUse(t *testing.T) {
+	for _, tt := range []struct {
+		lines string
+		want  map[string][]string
+	}{
+		{"", map[string][]string{"Drafts": {`\Drafts`}, "Junk": {`\Junk`}, "Trash": {`\Trash`}, "Sent": {`\Sent`}, "Sent Messages": {`\Sent`}}},
+		{"special-use none\n", map[string][]string{}},
+		{"special-use \"Alle Mails\" \\all \\Archive\nspecial-use none \\Junk\n", map[string][]string{"Alle Mails": {`\All`, `\Archive`}, "none": {`\Junk`}}},
+	} {
+		c, err := load(t, minimal+tt.lines)
+		if err != nil || !reflect.DeepEqual(c.SpecialUse, tt.want) {
+			t.Errorf("%q: got %v, %v, want %v", tt.lines, c.SpecialUse, err, tt.want)
+		}
+	}
+	for _, line := range []string{"special-use Sent", `special-use Sent \Seen`, `special-use Sent \Sent a=b`, "special-use"} {
+		if _, err := load(t, minimal+line+"\n"); err == nil {
+			t.Errorf("%s: got no error", line)
+		}
 	}
 }
 

@@ -105,6 +105,8 @@ var directives = []Directive{
 		duration(func(c *Config) *time.Duration { return &c.BounceExpire }, time.Second, 30*day)},
 	{"delay-warning", "duration", "4h", false, false, "age at which the sender is told of the delay, once; 0 never",
 		duration(func(c *Config) *time.Duration { return &c.DelayWarning }, 0, 30*day)},
+	{"special-use", `mailbox attribute …|none`, `Drafts \Drafts, Junk \Junk, Trash \Trash, Sent \Sent, "Sent Messages" \Sent`, true, false,
+		"what mailboxes of that name are for, as IMAP clients are told", setSpecialUse},
 
 	{"auth-workers", "number", "2", false, true, "passwords checked at a time", number(func(c *Config) *int { return &c.AuthWorkers }, 1, 64)},
 	{"auth-failures", "number", "10", false, false, "failed logins of one client network or user within auth-window before it has to wait",
