@@ -156,6 +156,9 @@ func (in *instance) serveAuth(t *testing.T) {
 func (in *instance) answer(_ context.Context, _ sock.Peer, req attr.List, f *os.File) (attr.List, *os.File) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
+	if req.Get("request") == "resolve" {
+		return in.resolve(req.Get("address")), f
+	}
 	l := sock.Reply(verdict.Of(nil))
 	for _, name := range req.All("box") {
 		l.Add("box", name)
@@ -171,6 +174,35 @@ func (in *instance) answer(_ context.Context, _ sock.Peer, req attr.List, f *os.
 		l.Add("mail", b.Mail)
 	}
 	return l, f
+}
+
+// resolve finds the box of user+detail; away@ leads to another host, both@ to
+// two boxes, and the tables are wrong about table@.
+func (in *instance) resolve(address string) attr.List {
+	user, domain, _ := strings.Cut(address, "@")
+	user, _, _ = strings.Cut(user, "+")
+	targets := []string{"box " + user + "@" + domain}
+	switch _, ok := in.boxes[user+"@"+domain]; {
+	case domain != "example.org":
+		targets = []string{"address " + address}
+	case user == "away":
+		targets = []string{"address away@example.net"}
+	case user == "table":
+		return sock.Reply(verdict.New(verdict.Later, "4.3.5", "the address leads nowhere at present"))
+	case user == "both":
+		targets = []string{"box ann@example.org", "box bob@example.org"}
+	case !ok:
+		return sock.Reply(verdict.New(verdict.Never, "5.1.1", "no such mailbox here"))
+	}
+	l := sock.Reply(verdict.Of(nil))
+	l.Add("local", map[bool]string{true: "yes", false: "no"}[domain == "example.org"])
+	for _, t := range targets {
+		kind, value, _ := strings.Cut(t, " ")
+		l.Add("target", kind)
+		l.Add("value", value)
+		l.Add("rcpt", address)
+	}
+	return l
 }
 
 // start runs deliver until the test ends.

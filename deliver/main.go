@@ -7,6 +7,10 @@
 // write no box; deliver-box does the writing, a process for each uid with mail,
 // which a root starter starts (internal/starter).
 //
+// With `listen lmtp` it takes messages from other mail servers too, for addresses
+// that lead to one box, and answers when the box has the message: nothing goes
+// through the queue. Until then a message is a file without a name in memory.
+//
 // Of Landlock: without system-users it may write in mail-root, and in the homes
 // that the users table gives to virtual users elsewhere, as the table was when
 // deliver started; a user added later with a home elsewhere gets mail after a
@@ -59,6 +63,15 @@ func open(d *daemon.Daemon) (daemon.Service, error) {
 	}
 	if err != nil {
 		return nil, err
+	}
+	s.lmtp = newLMTP(s, d.Conf)
+	for _, line := range d.Conf.Listeners("lmtp") {
+		l, err := d.ListenLine(line)
+		if err != nil {
+			s.lmtp.close()
+			return nil, err
+		}
+		s.lmtp.listeners = append(s.lmtp.listeners, l)
 	}
 	s.listener, err = d.ListenUnix("deliver")
 	return s, err

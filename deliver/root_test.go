@@ -109,6 +109,22 @@ func TestSystemUsers(t *testing.T) {
 	in.logged(t, "delivered id=")
 }
 
+// TestSystemUsersByLMTP: the owner's process reads what deliver holds in memory.
+func TestSystemUsersByLMTP(t *testing.T) {
+	needRoot(t)
+	line, path := feedSocket(t, "")
+	in := begin(t, "system-users yes", "min-uid 1000", line)
+	ann := in.systemUser(t, "ann@example.org", 61001)
+	in.systemUser(t, "daemon@example.org", 999)
+	f := dialLMTP(t, path)
+	f.say("MAIL FROM:<a@example.net>\r\nRCPT TO:<ann@example.org>\r\nRCPT TO:<daemon@example.org>\r\nDATA\r\nSubject: x\r\n\r\ny\r\n.\r\n",
+		"250", "250", "250", "354", "250 2.0.0", "451 4.")
+	if got := stored(t, ann); len(got) != 1 || !strings.HasSuffix(got[0], "\nSubject: x\n\ny\n") {
+		t.Errorf("got %q, want the message", got)
+	}
+	owned(t, ann)
+}
+
 // processes returns the status of deliver, its starter and the children.
 func (in *instance) processes(t *testing.T) map[string]string {
 	t.Helper()

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"sync"
 	"time"
 
 	"posthorn/deliver/internal/box"
+	"posthorn/internal/addr"
 	"posthorn/internal/attr"
 	"posthorn/internal/conf"
 	"posthorn/internal/directory"
@@ -21,6 +23,7 @@ import (
 
 // boxes is the part of the directory that deliver asks.
 type boxes interface {
+	Resolve(ctx context.Context, a addr.Address) (directory.Resolved, error)
 	Boxes(ctx context.Context, names []string) ([]directory.Box, error)
 }
 
@@ -28,8 +31,9 @@ type boxes interface {
 // waits a little longer.
 const answerTime = 9 * time.Minute
 
-// service answers queued.
+// service answers queued, and who speaks LMTP.
 type service struct {
+	lmtp     *lmtp
 	listener *net.UnixListener
 	peers    []int
 	dir      boxes
@@ -40,8 +44,12 @@ type service struct {
 	log      *evlog.Log
 }
 
-// Reload has nothing to change: what deliver uses takes effect at a start.
-func (s *service) Reload(*conf.Config) error { return nil }
+// Reload takes the limits of LMTP from c; what else deliver uses takes effect at
+// a start.
+func (s *service) Reload(c *conf.Config) error {
+	s.lmtp.conf.Store(c)
+	return nil
+}
 
 // Serve answers requests until ctx is done; what was begun is finished.
 func (s *service) Serve(ctx context.Context) error {
@@ -55,8 +63,12 @@ func (s *service) Serve(ctx context.Context) error {
 		case <-ctx.Done():
 		}
 	}()
+	var feeding sync.WaitGroup
+	feeding.Go(func() { s.lmtp.serve(ctx) })
+	defer feeding.Wait()
 	server := &sock.Server{Name: "deliver", Proto: handover.DeliverProto, Allow: s.peers, Log: s.log, Handle: s.handle}
 	err := server.Serve(ctx, s.listener)
+	cancel(err)
 	if errors.Is(context.Cause(ctx), errBroken) {
 		return errBroken
 	}
@@ -79,24 +91,29 @@ func (s *service) handle(ctx context.Context, _ sock.Peer, req attr.List, f *os.
 	// A stop lets what was begun finish: queued waits for the answer.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerTime)
 	defer cancel()
-	results := s.deliver(ctx, r, f)
-	return handover.EncodeDeliverResults(s.tell(r, results)), nil
+	return handover.EncodeDeliverResults(s.deliver(ctx, r, f)), nil
 }
 
-// deliver delivers to the boxes of r and returns their results in order.
-func (s *service) deliver(ctx context.Context, r handover.DeliverRequest, f *os.File) []box.Result {
-	results := make([]box.Result, len(r.Boxes))
+// deliver delivers to the boxes of r and returns their results in order, logged.
+func (s *service) deliver(ctx context.Context, r handover.DeliverRequest, f *os.File) []handover.DeliverResult {
 	found, err := s.owners(ctx, r)
 	if err != nil {
-		for i := range results {
-			results[i].Err = err
-		}
-		return results
+		return s.failed(r, err)
 	}
 	s.slots <- struct{}{}
 	defer func() { <-s.slots }()
+	results := make([]box.Result, len(r.Boxes))
 	s.write(ctx, r, found, f, results)
-	return results
+	return s.tell(r, results)
+}
+
+// failed gives every box of r the result err.
+func (s *service) failed(r handover.DeliverRequest, err error) []handover.DeliverResult {
+	results := make([]box.Result, len(r.Boxes))
+	for i := range results {
+		results[i].Err = err
+	}
+	return s.tell(r, results)
 }
 
 // owners asks authd for all boxes at once.

@@ -71,14 +71,6 @@ type Config struct {
 	texts  map[string]string // what was written for each directive, to see changes
 }
 
-// Listen is one address on which a service is offered.
-type Listen struct {
-	Service string // smtp submission submissions pop3 pop3s imap imaps
-	Addr    string // host:port; an empty host is every address
-	Options map[string]string
-	Pos     Pos
-}
-
 // Smarthost is where mail of a sender goes instead of its MX hosts.
 type Smarthost struct {
 	Sender     string // "default", an address or @domain
@@ -187,8 +179,8 @@ func (c *Config) finish() error {
 	if len(c.Domains) == 0 {
 		return fmt.Errorf("%s: found no domain, expected a line such as: domain example.org", c.File)
 	}
-	if len(c.Listen) == 0 {
-		c.Listen = c.defaultListen()
+	if !c.offered() {
+		c.Listen = append(c.Listen, c.defaultListen()...)
 	}
 	for _, l := range c.Listen {
 		if implicitTLS(l.Service) && len(c.TLS) == 0 {
@@ -210,7 +202,8 @@ func (c *Config) defaultListen() []Listen {
 	return all
 }
 
-// services are the words of listen, with their usual ports.
+// services are the words of listen that are offered by themselves, with their
+// usual ports.
 var services = []struct{ name, port string }{
 	{"smtp", "25"}, {"submission", "587"}, {"submissions", "465"},
 	{"pop3", "110"}, {"pop3s", "995"}, {"imap", "143"}, {"imaps", "993"},

@@ -126,6 +126,11 @@ func TestErrors(t *testing.T) {
 		{"no hostname", "domain example.org\n", ": found no hostname, expected"},
 		{"no domain", "hostname a.example\n", ": found no domain, expected"},
 		{"implicit TLS without certificate", minimal + "listen imaps *:993\n", ":3: listen: found imaps without a certificate"},
+		{"LMTP for everybody", minimal + "listen lmtp *:24\n", ":3: listen: found every address, expected one"},
+		{"LMTP nowhere", minimal + "listen lmtp lmtp.sock\n", ":3: listen: found \"lmtp.sock\", expected the path"},
+		{"a socket of SMTP", minimal + "listen smtp /s mode=0600\n", ":3: listen: found the option mode=, expected none"},
+		{"no mode", minimal + "listen lmtp /s mode=0777\n", ":3: listen: found mode=0777, expected an octal mode"},
+		{"an option of no socket", minimal + "listen lmtp /s user=root\n", ":3: listen: found the option user=, expected mode="},
 		{"a login for MX hosts", minimal + "smarthost default a.example:587 login=@/s\n", ":3: smarthost: found login= with a host"},
 		{"plain secret", minimal + "smarthost default [a]:1 login=me:secret\n", ":3: smarthost: login: found a plain value"},
 		{"a second smarthost", minimal + "smarthost default [a]:1\nsmarthost default [b]:1\n", ":4: smarthost: found a second line for default"},
@@ -135,6 +140,24 @@ func TestErrors(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), tc.want) || !strings.Contains(err.Error(), "posthorn.conf") {
 			t.Errorf("%s: got %v, want %q", tc.name, err, tc.want)
 		}
+	}
+}
+
+// TestListenLMTP: the socket's own words, and the other services stay on offer.
+func TestListenLMTP(t *testing.T) {
+	c, err := load(t, minimal+"listen lmtp /run/lmtp mode=0600 group=0\nlisten lmtp 127.0.0.1:24\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := c.Listeners("lmtp")
+	if len(l) != 2 || !l[0].Path() || l[0].Addr != "/run/lmtp" || l[0].Mode != 0o600 || l[1].Path() || l[1].Addr != "127.0.0.1:24" {
+		t.Errorf("got %+v", l)
+	}
+	if gid, err := c.SocketGroup(l[0]); gid != 0 || err != nil {
+		t.Errorf("group: got %d, %v, want 0", gid, err)
+	}
+	if len(c.Listeners("smtp", "imap")) != 2 {
+		t.Errorf("got %+v, want the usual services beside LMTP", c.Listen)
 	}
 }
 

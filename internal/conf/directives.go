@@ -56,7 +56,7 @@ var directives = []Directive{
 	{"recipient-delimiter", "characters", "+", false, false, "what separates user and detail in user+detail",
 		text(func(c *Config) *string { return &c.Delimiter }, checkDelimiter)},
 
-	{"listen", "service host:port", "", true, true, "where a service is offered; all of them on every address unless set", setListen},
+	{"listen", "service host:port|path [mode=octal] [group=name]", "", true, true, "where a service is offered; all of them but lmtp on every address unless set", setListen},
 	{"smarthost", "default|address|@domain host:port [login=@file] [tls=may|require|implicit|none] [ca=file]", "", true, false,
 		"host that takes the mail of a sender for other domains", setSmarthost},
 

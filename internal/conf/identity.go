@@ -169,6 +169,22 @@ func (c *Config) Group(name string) (int, error) {
 	return c.ids.groups[name], nil
 }
 
+// SocketGroup returns the gid that a socket of l gets, or -1 to keep this
+// process's.
+func (c *Config) SocketGroup(l Listen) (int, error) {
+	switch {
+	case l.Group != "":
+		gid, err := lookUpGroup(l.Group)
+		if err != nil {
+			err = fmt.Errorf("%s: listen: %w", l.Pos, err)
+		}
+		return gid, err
+	case c.ids.own:
+		return -1, nil
+	}
+	return c.Group("sockets")
+}
+
 // PeerUIDs returns the uids that processes have, for the check of who connects.
 // "root" stands for uid 0. In an ordinary user's instance it is the own uid.
 func (c *Config) PeerUIDs(processes ...string) ([]int, error) {

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"posthorn/internal/conf"
 	"posthorn/internal/sock"
 )
 
@@ -127,15 +128,41 @@ func (d *Daemon) listenUnix(name string, mode os.FileMode) (*net.UnixListener, e
 	return d.makeSocket(d.Conf.Socket(name), mode, gid)
 }
 
-// makeSocket makes a socket that belongs to the daemon's identity.
+// ListenLine returns the listener of a line of the configuration, which may name
+// a Unix socket. The caller closes it.
+func (d *Daemon) ListenLine(line conf.Listen) (net.Listener, error) {
+	if !line.Path() || len(d.inherited[line.Service]) > 0 {
+		return d.Listen(line.Service, line.Addr)
+	}
+	gid, err := d.Conf.SocketGroup(line)
+	if err != nil {
+		return nil, BadConfig(err)
+	}
+	if err := d.makeRunDir(); err != nil {
+		return nil, err
+	}
+	l, err := d.bindSocket(line.Addr, line.Mode, gid)
+	if err != nil {
+		return nil, fmt.Errorf("listen %s: %w", line.Service, err)
+	}
+	d.Log.Listening(line.Service, line.Addr)
+	return l, nil
+}
+
+// makeSocket makes one of our sockets.
 func (d *Daemon) makeSocket(path string, mode os.FileMode, gid int) (*net.UnixListener, error) {
 	if err := d.makeRunDir(); err != nil {
 		return nil, err
 	}
-	o := sock.Options{Mode: mode, UID: -1, GID: -1}
-	if !d.Conf.Private() {
-		o.GID = gid
+	if d.Conf.Private() {
+		gid = -1
 	}
+	return d.bindSocket(path, mode, gid)
+}
+
+// bindSocket makes a socket that belongs to the daemon's identity.
+func (d *Daemon) bindSocket(path string, mode os.FileMode, gid int) (*net.UnixListener, error) {
+	o := sock.Options{Mode: mode, UID: -1, GID: gid}
 	if d.Root {
 		o.UID = 0
 		if d.Rights.Identity != "" {

@@ -15,6 +15,12 @@ func (l *Log) Undelivered(id, box, to, kind, status, text string, try int, err s
 	l.event("undelivered", "id", id, "box", box, "to", to, "verdict", kind, "status", status, "text", text, "try", strconv.Itoa(try), "err", err)
 }
 
+// Fed: a message for nrcpt recipients came by LMTP; what became of it is said by
+// delivered and undelivered.
+func (l *Log) Fed(id, sid, ip, uid, from string, nrcpt int, size int64) {
+	l.event("fed", "id", id, "sid", sid, "ip", ip, "uid", uid, "from", bracket(from), "nrcpt", number(nrcpt), "size", number(size))
+}
+
 // DeliverRefused: a request to deliver was no good as a whole.
 func (l *Log) DeliverRefused(id string, err error) {
 	l.event("deliver-refused", "id", id, "err", cause(err))

@@ -43,7 +43,7 @@ func (p Peer) String() string {
 // peerOf tells who has connected, and why he may not, or "".
 func (g *Guard) peerOf(raw net.Conn) (p Peer, reason string) {
 	p = Peer{Addr: addrOf(raw.RemoteAddr()), UID: -1}
-	if g.o.Local == nil {
+	if _, path := raw.RemoteAddr().(*net.UnixAddr); !path && g.o.Local == nil {
 		return p, ""
 	}
 	sc, ok := raw.(syscall.Conn)
@@ -54,7 +54,9 @@ func (g *Guard) peerOf(raw net.Conn) (p Peer, reason string) {
 	if err != nil {
 		return p, "you are not known"
 	}
-	p.UID = who.UID
+	if p.UID = who.UID; g.o.Local == nil {
+		return p, ""
+	}
 	return p, g.o.Local.Admit(p.UID)
 }
 
