@@ -1,8 +1,7 @@
-package test
+package clients
 
 import (
 	"net"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -75,69 +74,4 @@ func TestPython(t *testing.T) {
 func port(i *instance.Instance, service string) string {
 	_, p, _ := net.SplitHostPort(i.Addr[service])
 	return p
-}
-
-// TestMbsync pulls a box, changes it on both sides and syncs again: nothing is
-// downloaded twice.
-func TestMbsync(t *testing.T) {
-	suite.Need(t, "mbsync", "curl")
-	i := suite.Server(t, instance.Options{})
-	for range 3 {
-		suite.Must(t, "From: eve\r\nTo: bob\r\nSubject: hello\r\n\r\ntext\r\n", "curl", "-sS", "smtp://"+i.Addr["smtp"], "--mail-from", suite.Eve, "--mail-rcpt", suite.Bob, "-T", "-")
-	}
-	suite.Eventually(t, "three messages in the box", func() bool { return len(suite.BoxFiles(i, suite.Bob, "")) == 3 })
-	dir := t.TempDir()
-	rc := filepath.Join(dir, "mbsyncrc")
-	text := strings.NewReplacer("%DIR%", dir, "%PORT%", port(i, "imaps"), "%USER%", suite.Bob, "%PASS%", instance.Password,
-		"%CERT%", filepath.Join(i.Dir, "tls.pem")).Replace(`IMAPAccount a
-Host localhost
-Port %PORT%
-User %USER%
-Pass %PASS%
-SSLType IMAPS
-CertificateFile %CERT%
-
-IMAPStore far
-Account a
-
-MaildirStore near
-Inbox %DIR%/mail/INBOX
-SubFolders Maildir++
-
-Channel c
-Far :far:
-Near :near:
-Patterns *
-Create Both
-Expunge Both
-SyncState *
-`)
-	os.WriteFile(rc, []byte(text), 0o600)
-	os.MkdirAll(filepath.Join(dir, "mail"), 0o700)
-	suite.Must(t, "", "mbsync", "-c", rc, "c")
-	near, _ := filepath.Glob(filepath.Join(dir, "mail", "INBOX", "*", "*,U=*"))
-	if len(near) != 3 {
-		t.Fatalf("got %d messages after the first sync, want 3", len(near))
-	}
-	// Mark one as read and another as deleted on the near side, and make a
-	// folder there.
-	for n, flags := range []string{"S", "T"} {
-		base, _, _ := strings.Cut(filepath.Base(near[n]), ":")
-		os.Rename(near[n], filepath.Join(dir, "mail", "INBOX", "cur", base+":2,"+flags))
-	}
-	for _, sub := range []string{"cur", "new", "tmp"} {
-		os.MkdirAll(filepath.Join(dir, "mail", "INBOX", ".Work", sub), 0o700)
-	}
-	os.WriteFile(filepath.Join(dir, "mail", "INBOX", ".Work", "cur", "1.x:2,S"), []byte("Subject: filed\n\ntext\n"), 0o600)
-	out := suite.Must(t, "", "mbsync", "-c", rc, "c")
-	if got := len(suite.BoxFiles(i, suite.Bob, "")); got != 2 {
-		t.Errorf("got %d messages after the second sync, want 2 with one expunged:\n%s", got, out)
-	}
-	if got := suite.BoxFiles(i, suite.Bob, ".Work"); len(got) != 1 || !strings.Contains(got[0], ":2,S") {
-		t.Errorf("folder Work: got %q, want the message filed there, read", got)
-	}
-	again := suite.Must(t, "", "mbsync", "-c", rc, "c")
-	if near, _ := filepath.Glob(filepath.Join(dir, "mail", "INBOX", "*", "*,U=*")); len(near) != 2 {
-		t.Errorf("got %d messages after the third sync, want the same 2:\n%s", len(near), again)
-	}
 }
