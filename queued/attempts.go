@@ -10,6 +10,7 @@ import (
 	"posthorn/internal/addr"
 	"posthorn/internal/directory"
 	"posthorn/internal/handover"
+	"posthorn/internal/spool"
 	"posthorn/internal/verdict"
 	"posthorn/queued/internal/route"
 	"posthorn/queued/internal/schedule"
@@ -110,18 +111,20 @@ func (p *pass) block(g *schedule.Gate) {
 // are the end's to record, for often the message just leaves.
 func (p *pass) take(o outcome) {
 	p.running--
+	now := time.Now()
 	for len(o.results) > 0 {
-		first := o.results[0]
+		first := o.results[0].Result
 		var targets []int
 		rest := o.results[:0]
 		for _, r := range o.results {
-			if r.v == first.v && r.via == first.via {
+			if r.Result == first {
 				targets = append(targets, r.target)
 			} else {
 				rest = append(rest, r)
 			}
 		}
-		p.m.SetVerdict(targets, p.try, first.v, first.via)
+		first.At = now
+		p.m.SetResult(targets, p.try, first)
 		o.results = rest
 	}
 	if o.failed != nil {
@@ -138,7 +141,7 @@ func (p *pass) take(o outcome) {
 func same(targets []int, v verdict.Verdict) outcome {
 	var o outcome
 	for _, n := range targets {
-		o.results = append(o.results, result{target: n, v: v})
+		o.results = append(o.results, result{n, spool.Result{Verdict: v}})
 	}
 	return o
 }
@@ -164,7 +167,7 @@ func (p *pass) recheck() bool {
 	named := map[int]map[[2]string]bool{} // by recipient of the envelope
 	for _, n := range p.pending() {
 		t := &p.m.Targets[n]
-		if t.Kind == "address" || t.Kind == "none" {
+		if t.Kind == "address" || t.Kind == "none" || t.Kind == "same" {
 			continue
 		}
 		places, ok := named[t.Orig]
@@ -224,6 +227,7 @@ func (p *pass) jobs() []job {
 				order = append(order, r)
 			}
 			routes[r] = append(routes[r], n)
+		case "same": // tried once, for the other one
 		default:
 			p.decide(n, notKnown)
 		}
@@ -278,7 +282,7 @@ func (p *pass) local(gate *schedule.Gate, targets []int) outcome {
 	p.good(gate)
 	said := make(map[string]result, len(answers))
 	for _, a := range answers {
-		said[a.Box] = result{v: a.Verdict, via: a.File}
+		said[a.Box] = result{Result: spool.Result{Verdict: a.Verdict, Via: a.File}}
 	}
 	return collect(targets, said, func(n int) string { return p.m.Targets[n].Value })
 }
@@ -318,7 +322,7 @@ func collect(targets []int, said map[string]result, name func(int) string) outco
 	for _, n := range targets {
 		r, ok := said[name(n)]
 		if !ok {
-			r = result{v: notTold}
+			r.Verdict = notTold
 		}
 		r.target = n
 		o.results = append(o.results, r)

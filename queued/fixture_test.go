@@ -258,7 +258,7 @@ func (w *world) send(req attr.List, f *os.File) attr.List {
 		if !answer.Reached {
 			v = verdict.New(verdict.Later, "4.4.1", "no host answers")
 		}
-		answer.Rcpts = append(answer.Rcpts, handover.RcptResult{Rcpt: a.String(), Verdict: v, Host: "mx." + a.Domain + "[192.0.2.1]"})
+		answer.Rcpts = append(answer.Rcpts, handover.RcptResult{Rcpt: a.String(), Verdict: v, Host: "mx." + a.Domain + "[192.0.2.1]", DSN: a.Domain == "dsn.example" && v.Kind == verdict.Done})
 	}
 	return answer.Encode()
 }
@@ -356,6 +356,12 @@ func (w *world) draftOf(msg, from string, rcpts ...string) *spool.Draft {
 		}
 		env.Rcpts = append(env.Rcpts, spool.Rcpt{Address: a})
 	}
+	return w.draftAs(env)
+}
+
+// draftAs makes a message with an envelope.
+func (w *world) draftAs(env spool.Envelope) *spool.Draft {
+	w.t.Helper()
 	in := spool.Incoming{Dir: filepath.Join(w.conf.Spool, "incoming"), Disk: &durable.Disk{}}
 	d, err := in.New(env)
 	if err != nil {

@@ -132,32 +132,27 @@ func (q *queue) expandSoon(ctx context.Context, m *spool.Message) {
 // error leaves m as it was: half a failure is later as a whole.
 func (q *queue) expand(ctx context.Context, m *spool.Message) error {
 	answers := q.resolveAll(ctx, m.Rcpts)
-	var targets []spool.Target
+	x := expansion{rcpts: m.Rcpts, seen: map[place]int{}}
 	refused := map[int]verdict.Verdict{}
-	seen := map[[2]string]bool{}
 	for orig, a := range answers {
 		if v := verdict.Of(a.err); v.Kind == verdict.Never {
 			rcpt := m.Rcpts[orig].String()
-			refused[len(targets)] = v
-			targets = append(targets, spool.Target{Kind: "none", Value: rcpt, Rcpt: rcpt, Orig: orig})
+			refused[len(x.targets)] = v
+			x.targets = append(x.targets, spool.Target{Kind: "none", Value: rcpt, Rcpt: rcpt, Orig: orig})
 			continue
 		} else if v.Kind != verdict.Done {
 			return a.err
 		}
 		for _, t := range a.Targets {
-			place := [2]string{string(t.Kind), t.Value}
-			if !seen[place] {
-				seen[place] = true
-				targets = append(targets, spool.Target{Kind: string(t.Kind), Value: t.Value, Rcpt: t.Rcpt, Orig: orig, Origin: t.Origin})
-			}
+			x.add(spool.Target{Kind: string(t.Kind), Value: t.Value, Rcpt: t.Rcpt, Orig: orig, Origin: t.Origin})
 		}
 	}
-	if err := m.SetTargets(targets); err != nil {
+	if err := m.SetTargets(x.targets); err != nil {
 		return err
 	}
 	for n, v := range refused {
-		m.SetVerdict([]int{n}, 0, v, "")
-		q.log.Outcome(m.ID, "none", targets[n].Value, v, 0, time.Since(m.Time))
+		m.SetResult([]int{n}, 0, spool.Result{Verdict: v, At: time.Now()})
+		q.log.Outcome(m.ID, "none", x.targets[n].Value, v, 0, time.Since(m.Time))
 	}
 	q.logExpansion(m)
 	return nil
@@ -166,7 +161,7 @@ func (q *queue) expand(ctx context.Context, m *spool.Message) error {
 // logExpansion tells what leads elsewhere than it says.
 func (q *queue) logExpansion(m *spool.Message) {
 	for _, t := range m.Targets {
-		if rcpt := m.Rcpts[t.Orig]; t.Kind != "none" && t.Value != rcpt.Key() && t.Value != rcpt.String() {
+		if rcpt := m.Rcpts[t.Orig]; t.Kind != "none" && t.Kind != "same" && t.Value != rcpt.Key() && t.Value != rcpt.String() {
 			q.log.Expanded(m.ID, rcpt.String(), t.Kind, t.Value, t.Origin)
 		}
 	}

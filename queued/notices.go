@@ -2,10 +2,11 @@ package main
 
 import (
 	"errors"
-	"io"
 	"slices"
+	"strconv"
 	"time"
 
+	"posthorn/internal/dsn"
 	"posthorn/internal/id"
 	"posthorn/internal/spool"
 	"posthorn/internal/verdict"
@@ -24,28 +25,57 @@ func (p *pass) oweNotices() {
 	if failed := p.untold(); len(failed) > 0 {
 		p.m.Owe(spool.Notice{ID: id.New(), Kind: "failure", Targets: failed})
 	}
+	if arrived := p.unconfirmed(); len(arrived) > 0 {
+		p.m.Owe(spool.Notice{ID: id.New(), Kind: "success", Targets: arrived})
+	}
 	if p.delayDue() {
-		p.m.Owe(spool.Notice{ID: id.New(), Kind: "delay", Targets: p.open()})
+		p.m.Owe(spool.Notice{ID: id.New(), Kind: "delay", Targets: p.delayed()})
 	}
 }
 
-// untold lists the targets that failed without a notice.
+// untold lists the targets that failed without the notice that the sender wants.
 func (p *pass) untold() []int {
 	var list []int
 	for n := range p.m.Targets {
 		t := &p.m.Targets[n]
-		if t.Verdict.Kind == verdict.Never && !t.Failed {
+		if t.Verdict.Kind == verdict.Never && !t.Failed && p.wants(n, dsn.Failure) {
 			list = append(list, n)
 		}
 	}
 	return list
 }
 
+// unconfirmed lists the targets of whose success the sender wants to know and
+// does not: those that have the message, unless a host took the report over with
+// it; and at once those of a recipient that leads to several places, for the
+// message has arrived at that recipient (RFC 3461 5.2.7).
+func (p *pass) unconfirmed() []int {
+	var list []int
+	if p.m.From.IsNull() {
+		return list
+	}
+	for n := range p.m.Targets {
+		t := &p.m.Targets[n]
+		if t.Confirmed || !p.wants(n, dsn.Success) {
+			continue
+		}
+		if p.spread(n) || t.Verdict.Kind == verdict.Done && !t.Passed {
+			list = append(list, n)
+		}
+	}
+	return list
+}
+
+// delayed lists the targets of whose delay the sender wants to know.
+func (p *pass) delayed() []int {
+	return slices.DeleteFunc(p.open(), func(n int) bool { return !p.wants(n, dsn.Delay) })
+}
+
 // delayDue reports whether the sender is to be told of a delay now. A null
 // sender is never told, nor anybody twice of one message.
 func (p *pass) delayDue() bool {
 	after := p.set.DelayWarning
-	if after == 0 || p.m.From.IsNull() || time.Since(p.m.Time) < after || len(p.open()) == 0 {
+	if after == 0 || p.m.From.IsNull() || time.Since(p.m.Time) < after || len(p.delayed()) == 0 {
 		return false
 	}
 	return !slices.ContainsFunc(p.m.Notices, func(n spool.Notice) bool { return n.Kind == "delay" })
@@ -53,7 +83,7 @@ func (p *pass) delayDue() bool {
 
 // allTold reports whether nothing is owed.
 func (p *pass) allTold() bool {
-	return (len(p.untold()) == 0 || p.isLast()) && !slices.ContainsFunc(p.m.Notices, func(n spool.Notice) bool { return !n.Sent })
+	return (len(p.untold()) == 0 || p.isLast()) && len(p.unconfirmed()) == 0 && !slices.ContainsFunc(p.m.Notices, func(n spool.Notice) bool { return !n.Sent })
 }
 
 // isLast reports whether the message tells the postmaster of a failure: when
@@ -139,13 +169,16 @@ func (p *pass) recordSent(n spool.Notice) error {
 // compose writes the notice as a message, not yet in the queue.
 func (p *pass) compose(n spool.Notice) (*spool.Message, error) {
 	r := p.report(n)
+	if err := r.Prepare(p.m.Content()); err != nil {
+		return nil, err
+	}
 	env := spool.Envelope{
 		ID: n.ID, Time: r.Date, Origin: "bounce", Body: "7bit", UTF8: r.UTF8, Rcpts: []spool.Rcpt{{Address: r.To}},
 	}
-	if r.UTF8 {
+	if r.EightBit() {
 		env.Body = "8bitmime"
 	}
-	m, err := p.spool.Compose(env, func(w io.Writer) error { return r.Write(w, p.m.Content()) })
+	m, err := p.spool.Compose(env, r.Write)
 	if err != nil {
 		return nil, err
 	}
@@ -158,18 +191,62 @@ func (p *pass) compose(n spool.Notice) (*spool.Message, error) {
 func (p *pass) report(n spool.Notice) *bounce.Report {
 	r := &bounce.Report{
 		Kind: bounce.Failure, ID: n.ID, Hostname: p.set.Hostname, To: p.m.From, Date: time.Now(),
-		About: p.m.ID, Sender: p.m.From, Arrived: p.m.Time, Until: p.m.Time.Add(p.lifetime()),
-		UTF8: p.m.UTF8 || p.m.From.UTF8(),
+		About: p.m.ID, Envid: p.m.Envid, Sender: p.m.From, Arrived: p.m.Time, Until: p.m.Time.Add(p.lifetime()),
+		MessageUTF8: p.m.UTF8,
 	}
 	switch {
 	case n.Kind == "delay":
 		r.Kind = bounce.Delay
+	case n.Kind == "success":
+		r.Kind = bounce.Success
 	case p.m.From.IsNull():
 		r.Kind, r.To = bounce.Double, p.set.postmaster
+	case p.m.Ret == dsn.Full && p.m.Size <= p.set.BounceSize: // RFC 3461 4.3
+		r.Full = true
 	}
+	r.UTF8 = r.To.UTF8() // who has an ASCII address may have a host that takes nothing else
+	expanded := map[int]bool{}
 	for _, i := range n.Targets {
-		t := &p.m.Targets[i]
-		r.Rcpts = append(r.Rcpts, bounce.Rcpt{Original: p.m.Rcpts[t.Orig].Address, Final: finalAddress(t), Verdict: t.Verdict, Via: remoteHost(t)})
+		orig := p.m.Targets[i].Orig
+		if n.Kind == "success" && p.spread(i) {
+			if !expanded[orig] {
+				expanded[orig] = true
+				r.Rcpts = append(r.Rcpts, p.expandedRcpt(orig))
+			}
+			continue
+		}
+		r.Rcpts = append(r.Rcpts, p.rcpt(i, n.Kind))
+	}
+	return r
+}
+
+// expandedRcpt tells of a recipient that leads to several places, and of none of
+// them.
+func (p *pass) expandedRcpt(orig int) bounce.Rcpt {
+	a := p.m.Rcpts[orig]
+	return bounce.Rcpt{Original: a.Address, Orcpt: a.Orcpt, Final: a.String(), Action: bounce.Expanded, Verdict: verdict.Of(nil)}
+}
+
+// rcpt tells of one target.
+func (p *pass) rcpt(n int, kind string) bounce.Rcpt {
+	t := &p.m.Targets[n]
+	about := t
+	if i, err := strconv.Atoi(t.Value); t.Kind == "same" && err == nil && i >= 0 && i < n {
+		about = &p.m.Targets[i]
+	}
+	r := bounce.Rcpt{
+		Original: p.m.Rcpts[t.Orig].Address, Orcpt: p.m.Rcpts[t.Orig].Orcpt, Final: finalAddress(about),
+		Verdict: t.Verdict, Via: remoteHost(about), At: t.At,
+	}
+	switch {
+	case kind == "failure":
+		r.Action = bounce.Failed
+	case kind == "delay":
+		r.Action = bounce.Delayed
+	case about.Kind == "address":
+		r.Action = bounce.Relayed // RFC 3461 5.2.2
+	default:
+		r.Action = bounce.Delivered
 	}
 	return r
 }

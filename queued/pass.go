@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime/debug"
 	"slices"
+	"strconv"
 	"time"
 
 	"posthorn/internal/spool"
@@ -29,6 +30,7 @@ type pass struct {
 	try int      // of the targets that are tried in this pass
 
 	asked   bool // the directory has named the targets just now
+	counted *ways
 	running int
 	done    chan outcome
 	blocked *schedule.Gate // that kept a target from being tried
@@ -41,11 +43,10 @@ type outcome struct {
 	failed  *schedule.Gate // a gate that did not answer
 }
 
-// result is the verdict on one target.
+// result is what an attempt says of one target.
 type result struct {
 	target int
-	v      verdict.Verdict
-	via    string
+	spool.Result
 }
 
 // attempt makes a pass over a message that the schedule gave away; m is the
@@ -214,6 +215,7 @@ func (p *pass) refuseAll() {
 // end closes the round: what is too old is given up, the sender gets the
 // notices due, and the message leaves or rests.
 func (p *pass) end() {
+	p.mirror()
 	p.expire()
 	if p.setAside() {
 		return
@@ -244,6 +246,21 @@ func (p *pass) end() {
 	p.restUntilDue(try)
 	if try == p.try {
 		p.log.Deferred(p.m.ID, len(open), try, time.Until(p.m.Next))
+	}
+}
+
+// mirror gives a target that another one stands for what came of that one.
+func (p *pass) mirror() {
+	for n := range p.m.Targets {
+		t := &p.m.Targets[n]
+		if t.Kind != "same" || t.Final() {
+			continue
+		}
+		if i, err := strconv.Atoi(t.Value); err != nil || i < 0 || i >= n {
+			p.decide(n, notKnown)
+		} else if other := &p.m.Targets[i]; other.Final() || other.Try == p.try {
+			p.m.SetResult([]int{n}, p.try, other.Result)
+		}
 	}
 }
 
@@ -311,7 +328,7 @@ func (p *pass) lifetime() time.Duration {
 func (p *pass) decide(n int, v verdict.Verdict) {
 	t := &p.m.Targets[n]
 	p.log.Outcome(p.m.ID, t.Kind, t.Value, v, p.try, time.Since(p.m.Time))
-	p.m.SetVerdict([]int{n}, p.try, v, "")
+	p.m.SetResult([]int{n}, p.try, spool.Result{Verdict: v, At: t.At})
 }
 
 // due is when the next try is to be made: by the steps, and once more when the

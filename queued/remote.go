@@ -6,6 +6,7 @@ import (
 
 	"posthorn/internal/addr"
 	"posthorn/internal/handover"
+	"posthorn/internal/spool"
 	"posthorn/internal/verdict"
 	"posthorn/queued/internal/route"
 	"posthorn/queued/internal/schedule"
@@ -40,7 +41,7 @@ func (p *pass) send(r route.Route, service, destination *schedule.Gate, targets 
 	}
 	defer f.Close()
 	req := handover.RemoteRequest{
-		ID: p.m.ID, Try: p.try, From: p.m.From, Body: p.m.Body, UTF8: p.m.UTF8, Offset: p.m.Offset, Size: p.m.Size,
+		ID: p.m.ID, Try: p.try, From: p.m.From, Body: p.m.Body, UTF8: p.m.UTF8, Mail: p.m.Mail, Offset: p.m.Offset, Size: p.m.Size,
 		Destination: r.Name, Hosts: hosts, TLS: r.TLS, Login: r.Login, CAFile: r.CAFile,
 	}
 	var all outcome
@@ -90,22 +91,22 @@ func (p *pass) unroutable(destination *schedule.Gate, targets []int, err error) 
 func (p *pass) unreached(destination *schedule.Gate, all outcome, rest []int) outcome {
 	last := all.results[len(all.results)-1]
 	for _, n := range rest {
-		all.results = append(all.results, result{n, last.v, last.via})
+		all.results = append(all.results, result{n, last.Result})
 	}
-	if last.v.Kind != verdict.Later {
+	if last.Verdict.Kind != verdict.Later {
 		p.schedule.Leave(destination) // there is no such host, and that is known
 		return all
 	}
-	p.bad(destination, last.v)
+	p.bad(destination, last.Verdict)
 	all.failed = destination
 	return all
 }
 
-func (p *pass) rcpts(targets []int) []addr.Address {
-	list := make([]addr.Address, 0, len(targets))
+func (p *pass) rcpts(targets []int) []handover.Rcpt {
+	list := make([]handover.Rcpt, 0, len(targets))
 	for _, n := range targets {
 		if a, err := addr.Parse(p.m.Targets[n].Value); err == nil { // it was parsed for its route
-			list = append(list, a)
+			list = append(list, handover.Rcpt{Address: a, Rcpt: p.passOn(n)})
 		}
 	}
 	return list
@@ -114,7 +115,7 @@ func (p *pass) rcpts(targets []int) []addr.Address {
 func remoteResults(p *pass, targets []int, answer handover.RemoteResult) outcome {
 	said := make(map[string]result, len(answer.Rcpts))
 	for _, r := range answer.Rcpts {
-		said[r.Rcpt] = result{v: r.Verdict, via: r.Host}
+		said[r.Rcpt] = result{Result: spool.Result{Verdict: r.Verdict, Via: r.Host, Passed: r.DSN}}
 	}
 	return collect(targets, said, func(n int) string {
 		a, err := addr.Parse(p.m.Targets[n].Value)

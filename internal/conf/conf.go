@@ -50,6 +50,7 @@ type Config struct {
 
 	Retry                              []time.Duration // between tries; the last one repeats
 	RetryJitter                        int             // percent by which each is lengthened at most
+	BounceSize                         int64           // bytes
 	Expire, BounceExpire, DelayWarning time.Duration   // DelayWarning 0: none
 
 	MessageSize                        int64

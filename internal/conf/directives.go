@@ -103,6 +103,8 @@ var directives = []Directive{
 	{"expire", "duration", "5d", false, false, "age at which mail is returned", duration(func(c *Config) *time.Duration { return &c.Expire }, time.Second, 30*day)},
 	{"bounce-expire", "duration", "5d", false, false, "age at which a bounce goes to the postmaster",
 		duration(func(c *Config) *time.Duration { return &c.BounceExpire }, time.Second, 30*day)},
+	{"bounce-size", "size", "64K", false, false, "largest message of which more than the header goes back with a report, when the sender asked for all of it; 0 none",
+		size(func(c *Config) *int64 { return &c.BounceSize }, 0, 1<<30)},
 	{"delay-warning", "duration", "4h", false, false, "age at which the sender is told of the delay, once; 0 never",
 		duration(func(c *Config) *time.Duration { return &c.DelayWarning }, 0, 30*day)},
 	{"special-use", `mailbox attribute …|none`, `Drafts \Drafts, Junk \Junk, Trash \Trash, Sent \Sent, "Sent Messages" \Sent`, true, false,

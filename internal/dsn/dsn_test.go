@@ -115,7 +115,7 @@ func TestParseOrcpt(t *testing.T) {
 	if got := OrcptOf("a@b.example"); got != "rfc822;a@b.example" {
 		t.Errorf("got %s", got)
 	}
-	if got := Orcpt(OrcptOf("jü+r@b.example")); got != `utf-8;j\x{FC}\x{2B}r@b.example` {
+	if got := Orcpt(OrcptOf("jü+r@b.example"), false); got != `utf-8;j\x{FC}\x{2B}r@b.example` {
 		t.Errorf("got %s", got)
 	}
 }
@@ -162,8 +162,11 @@ func FuzzParse(f *testing.F) {
 			if ok, err := new(Rcpt).Take(attr.Attr{Name: "orcpt", Value: orcpt}); !ok || err != nil {
 				t.Errorf("%q: got %q, which a list does not take: %v", s, orcpt, err)
 			}
-			if back, err := ParseOrcpt(Orcpt(orcpt), false); len(Orcpt(orcpt)) <= MaxOrcpt && (err != nil || back != orcpt) {
+			if back, err := ParseOrcpt(Orcpt(orcpt, false), false); len(Orcpt(orcpt, false)) <= MaxOrcpt && (err != nil || back != orcpt) {
 				t.Errorf("%q: got %q, again %q, %v", s, orcpt, back, err)
+			}
+			if back, err := ParseOrcpt(Orcpt(orcpt, true), true); len(Orcpt(orcpt, true)) <= MaxOrcpt && (err != nil || back != orcpt) {
+				t.Errorf("%q: got %q, in UTF-8 again %q, %v", s, orcpt, back, err)
 			}
 		}
 		if envid, err := ParseEnvid(s); err == nil && (!printable(envid) || len(Xtext(envid)) > MaxEnvid) {

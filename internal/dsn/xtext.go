@@ -68,29 +68,38 @@ func Xtext(s string) string {
 	return b.String()
 }
 
-// Orcpt encodes "type;address" for a command, in ASCII.
-func Orcpt(s string) string {
+// Orcpt encodes "type;address" for a command: in ASCII, unless utf8ok says that
+// the transaction is one of SMTPUTF8.
+func Orcpt(s string, utf8ok bool) string {
 	kind, address, _ := strings.Cut(s, ";")
 	if kind == "utf-8" {
-		return kind + ";" + UTF8Xtext(address)
+		return kind + ";" + encodeUTF8(address, utf8ok)
 	}
 	return kind + ";" + Xtext(address)
 }
 
 // OrcptOf is the ORCPT of an address for which none was given (RFC 3461 5.2.1,
-// RFC 6533 3).
+// RFC 6533 3); "" for one that is too long.
 func OrcptOf(address string) string {
-	if ascii(address) {
-		return "rfc822;" + address
+	s := "rfc822;" + address
+	if !ascii(address) {
+		s = "utf-8;" + address
 	}
-	return "utf-8;" + address
+	if !validOrcpt(s) {
+		return ""
+	}
+	return s
 }
 
 // UTF8Xtext encodes an address as utf-8-addr-xtext (RFC 6533 3).
-func UTF8Xtext(s string) string {
+func UTF8Xtext(s string) string { return encodeUTF8(s, false) }
+
+// encodeUTF8 leaves characters outside ASCII as they are where unitext is
+// allowed.
+func encodeUTF8(s string, unitext bool) string {
 	var b strings.Builder
 	for _, r := range s {
-		if r <= ' ' || r > '~' || r == '+' || r == '=' || r == '\\' {
+		if r <= ' ' || r == 0x7f || r >= utf8.RuneSelf && !unitext || r == '+' || r == '=' || r == '\\' {
 			fmt.Fprintf(&b, "\\x{%02X}", r)
 		} else {
 			b.WriteRune(r)

@@ -10,6 +10,7 @@ import (
 
 	"posthorn/internal/addr"
 	"posthorn/internal/attr"
+	"posthorn/internal/dsn"
 	"posthorn/internal/id"
 	"posthorn/internal/sock"
 	"posthorn/internal/verdict"
@@ -40,7 +41,11 @@ func remoteRequest() RemoteRequest {
 	return RemoteRequest{
 		ID: id.New(), Try: 1, Body: "8bitmime", UTF8: true, Offset: 1, Size: 2, Destination: "b.example",
 		Hosts: []Host{{"mx1.b.example", "25"}, {"192.0.2.1", "26"}}, TLS: "may", Login: "u:p:q", CAFile: "/etc/ca",
-		Rcpts: []addr.Address{{Local: "bob", Domain: "b.example"}, {Local: `q"q`, Domain: "b.example"}},
+		Mail: dsn.Mail{Ret: dsn.Hdrs, Envid: "an id"},
+		Rcpts: []Rcpt{
+			{addr.Address{Local: "bob", Domain: "b.example"}, dsn.Rcpt{Orcpt: "rfc822;b@c.example", Notify: dsn.Success}},
+			{Address: addr.Address{Local: `q"q`, Domain: "b.example"}},
+		},
 	}
 }
 
@@ -66,7 +71,7 @@ func TestResultsComeBackAsTheyWent(t *testing.T) {
 	if got, err := DecodeDeliverResults(overSocket(t, EncodeDeliverResults(ds))); err != nil || !reflect.DeepEqual(got, ds) {
 		t.Errorf("deliver: got %+v, %v, want %+v", got, err, ds)
 	}
-	r := RemoteResult{Reached: true, Rcpts: []RcptResult{{"bob@b.example", verdict.New(verdict.Later, "4.2.0", "greylisted"), "mx[192.0.2.1]"}}}
+	r := RemoteResult{Reached: true, Rcpts: []RcptResult{{"bob@b.example", verdict.New(verdict.Later, "4.2.0", "greylisted"), "mx[192.0.2.1]", true}}}
 	if got, err := DecodeRemoteResult(overSocket(t, r.Encode())); err != nil || !reflect.DeepEqual(got, r) {
 		t.Errorf("remote: got %+v, %v, want %+v", got, err, r)
 	}

@@ -6,6 +6,7 @@ import (
 
 	"posthorn/internal/addr"
 	"posthorn/internal/attr"
+	"posthorn/internal/dsn"
 	"posthorn/internal/sock"
 	"posthorn/internal/verdict"
 )
@@ -29,14 +30,21 @@ type RemoteRequest struct {
 	Try          int
 	From         addr.Address
 	Body         string // 7bit or 8bitmime
-	UTF8         bool   // the message needs SMTPUTF8
+	UTF8         bool   // the sender asked for SMTPUTF8
+	dsn.Mail            // what he asked of reports
 	Offset, Size int64
 	Destination  string // what the destination is called in the log
 	Hosts        []Host // in the order in which they are tried
 	TLS          string // may, require, none or implicit
 	Login        string // "user:password" for a smarthost, or ""
 	CAFile       string // whose certificates count for require; "" for the system's
-	Rcpts        []addr.Address
+	Rcpts        []Rcpt
+}
+
+// Rcpt is a recipient with the reports that its host is to be asked for.
+type Rcpt struct {
+	addr.Address
+	dsn.Rcpt
 }
 
 // RcptResult is what became of one recipient.
@@ -44,6 +52,7 @@ type RcptResult struct {
 	Rcpt    string
 	Verdict verdict.Verdict
 	Host    string // the host that spoke, as "name[address]", or ""
+	DSN     bool   // the host has taken the message and what was asked of reports
 }
 
 // RemoteResult is the answer to a RemoteRequest.
@@ -54,12 +63,13 @@ type RemoteResult struct {
 
 // Encode returns the request as it goes over the socket.
 func (r RemoteRequest) Encode() attr.List {
-	l := make(attr.List, 0, 13+2*len(r.Hosts)+len(r.Rcpts))
+	l := make(attr.List, 0, 15+2*len(r.Hosts)+3*len(r.Rcpts))
 	l.Add("proto", RemoteProto)
 	l.Add("request", "send")
 	addCommon(&l, r.ID, r.Try, r.From)
 	l.Add("body", r.Body)
 	l.Add("utf8", yesNo(r.UTF8))
+	r.Mail.Add(&l)
 	l.AddInt("offset", r.Offset)
 	l.AddInt("size", r.Size)
 	l.Add("destination", r.Destination)
@@ -72,6 +82,7 @@ func (r RemoteRequest) Encode() attr.List {
 	l.Add("cafile", r.CAFile)
 	for _, rcpt := range r.Rcpts {
 		l.Add("rcpt", rcpt.String())
+		rcpt.Rcpt.Add(&l)
 	}
 	return l
 }
@@ -114,18 +125,35 @@ func (r *RemoteRequest) readLists(l attr.List) error {
 	if len(r.Hosts) == 0 || len(r.Hosts) > MaxHosts {
 		return fmt.Errorf("found %d hosts, expected 1 to %d", len(r.Hosts), MaxHosts)
 	}
-	rcpts := l.All("rcpt")
+	for _, a := range l {
+		if _, err := r.Mail.Take(a); err != nil {
+			return err
+		}
+	}
+	rcpts := sock.Groups(l, "rcpt")
 	if len(rcpts) == 0 || len(rcpts) > MaxRemoteRcpts {
 		return fmt.Errorf("found %d recipients, expected 1 to %d", len(rcpts), MaxRemoteRcpts)
 	}
-	for _, s := range rcpts {
-		a, err := addr.Parse(s)
+	for _, g := range rcpts {
+		rcpt, err := readRcpt(g)
 		if err != nil {
 			return fmt.Errorf("rcpt: %w", err)
 		}
-		r.Rcpts = append(r.Rcpts, a)
+		r.Rcpts = append(r.Rcpts, rcpt)
 	}
 	return nil
+}
+
+func readRcpt(g attr.List) (r Rcpt, err error) {
+	if r.Address, err = addr.Parse(g.Get("rcpt")); err != nil {
+		return r, err
+	}
+	for _, a := range g {
+		if _, err := r.Take(a); err != nil {
+			return r, err
+		}
+	}
+	return r, nil
 }
 
 // Credentials splits Login at its first colon.
@@ -142,6 +170,7 @@ func (r RemoteResult) Encode() attr.List {
 		l.Add("rcpt", rcpt.Rcpt)
 		l = append(l, sock.Reply(rcpt.Verdict)...)
 		l.Add("host", rcpt.Host)
+		l.Add("dsn", yesNo(rcpt.DSN))
 	}
 	return l
 }
@@ -162,7 +191,11 @@ func DecodeRemoteResult(l attr.List) (RemoteResult, error) {
 		if err != nil {
 			return RemoteResult{}, fmt.Errorf("rcpt %.100q: %w", g.Get("rcpt"), err)
 		}
-		r.Rcpts = append(r.Rcpts, RcptResult{Rcpt: g.Get("rcpt"), Verdict: v, Host: g.Get("host")})
+		taken, err := readYesNo(g, "dsn")
+		if err != nil {
+			return RemoteResult{}, fmt.Errorf("rcpt %.100q: %w", g.Get("rcpt"), err)
+		}
+		r.Rcpts = append(r.Rcpts, RcptResult{Rcpt: g.Get("rcpt"), Verdict: v, Host: g.Get("host"), DSN: taken})
 	}
 	return r, nil
 }

@@ -216,7 +216,7 @@ func TestFaultsWhileRecording(t *testing.T) {
 		s.disk = f.disk()
 		var last int
 		for try := 1; try <= 3; try++ {
-			m.SetVerdict([]int{0}, try, verdict.New(verdict.Later, "4.0.0", "busy"), "")
+			m.SetResult([]int{0}, try, Result{Verdict: verdict.New(verdict.Later, "4.0.0", "busy")})
 			m.SetNext(try, time.UnixMicro(int64(try)))
 			if m.Flush() == nil {
 				last = try

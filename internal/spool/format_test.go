@@ -137,7 +137,7 @@ func FuzzRead(f *testing.F) {
 	f.Add(whole)
 	whole = appendRecord(whole, targetRecord(0, Target{Kind: "box", Value: "b", Rcpt: "c", Origin: "users:1"}))
 	whole = appendRecord(whole, attr.List{{Name: "expanded", Value: "1"}})
-	whole = appendRecord(whole, verdictRecord("0", 1, verdict.New(verdict.Later, "4.0.0", "x y"), "h"))
+	whole = appendRecord(whole, verdictRecord("0", 1, Result{Verdict: verdict.New(verdict.Later, "4.0.0", "x y"), Via: "h", At: time.UnixMicro(7)}))
 	whole = appendRecord(whole, nextRecord(1, time.UnixMicro(7)))
 	f.Add(whole)
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -232,8 +232,8 @@ func TestManyTargetsInFewLines(t *testing.T) {
 	if err := m.SetTargets(targets); err != nil {
 		t.Fatal(err)
 	}
-	m.SetVerdict(even, 1, verdict.New(verdict.Done, "2.0.0", strings.Repeat("ü", 5000)), "")
-	m.SetVerdict(all, 2, verdict.New(verdict.Never, "5.0.0", "no"), "")
+	m.SetResult(even, 1, Result{Verdict: verdict.New(verdict.Done, "2.0.0", strings.Repeat("ü", 5000))})
+	m.SetResult(all, 2, Result{Verdict: verdict.New(verdict.Never, "5.0.0", "no")})
 	m.Owe(Notice{ID: id.New(), Kind: "failure", Targets: even})
 	if err := s.Commit(m); err != nil {
 		t.Fatal(err)

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"posthorn/internal/attr"
-	"posthorn/internal/verdict"
 )
 
 // Message is an open message of the spool, with what is known of it. What is
@@ -132,16 +131,12 @@ func (m *Message) SetTargets(targets []Target) error {
 	return nil
 }
 
-// SetVerdict records what became of targets, given in rising order, at a try,
-// and who said so. A target that has a final verdict keeps it.
-func (m *Message) SetVerdict(targets []int, try int, v verdict.Verdict, via string) {
-	for _, n := range targets {
-		if t := &m.Targets[n]; !t.Final() {
-			t.Verdict, t.Via, t.Try = v, via, try
-		}
-	}
-	for _, r := range formatRanges(targets) {
-		m.add(verdictRecord(r, try, v, via))
+// SetResult records what came of a try for targets, given in rising order. A
+// target that has a final verdict keeps it.
+func (m *Message) SetResult(targets []int, try int, r Result) {
+	m.settle(targets, try, r)
+	for _, ranges := range formatRanges(targets) {
+		m.add(verdictRecord(ranges, try, r))
 	}
 }
 

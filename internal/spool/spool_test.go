@@ -136,7 +136,7 @@ func TestMessageThroughTheQueue(t *testing.T) {
 	if !reflect.DeepEqual(m.Envelope, env) {
 		t.Errorf("envelope: got %+v, want %+v", m.Envelope, env)
 	}
-	m.SetVerdict([]int{0}, 1, verdict.New(verdict.Later, "4.2.2", "box \"full\"\nreally ü"), "mx[192.0.2.1]")
+	m.SetResult([]int{0}, 1, Result{Verdict: verdict.New(verdict.Later, "4.2.2", "box \"full\"\nreally ü"), Via: "mx[192.0.2.1]", Passed: true, At: time.UnixMicro(1_800_000_000_000_002)})
 	m.SetNext(1, time.UnixMicro(1_800_000_100_000_000))
 	m.Owe(Notice{ID: id.New(), Kind: "delay", Targets: []int{0}})
 	m.SetHeld(true)

@@ -19,16 +19,26 @@ const maxText = 1000
 
 // Target is one place that a message goes to.
 type Target struct {
-	Kind    string // box, address, list, pipe; or none, for a recipient with no place to go
-	Value   string
-	Rcpt    string          // the address it is delivered for
-	Orig    int             // the recipient of the envelope that named it
-	Origin  string          // file and line, or table, that named it
-	Verdict verdict.Verdict // of the last try; the zero Verdict before the first
-	Via     string          // who said so: a host, or a file in the box
-	Try     int             // the try that Verdict came from
-	Failed  bool            // a failure notice is recorded
-	Delayed bool            // a delay notice is recorded
+	// Kind is box, address, list or pipe; none, for a recipient with no place to
+	// go; or same, where Value is the number of the target that stands for it too.
+	Kind      string
+	Value     string
+	Rcpt      string // the address it is delivered for
+	Orig      int    // the recipient of the envelope that named it
+	Origin    string // file and line, or table, that named it
+	Result           // of the last try; the zero Result before the first
+	Try       int    // that it came from
+	Failed    bool   // a failure notice is recorded
+	Delayed   bool   // a delay notice is recorded
+	Confirmed bool   // a success notice is recorded
+}
+
+// Result is what came of a try.
+type Result struct {
+	Verdict verdict.Verdict
+	Via     string    // who said so: a host, or a file in the box
+	Passed  bool      // the host that took the message answers for the reports too
+	At      time.Time // of the try, to the microsecond; zero where none was made
 }
 
 // Final reports whether nothing is left to try.
@@ -40,7 +50,7 @@ func (t *Target) Final() bool {
 // the moment it is recorded until it is recorded as sent.
 type Notice struct {
 	ID      string // of the message that tells it
-	Kind    string // failure or delay
+	Kind    string // failure, delay or success
 	Targets []int
 	Sent    bool
 }
@@ -60,10 +70,13 @@ type State struct {
 // note adds a notice, or to one that was begun.
 func (s *State) note(n Notice) {
 	for _, t := range n.Targets {
-		if n.Kind == "failure" {
+		switch n.Kind {
+		case "failure":
 			s.Targets[t].Failed = true
-		} else {
+		case "delay":
 			s.Targets[t].Delayed = true
+		case "success":
+			s.Targets[t].Confirmed = true
 		}
 	}
 	for i := range s.Notices { // the rest of a long list, or a repetition after a failed sync
@@ -149,13 +162,25 @@ func (s *State) applyVerdict(l attr.List) error {
 	if err != nil {
 		return err
 	}
-	for _, n := range numbers {
+	r := Result{Verdict: verdict.New(kind, l.Get("status"), l.Get("text")), Via: l.Get("via"), Passed: l.Get("dsn") == "passed"}
+	if _, ok := l.Lookup("at"); ok {
+		micros, err := l.Int("at")
+		if err != nil {
+			return err
+		}
+		r.At = time.UnixMicro(micros)
+	}
+	s.settle(numbers, try, r)
+	return nil
+}
+
+// settle gives targets the result of a try; a final one stays.
+func (s *State) settle(targets []int, try int, r Result) {
+	for _, n := range targets {
 		if t := &s.Targets[n]; !t.Final() {
-			t.Verdict = verdict.New(kind, l.Get("status"), l.Get("text"))
-			t.Via, t.Try = l.Get("via"), try
+			t.Result, t.Try = r, try
 		}
 	}
-	return nil
 }
 
 func (s *State) applyNext(l attr.List) error {
@@ -173,7 +198,7 @@ func (s *State) applyNext(l attr.List) error {
 
 func (s *State) applyNotice(l attr.List) error {
 	n := Notice{ID: l[0].Value, Kind: l.Get("kind")}
-	if !id.Valid(n.ID) || n.Kind != "failure" && n.Kind != "delay" {
+	if !id.Valid(n.ID) || n.Kind != "failure" && n.Kind != "delay" && n.Kind != "success" {
 		return fmt.Errorf("found notice %.40q of kind %.40q", n.ID, n.Kind)
 	}
 	var err error
@@ -229,15 +254,22 @@ func targetRecord(n int, t Target) attr.List {
 	}
 }
 
-func verdictRecord(ranges string, try int, v verdict.Verdict, via string) attr.List {
-	return attr.List{
-		{Name: "verdict", Value: v.Kind.String()},
+func verdictRecord(ranges string, try int, r Result) attr.List {
+	l := attr.List{
+		{Name: "verdict", Value: r.Verdict.Kind.String()},
 		{Name: "targets", Value: ranges},
 		{Name: "try", Value: strconv.Itoa(try)},
-		{Name: "status", Value: v.Status},
-		{Name: "via", Value: via[:min(len(via), maxText)]},
-		{Name: "text", Value: v.Text[:min(len(v.Text), maxText)]},
+		{Name: "status", Value: r.Verdict.Status},
+		{Name: "via", Value: r.Via[:min(len(r.Via), maxText)]},
+		{Name: "text", Value: r.Verdict.Text[:min(len(r.Verdict.Text), maxText)]},
 	}
+	if !r.At.IsZero() {
+		l.AddInt("at", r.At.UnixMicro())
+	}
+	if r.Passed {
+		l.Add("dsn", "passed")
+	}
+	return l
 }
 
 func nextRecord(try int, next time.Time) attr.List {

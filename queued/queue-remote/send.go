@@ -6,7 +6,6 @@ import (
 	"io"
 	"net/netip"
 
-	"posthorn/internal/addr"
 	"posthorn/internal/handover"
 	"posthorn/internal/verdict"
 	"posthorn/queued/queue-remote/internal/client"
@@ -54,6 +53,7 @@ type recipient struct {
 	final   bool            // no other host is to be asked
 	host    string
 	tls     string
+	dsn     bool // the host answers for the reports
 }
 
 // send does what r asks for and has a verdict for every recipient.
@@ -177,12 +177,12 @@ func (n *sending) note(v verdict.Verdict, at string) {
 }
 
 func (n *sending) message(part []int) client.Message {
-	rcpts := make([]addr.Address, len(part))
+	rcpts := make([]handover.Rcpt, len(part))
 	for i, p := range part {
 		rcpts[i] = n.r.Rcpts[p]
 	}
 	return client.Message{
-		From: n.r.From, Rcpts: rcpts, UTF8: n.r.UTF8, EightBit: n.r.Body == "8bitmime", Content: n.content,
+		From: n.r.From, Rcpts: rcpts, Mail: n.r.Mail, UTF8: n.r.UTF8, EightBit: n.r.Body == "8bitmime", Content: n.content,
 		Open: func() io.Reader { return io.NewSectionReader(n.body, 0, n.r.Size) },
 	}
 }
@@ -192,7 +192,7 @@ func (n *sending) message(part []int) client.Message {
 func (n *sending) take(part []int, o client.Outcome, h host, tls string) {
 	for i, p := range part {
 		v := o.Verdicts[i]
-		n.rcpts[p] = recipient{v, o.Unsure || v.Kind != verdict.Later, h.String(), tls}
+		n.rcpts[p] = recipient{v, o.Unsure || v.Kind != verdict.Later, h.String(), tls, o.DSN && v.Kind == verdict.Done}
 	}
 	if o.Err != nil {
 		n.s.log.HostFailed(n.r.ID, h.String(), "the conversation broke", o.Err)
@@ -211,7 +211,7 @@ func (n *sending) result() handover.RemoteResult {
 		if to.verdict.Kind == 0 {
 			to.verdict, to.host = n.fate, n.at
 		}
-		r.Rcpts = append(r.Rcpts, handover.RcptResult{Rcpt: a.String(), Verdict: to.verdict, Host: to.host})
+		r.Rcpts = append(r.Rcpts, handover.RcptResult{Rcpt: a.String(), Verdict: to.verdict, Host: to.host, DSN: to.dsn})
 		n.log(a.String(), to)
 	}
 	return r

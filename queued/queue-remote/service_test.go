@@ -109,7 +109,7 @@ func request(t *testing.T, hosts []handover.Host, rcpts ...string) handover.Remo
 		if err != nil {
 			t.Fatal(err)
 		}
-		r.Rcpts = append(r.Rcpts, a)
+		r.Rcpts = append(r.Rcpts, handover.Rcpt{Address: a})
 	}
 	return r
 }

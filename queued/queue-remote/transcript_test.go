@@ -29,10 +29,10 @@ func TestTranscript(t *testing.T) {
 	if !strings.HasSuffix(string(page), "\n\n"+indented) {
 		t.Error("doc/protocol/remote.md does not end with the transcript")
 	}
-	host := serve(t, hello()+`
-		C: MAIL FROM:<ann@example.org>
+	host := serve(t, hello("DSN")+`
+		C: MAIL FROM:<ann@example.org> RET=HDRS ENVID=QQ314159
 		S: 250 ok
-		C: RCPT TO:<bob@example.net>
+		C: RCPT TO:<bob@example.net> NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;bob@example.org
 		S: 250 ok
 		C: RCPT TO:<nobody@example.net>
 		S: 550 5.1.1 no such user

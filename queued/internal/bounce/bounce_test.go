@@ -3,6 +3,7 @@ package bounce
 import (
 	"bufio"
 	"bytes"
+	"encoding/base64"
 	"io"
 	"mime"
 	"mime/multipart"
@@ -26,8 +27,9 @@ func report() *Report {
 		About: "06habout00000000000000000000", Sender: addr.Address{Local: "ann", Domain: "test"},
 		Arrived: arrived, Until: arrived.Add(5 * 24 * time.Hour),
 		Rcpts: []Rcpt{
-			{addr.Address{Local: "bob", Domain: "b.example"}, "bob@b.example", verdict.New(verdict.Never, "5.1.1", "550 5.1.1 no such user"), "mx.b.example[192.0.2.1]"},
-			{addr.Address{Local: "list", Domain: "test"}, "carl@c.example", verdict.New(verdict.Never, "5.4.7", "too old"), ""},
+			{Original: addr.Address{Local: "bob", Domain: "b.example"}, Final: "bob@b.example", Action: Failed, At: arrived.Add(time.Minute),
+				Verdict: verdict.New(verdict.Never, "5.1.1", "550 5.1.1 no such user"), Via: "mx.b.example[192.0.2.1]"},
+			{Original: addr.Address{Local: "list", Domain: "test"}, Final: "carl@c.example", Action: Failed, Verdict: verdict.New(verdict.Never, "5.4.7", "too old")},
 		},
 	}
 }
@@ -38,7 +40,10 @@ const original = "Subject: hi\r\nFrom: ann@test\r\n\r\nsecret body\r\n"
 func parts(t *testing.T, r *Report, content string) (mail.Header, []string, []string) {
 	t.Helper()
 	var b bytes.Buffer
-	if err := r.Write(&b, strings.NewReader(content)); err != nil {
+	if err := r.Prepare(strings.NewReader(content)); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Write(&b); err != nil {
 		t.Fatal(err)
 	}
 	text := b.String()
@@ -50,7 +55,7 @@ func parts(t *testing.T, r *Report, content string) (mail.Header, []string, []st
 			t.Errorf("a line of %d bytes", len(line))
 		}
 	}
-	if !r.UTF8 && !ascii(text) {
+	if !r.EightBit() && !ascii([]byte(text)) {
 		t.Error("not ASCII")
 	}
 	m, err := mail.ReadMessage(&b)
@@ -74,8 +79,14 @@ func parts(t *testing.T, r *Report, content string) (mail.Header, []string, []st
 		if err != nil {
 			t.Fatal(err)
 		}
-		if p.Header.Get("Content-Transfer-Encoding") == "quoted-printable" {
-			body, _ = io.ReadAll(quotedprintable.NewReader(bytes.NewReader(body)))
+		switch p.Header.Get("Content-Transfer-Encoding") {
+		case "quoted-printable":
+			body, err = io.ReadAll(quotedprintable.NewReader(bytes.NewReader(body)))
+		case "base64":
+			body, err = io.ReadAll(base64.NewDecoder(base64.StdEncoding, bytes.NewReader(body)))
+		}
+		if err != nil {
+			t.Fatal(err)
 		}
 		types, bodies = append(types, p.Header.Get("Content-Type")), append(bodies, string(body))
 	}
@@ -120,6 +131,7 @@ func TestFailure(t *testing.T) {
 		{1, "Status", "5.1.1"}, {1, "Remote-MTA", "dns; mx.b.example"}, {1, "Diagnostic-Code", "smtp; 550 5.1.1 no such user"},
 		{2, "Final-Recipient", "rfc822; carl@c.example"}, {2, "Original-Recipient", ""},
 		{2, "Diagnostic-Code", "x-posthorn; too old"}, {2, "Remote-MTA", ""},
+		{1, "Last-Attempt-Date", "Sun, 22 Nov 2026 10:01:00 +0000"}, {2, "Last-Attempt-Date", ""}, {0, "Original-Envelope-Id", ""},
 	} {
 		if got := g[c.n].Get(c.name); got != c.value {
 			t.Errorf("recipient %d: %s: got %q, want %q", c.n, c.name, got, c.value)
@@ -139,6 +151,7 @@ func TestDelay(t *testing.T) {
 	r := report()
 	r.Kind = Delay
 	r.Rcpts = r.Rcpts[:1]
+	r.Rcpts[0].Action = Delayed
 	r.Rcpts[0].Verdict = verdict.New(verdict.Later, "4.4.1", "no answer")
 	_, _, bodies := parts(t, r, original)
 	g := groups(t, bodies[1])[1]
@@ -147,29 +160,101 @@ func TestDelay(t *testing.T) {
 	}
 }
 
+func TestWhatWasAskedComesBack(t *testing.T) {
+	r := report()
+	r.Kind, r.Envid = Success, "QQ 314159"
+	r.Rcpts[0].Orcpt, r.Rcpts[1].Orcpt = "rfc822;b+c@old.example", "x400;/s=carl/"
+	r.Rcpts[0].Action, r.Rcpts[1].Action = Relayed, Expanded
+	r.Rcpts[0].Verdict, r.Rcpts[1].Verdict = verdict.New(verdict.Done, "2.1.5", "250 2.1.5 ok"), verdict.Of(nil)
+	h, _, bodies := parts(t, r, original)
+	if h.Get("Subject") != "Your message has arrived" {
+		t.Errorf("got the subject %q", h.Get("Subject"))
+	}
+	g := groups(t, bodies[1])
+	for _, c := range []struct {
+		n           int
+		name, value string
+	}{
+		{0, "Original-Envelope-Id", "QQ 314159"}, {1, "Original-Recipient", "rfc822; b+c@old.example"}, {2, "Original-Recipient", "x400; /s=carl/"},
+		{1, "Action", "relayed"}, {2, "Action", "expanded"}, {1, "Status", "2.1.5"}, {2, "Status", "2.0.0"},
+		{1, "Remote-MTA", "dns; mx.b.example"}, {1, "Diagnostic-Code", ""}, {2, "Will-Retry-Until", ""},
+	} {
+		if got := g[c.n].Get(c.name); got != c.value {
+			t.Errorf("group %d: %s: got %q, want %q", c.n, c.name, got, c.value)
+		}
+	}
+}
+
 func TestUTF8(t *testing.T) {
 	r := report()
-	r.UTF8 = true
+	r.UTF8, r.MessageUTF8 = true, true
+	r.To = addr.Address{Local: "änn", Domain: "test"}
 	r.Rcpts[0].Original = addr.Address{Local: "jürgen", Domain: "b.example"}
-	r.Rcpts[0].Final = "jürgen@b.example"
-	_, types, bodies := parts(t, r, "Subject: grün\r\n\r\n")
-	if types[1] != "message/global-delivery-status" || types[2] != "message/global-headers" {
-		t.Errorf("got parts %q", types)
+	r.Rcpts[0].Final, r.Rcpts[0].Orcpt = "jürgen@b.example", "utf-8;jü+rgen@b.example"
+	h, types, bodies := parts(t, r, "Subject: grün\r\n\r\n")
+	if types[1] != "message/global-delivery-status" || types[2] != "message/global-headers" || h.Get("To") != "<änn@test>" {
+		t.Errorf("got parts %q to %s", types, h.Get("To"))
 	}
-	if got := groups(t, bodies[1])[1].Get("Final-Recipient"); got != "utf-8; jürgen@b.example" {
+	g := groups(t, bodies[1])[1]
+	if got := g.Get("Final-Recipient") + " " + g.Get("Original-Recipient"); got != "utf-8; jürgen@b.example utf-8; jü+rgen@b.example" {
 		t.Errorf("got %q", got)
 	}
-	if !strings.Contains(bodies[2], "grün") {
-		t.Errorf("got %q", bodies[2])
+	if !strings.Contains(bodies[2], "grün") || !strings.Contains(bodies[0], "<jürgen@b.example>") {
+		t.Errorf("got %q", bodies)
 	}
 
-	r.UTF8 = false // an alias led to an address that the message's own way did not need
-	_, _, bodies = parts(t, r, "Subject: gr\xfcn\r\n\r\n")
-	if got := groups(t, bodies[1])[1].Get("Final-Recipient"); got != `utf-8; j\x{FC}rgen@b.example` {
+	r = report() // the same for a sender whose host may know nothing of it
+	r.MessageUTF8 = true
+	r.Rcpts[0].Original = addr.Address{Local: "jürgen", Domain: "b.example"}
+	r.Rcpts[0].Final, r.Rcpts[0].Orcpt = "jürgen@b.example", "utf-8;jü+rgen@b.example"
+	_, types, bodies = parts(t, r, "Subject: grün\r\n\r\n")
+	if types[1] != "message/delivery-status" || types[2] != "message/global-headers" {
+		t.Errorf("in ASCII: got parts %q", types)
+	}
+	g = groups(t, bodies[1])[1]
+	if got := g.Get("Final-Recipient") + " " + g.Get("Original-Recipient"); got != `utf-8; j\x{FC}rgen@b.example utf-8; j\x{FC}\x{2B}rgen@b.example` {
 		t.Errorf("in ASCII: got %q", got)
 	}
-	if !strings.Contains(bodies[2], "gr\xfcn") {
-		t.Errorf("in ASCII: got header %q", bodies[2])
+	if !strings.Contains(bodies[2], "grün") || !strings.Contains(bodies[0], "<jürgen@b.example>") {
+		t.Errorf("in ASCII: got %q", bodies)
+	}
+
+	r.MessageUTF8 = false // a header that is neither ASCII nor said to be UTF-8
+	_, types, bodies = parts(t, r, "Subject: gr\xfcn\r\n\r\n")
+	if types[2] != "text/rfc822-headers" || !strings.Contains(bodies[2], "gr\xfcn") {
+		t.Errorf("other bytes: got %q, header %q", types, bodies[2])
+	}
+}
+
+func TestFull(t *testing.T) {
+	long := "Subject: x\r\n\r\n" + strings.Repeat("x", 5000) + "\r\n"
+	for _, c := range []struct {
+		name, content     string
+		utf8, messageUTF8 bool
+		kind              string
+		whole, eight      bool
+	}{
+		{"ASCII", original, false, false, "message/rfc822", true, false},
+		{"an 8-bit body", "Subject: x\r\n\r\ngr\xfcn\r\n", false, false, "message/rfc822", true, true},
+		{"an 8-bit header", "Subject: gr\xfcn\r\n\r\nx\r\n", false, false, "text/rfc822-headers", false, false},
+		{"a long line", long, false, false, "text/rfc822-headers", false, false},
+		{"UTF-8 for one who takes it", "Subject: grün\r\n\r\ngrün\r\n", true, true, "message/global", true, true},
+		{"UTF-8 for one who may not", "Subject: grün\r\n\r\n" + strings.Repeat("grün\r\n", 100), false, true, "message/global", true, false},
+		{"UTF-8 in a long line", "Subject: grün\r\n\r\n" + long, false, true, "message/global", true, false},
+		{"no line end", "Subject: x\r\n\r\nx", false, false, "message/rfc822", true, false},
+		{"empty", "", false, false, "message/rfc822", true, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := report()
+			r.Full, r.UTF8, r.MessageUTF8 = true, c.utf8, c.messageUTF8
+			_, types, bodies := parts(t, r, c.content)
+			if types[2] != c.kind || r.EightBit() != c.eight {
+				t.Errorf("got %s, 8-bit %t, want %s, %t", types[2], r.EightBit(), c.kind, c.eight)
+			}
+			if got := bodies[2] == c.content || bodies[2] == c.content+"\r\n"; got != c.whole {
+				t.Errorf("all of it: got %t, want %t: %q", got, c.whole, bodies[2])
+			}
+		})
 	}
 }
 

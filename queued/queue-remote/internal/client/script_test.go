@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"posthorn/internal/addr"
+	"posthorn/internal/handover"
 	"posthorn/queued/queue-remote/internal/script"
 )
 
@@ -65,7 +66,7 @@ func message(t *testing.T, text string, rcpts ...string) Message {
 		t.Fatal(err)
 	}
 	for _, r := range rcpts {
-		m.Rcpts = append(m.Rcpts, address(t, r))
+		m.Rcpts = append(m.Rcpts, handover.Rcpt{Address: address(t, r)})
 	}
 	return m
 }

@@ -9,13 +9,16 @@ import (
 	"strings"
 
 	"posthorn/internal/addr"
+	"posthorn/internal/dsn"
+	"posthorn/internal/handover"
 	"posthorn/internal/verdict"
 )
 
 // Message is what one transaction sends.
 type Message struct {
-	From     addr.Address
-	Rcpts    []addr.Address
+	From  addr.Address
+	Rcpts []handover.Rcpt
+	dsn.Mail
 	UTF8     bool             // the sender asked for SMTPUTF8
 	EightBit bool             // the sender declared BODY=8BITMIME
 	Content  Content          // what Scan found
@@ -34,6 +37,8 @@ type Outcome struct {
 	// that the server leaves. On a connection that had been idle this says
 	// nothing about the message.
 	Unheard bool
+	// DSN: the server was asked for the reports that the sender wants.
+	DSN bool
 	// Err is why the connection broke, for the log, or nil.
 	Err error
 }
@@ -70,7 +75,8 @@ func (c *Conn) Send(m Message) Outcome {
 	if err != nil {
 		t.settle(lost(err))
 	}
-	return Outcome{Verdicts: t.verdicts, Unsure: unsure, Unheard: len(t.todo) > 0 && !t.heard, Err: err}
+	_, reports := c.Ext("DSN")
+	return Outcome{Verdicts: t.verdicts, Unsure: unsure, Unheard: len(t.todo) > 0 && !t.heard, DSN: reports, Err: err}
 }
 
 // lost is the verdict for whoever waited when the connection broke.
@@ -108,7 +114,7 @@ func (t *transaction) check() {
 	}
 	_, utf8 := t.c.Ext("SMTPUTF8")
 	for i, a := range t.m.Rcpts {
-		if unsafe(a) {
+		if unsafe(a.Address) {
 			t.verdicts[i] = verdict.Of(errUnsafe)
 			continue
 		}
@@ -127,8 +133,10 @@ func (t *transaction) unfit() (v verdict.Verdict, refused bool) {
 	switch {
 	case unsafe(t.m.From):
 		return verdict.Of(errUnsafe), true
-	case !utf8 && (t.m.From.UTF8() || t.m.UTF8 && t.m.Content.HeaderUTF8):
-		return verdict.New(verdict.Never, "5.6.7", "the message needs SMTPUTF8, which the host does not offer"), true
+	case !utf8 && t.m.From.UTF8():
+		return verdict.New(verdict.Never, "5.6.7", "the sender's address needs SMTPUTF8, which the host does not offer"), true
+	case !utf8 && t.m.UTF8 && t.m.Content.HeaderUTF8: // RFC 6531 3.4
+		return verdict.New(verdict.Never, "5.6.9", "the message's header needs SMTPUTF8, which the host does not offer"), true
 	}
 	if v, refused = t.sevenBit(); refused {
 		return v, true
@@ -259,7 +267,7 @@ func (t *transaction) settled() bool { return t.c.broken || len(t.accepted()) ==
 func (t *transaction) commands(pipelining bool) []command {
 	queue := []command{{t.mail(), isMail}}
 	for _, i := range t.todo {
-		queue = append(queue, command{"RCPT TO:<" + t.m.Rcpts[i].String() + ">", i})
+		queue = append(queue, command{t.rcpt(t.m.Rcpts[i]), i})
 	}
 	if pipelining {
 		queue = append(queue, command{"DATA", isData})
@@ -281,11 +289,37 @@ func (t *transaction) mail() string {
 	if _, ok := t.c.Ext("SMTPUTF8"); ok && t.needsUTF8() {
 		b.WriteString(" SMTPUTF8")
 	}
+	if _, ok := t.c.Ext("DSN"); ok && t.m.Ret != "" {
+		b.WriteString(" RET=" + strings.ToUpper(string(t.m.Ret)))
+	}
+	if _, ok := t.c.Ext("DSN"); ok && t.m.Envid != "" {
+		b.WriteString(" ENVID=" + dsn.Xtext(t.m.Envid))
+	}
 	return b.String()
 }
 
+// rcpt is the RCPT command, with what the server can be asked of reports.
+func (t *transaction) rcpt(r handover.Rcpt) string {
+	line := "RCPT TO:<" + r.String() + ">"
+	if _, ok := t.c.Ext("DSN"); !ok {
+		return line
+	}
+	if r.Notify != 0 {
+		line += " NOTIFY=" + strings.ToUpper(r.Notify.String())
+	}
+	_, utf8 := t.c.Ext("SMTPUTF8")
+	if orcpt := dsn.Orcpt(r.Orcpt, utf8 && t.needsUTF8()); r.Orcpt != "" && len(orcpt) <= dsn.MaxOrcpt {
+		line += " ORCPT=" + orcpt
+	}
+	return line
+}
+
+// needsUTF8 decides for a server that offers SMTPUTF8: a message for which the
+// sender asked for it and that is ASCII all the same goes without. The header of
+// a part inside may be UTF-8 too, so bytes of the body count here.
 func (t *transaction) needsUTF8() bool {
-	if t.m.UTF8 || t.m.From.UTF8() {
+	found := t.m.Content
+	if t.m.From.UTF8() || t.m.UTF8 && (found.HeaderUTF8 || found.Body8Bit) {
 		return true
 	}
 	for _, i := range t.todo {
