@@ -45,7 +45,7 @@ check:
 	$(GO) vet ./...
 	$(STATICCHECK) ./...
 	$(GO) mod tidy -diff
-	mandoc -T lint -W warning doc/man/*.[158]
+	mandoc -T lint -W warning doc/man/*.[1-9]
 	shellcheck .ci/run $$(find scripts -type f -perm -u+x ! -name '*.go')
 
 install: all

@@ -7,6 +7,7 @@ import (
 	"go/token"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -134,3 +135,95 @@ func TestEventsArePaged(t *testing.T) {
 		}
 	}
 }
+
+// TestProgramsArePaged: each program that is installed has a page that begins
+// with its name, and each page that another refers to is there.
+func TestProgramsArePaged(t *testing.T) {
+	makefile, err := os.ReadFile("../Makefile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	programs := strings.Fields(strings.ReplaceAll(variable(string(makefile), "DAEMONS")+" "+variable(string(makefile), "ADMIN"), "\\\n", " "))
+	if len(programs) < 10 {
+		t.Fatalf("got only %d programs of the Makefile", len(programs))
+	}
+	for _, p := range programs {
+		p = filepath.Base(p)
+		if !anyPage(".Nm "+p+"\n", p, "posthorn-"+p) {
+			t.Errorf("%s: got no page with `.Nm %s`", p, p)
+		}
+	}
+	pages, _ := filepath.Glob("../doc/man/*.[0-9]")
+	for _, file := range pages {
+		for line := range strings.Lines(page(t, filepath.Base(file))) {
+			f := strings.Fields(line)
+			if len(f) < 3 || f[0] != ".Xr" || !strings.HasPrefix(f[1], "posthorn") {
+				continue
+			}
+			if _, err := os.Stat(filepath.Join("../doc/man", f[1]+"."+f[2])); err != nil {
+				t.Errorf("%s: refers to %s(%s), which is not there", filepath.Base(file), f[1], f[2])
+			}
+		}
+	}
+}
+
+// variable returns what a Makefile gives a variable, continued lines too.
+func variable(makefile, name string) string {
+	_, rest, _ := strings.Cut(makefile, "\n"+name)
+	_, rest, _ = strings.Cut(rest, "=")
+	for n := range len(rest) {
+		if rest[n] == '\n' && (n == 0 || rest[n-1] != '\\') {
+			return rest[:n]
+		}
+	}
+	return rest
+}
+
+// anyPage says whether a page of one of these names has the text.
+func anyPage(text string, names ...string) bool {
+	for _, name := range names {
+		found, _ := filepath.Glob("../doc/man/" + name + ".[0-9]")
+		for _, file := range found {
+			if b, err := os.ReadFile(file); err == nil && strings.Contains(string(b), text) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// TestProtocolsArePaged: each protocol that the code speaks has a document and
+// stands in posthorn-protocol(7).
+func TestProtocolsArePaged(t *testing.T) {
+	overview := page(t, "posthorn-protocol.7")
+	files, _ := filepath.Glob("../internal/*/*.go")
+	spoken := map[string]bool{}
+	for _, file := range files {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		for _, m := range protoPattern.FindAllStringSubmatch(string(b), -1) {
+			spoken[m[1]] = m[1] != "message" // a file: posthorn-spool(5)
+		}
+	}
+	if len(spoken) < 6 {
+		t.Fatalf("got only %d protocols in the code", len(spoken))
+	}
+	for name, yes := range spoken {
+		if !yes {
+			continue
+		}
+		if !strings.Contains(overview, "posthorn-"+name+"/1") {
+			t.Errorf("posthorn-%s/1 is not in posthorn-protocol(7)", name)
+		}
+		if _, err := os.Stat("../doc/protocol/" + name + ".md"); err != nil {
+			t.Errorf("posthorn-%s/1: %v", name, err)
+		}
+	}
+}
+
+var protoPattern = regexp.MustCompile(`"posthorn-([a-z]+)/1"`)
