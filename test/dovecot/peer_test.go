@@ -65,7 +65,7 @@ func owner() int {
 // test.
 func newPeer(t *testing.T, mail string) *peer {
 	t.Helper()
-	suite.Need(t, "doveadm")
+	suite.Need(t, "doveadm", libexec+"imap", libexec+"pop3")
 	dir, err := os.MkdirTemp("", "posthorn-dovecot")
 	if err != nil {
 		t.Fatal(err)
