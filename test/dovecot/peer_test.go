@@ -16,8 +16,8 @@ import (
 	"posthorn/test/suite"
 )
 
-// peer is Dovecot on one Maildir: its imap and pop3 programs and doveadm, each
-// started for one session as the owner of the mail. No daemon runs.
+// peer is Dovecot on one Maildir: its imap and pop3 programs, each started
+// for one session as the owner of the mail. No daemon runs.
 type peer struct{ dir, mail string }
 
 // config is Debian's default where it matters: its mailboxes with a special
@@ -65,7 +65,7 @@ func owner() int {
 // test.
 func newPeer(t *testing.T, mail string) *peer {
 	t.Helper()
-	suite.Need(t, "doveadm", libexec+"imap", libexec+"pop3")
+	suite.Need(t, libexec+"imap", libexec+"pop3")
 	dir, err := os.MkdirTemp("", "posthorn-dovecot")
 	if err != nil {
 		t.Fatal(err)
@@ -103,18 +103,6 @@ func (p *peer) command(name string, args ...string) *exec.Cmd {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(owner()), Gid: uint32(owner())}}
 	}
 	return cmd
-}
-
-// doveadm returns what Dovecot's tool prints.
-func (p *peer) doveadm(t *testing.T, stdin string, args ...string) string {
-	t.Helper()
-	cmd := p.command("doveadm", append([]string{"-f", "tab"}, args...)...)
-	cmd.Stdin = strings.NewReader(stdin)
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		t.Fatalf("doveadm %q: %v\n%s", args, err, out)
-	}
-	return string(out)
 }
 
 // libexec is where Debian has the programs of sessions.
