@@ -13,9 +13,9 @@
 //
 // # Who may send what
 //
-// A local recipient is taken from everybody, if authd knows it. Others are taken
-// from clients of relay-from on port 25 and from users who have logged in, and
-// from nobody else: the domain of the address as package addr parsed it decides,
+// A local recipient is taken from everybody, if authd knows it, and so is any in
+// a relay-domain. Others are taken from clients of relay-from on port 25 and from
+// users who have logged in, and from nobody else: the domain of the address as package addr parsed it decides,
 // no other character of it. The submission services take nothing without a
 // login, and a user only sends from addresses that are his, or the null address.
 // AUTH is offered by the submission services, over TLS.

@@ -105,7 +105,8 @@ func (s *session) check(ctx context.Context, to addr.Address) error {
 		return s.checkLocal(to)
 	}
 	denied := verdict.Fail(verdict.Never, "5.7.1", "relaying denied", nil)
-	if !s.conf.LocalDomain(to.Domain) && !s.mayRelay() {
+	relay := s.mayRelay() || s.conf.RelayDomain(to.Domain)
+	if !s.conf.LocalDomain(to.Domain) && !relay {
 		return denied
 	}
 	if to.UTF8() && !s.params.UTF8 { // RFC 6531 3.4
@@ -115,7 +116,7 @@ func (s *session) check(ctx context.Context, to addr.Address) error {
 	if err != nil {
 		return err
 	}
-	if !r.Local && !s.mayRelay() {
+	if !r.Local && !relay {
 		return denied
 	}
 	return nil

@@ -117,6 +117,19 @@ func TestRelayFrom(t *testing.T) {
 	c.do("MAIL FROM:<ann@here.test>", "530 5.7.0")
 }
 
+// TestRelayDomain: from everybody, and for that domain alone.
+func TestRelayDomain(t *testing.T) {
+	r := start(t, func(c *conf.Config) { c.RelayDomains = []string{"far.test"} })
+	c := r.dial("smtp")
+	c.mail("x@other.test", "anybody@far.test", "x: y\r\n\r\n", "250 ")
+	if got := r.bag.last(t).env; got.Origin != "smtp" || got.Rcpts[0].String() != "anybody@far.test" {
+		t.Errorf("got %+v", got)
+	}
+	c.do("MAIL FROM:<x@other.test>", "250 ")
+	c.do("RCPT TO:<a@b.far.test>", "550 5.7.1")
+	c.do("RCPT TO:<a@other.test>", "550 5.7.1")
+}
+
 func TestSubmission(t *testing.T) {
 	for _, service := range []string{"submission", "submissions"} {
 		t.Run(service, func(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -22,18 +23,19 @@ type Config struct {
 	File    string   // where it was read from
 	Folders []string // where it and what it includes were read from: what a reload reads
 
-	Hostname    string
-	Domains     []string // local domains, lower case; the first is that of users without one
-	TLS         []string // files with key and chain; the first is for clients that name no host
-	MailRoot    string
-	Postmaster  string
-	RelayFrom   []netip.Prefix
-	SystemUsers bool
-	MinUID      int
-	CreateHomes bool
-	MailShared  bool
-	Node        string // in Maildir file names; the hostname unless set
-	Delimiter   string // between user and detail
+	Hostname     string
+	Domains      []string // local domains, lower case; the first is that of users without one
+	RelayDomains []string // domains of other hosts whose mail is taken from everybody
+	TLS          []string // files with key and chain; the first is for clients that name no host
+	MailRoot     string
+	Postmaster   string
+	RelayFrom    []netip.Prefix
+	SystemUsers  bool
+	MinUID       int
+	CreateHomes  bool
+	MailShared   bool
+	Node         string // in Maildir file names; the hostname unless set
+	Delimiter    string // between user and detail
 
 	SpecialUse map[string][]string // a mailbox's name to the attributes that LIST gives it
 
@@ -180,6 +182,11 @@ func (c *Config) finish() error {
 	if len(c.Domains) == 0 {
 		return fmt.Errorf("%s: found no domain, expected a line such as: domain example.org", c.File)
 	}
+	for _, d := range c.RelayDomains {
+		if c.LocalDomain(d) {
+			return fmt.Errorf("%s: found %s as domain and as relay-domain, expected one of them", c.File, d)
+		}
+	}
 	if !c.offered() {
 		c.Listen = append(c.Listen, c.defaultListen()...)
 	}
@@ -236,6 +243,10 @@ func (c *Config) LocalDomain(d string) bool {
 	}
 	return false
 }
+
+// RelayDomain reports whether mail for d, a domain of other hosts, is taken from
+// everybody. d is lower case.
+func (c *Config) RelayDomain(d string) bool { return slices.Contains(c.RelayDomains, d) }
 
 // Socket returns the path of the socket that the daemons know as name.
 func (c *Config) Socket(name string) string { return filepath.Join(c.RunDir, name+".sock") }

@@ -126,6 +126,7 @@ func TestErrors(t *testing.T) {
 		{"no hostname", "domain example.org\n", ": found no hostname, expected"},
 		{"no domain", "hostname a.example\n", ": found no domain, expected"},
 		{"implicit TLS without certificate", minimal + "listen imaps *:993\n", ":3: listen: found imaps without a certificate"},
+		{"ours and another's", minimal + "relay-domain example.net example.org\n", ": found example.org as domain and as relay-domain"},
 		{"LMTP for everybody", minimal + "listen lmtp *:24\n", ":3: listen: found every address, expected one"},
 		{"LMTP nowhere", minimal + "listen lmtp lmtp.sock\n", ":3: listen: found \"lmtp.sock\", expected the path"},
 		{"a socket of SMTP", minimal + "listen smtp /s mode=0600\n", ":3: listen: found the option mode=, expected none"},
@@ -164,7 +165,7 @@ func TestListenLMTP(t *testing.T) {
 // TestDirectives has a good and a bad value for every directive of the table.
 func TestDirectives(t *testing.T) {
 	samples := map[string]struct{ good, bad string }{
-		"hostname": {"mx.example.org", "mx..example"}, "domain": {"a.example b.example", "a b_@"},
+		"hostname": {"mx.example.org", "mx..example"}, "domain": {"a.example b.example", "a b_@"}, "relay-domain": {"a.example b.example", "a b_@"},
 		"tls": {"/etc/x.pem /etc/y.pem", "x.pem"}, "mail-root": {"/mail", "mail"}, "postmaster": {"ann@example.org", "ann"},
 		"relay-from": {"127.0.0.0/8 ::1 192.0.2.1", "example.org"}, "system-users": {"yes", "maybe"}, "min-uid": {"500", "0"},
 		"create-homes": {"yes", "1"}, "mail-shared": {"yes", "true"}, "node": {"a", "a/b"}, "recipient-delimiter": {"+-", "§"},

@@ -36,7 +36,9 @@ func directive(name string) *Directive {
 var directives = []Directive{
 	{"hostname", "name", "", false, true, "name of this host in greetings, trace lines and EHLO",
 		text(func(c *Config) *string { return &c.Hostname }, checkDomain)},
-	{"domain", "name …", "", true, false, "domains whose mail is delivered here", setDomains},
+	{"domain", "name …", "", true, false, "domains whose mail is delivered here", domains(func(c *Config) *[]string { return &c.Domains })},
+	{"relay-domain", "name …", "", true, false, "domains whose mail is taken from everybody and sent on",
+		domains(func(c *Config) *[]string { return &c.RelayDomains })},
 	{"tls", "file …", "", true, false, "PEM files with a key and its certificate chain", setTLS},
 	{"mail-root", "folder", "/var/mail/posthorn", false, true, "where users without a home have their mail",
 		text(func(c *Config) *string { return &c.MailRoot }, checkPath)},
@@ -274,21 +276,25 @@ func parseSize(s string) (int64, error) {
 	return int64(n) << shift, nil
 }
 
-func setDomains(c *Config, l line) error {
-	values, err := l.several()
-	if err != nil {
-		return err
-	}
-	for _, v := range values {
-		d, err := checkDomain(v)
+// domains adds to a list of names.
+func domains(field func(*Config) *[]string) func(*Config, line) error {
+	return func(c *Config, l line) error {
+		values, err := l.several()
 		if err != nil {
 			return err
 		}
-		if !slices.Contains(c.Domains, d) {
-			c.Domains = append(c.Domains, d)
+		list := field(c)
+		for _, v := range values {
+			d, err := checkDomain(v)
+			if err != nil {
+				return err
+			}
+			if !slices.Contains(*list, d) {
+				*list = append(*list, d)
+			}
 		}
+		return nil
 	}
-	return nil
 }
 
 func setTLS(c *Config, l line) error {

@@ -40,7 +40,7 @@ func deliverRequest() DeliverRequest {
 func remoteRequest() RemoteRequest {
 	return RemoteRequest{
 		ID: id.New(), Try: 1, Body: "8bitmime", UTF8: true, Offset: 1, Size: 2, Destination: "b.example",
-		Hosts: []Host{{"mx1.b.example", "25"}, {"192.0.2.1", "26"}}, TLS: "may", Login: "u:p:q", CAFile: "/etc/ca",
+		Hosts: []Host{{"mx1.b.example", "25"}, {"192.0.2.1", "26"}}, TLS: "may", Login: "u:p:q", CAFile: "/etc/ca", LMTP: true,
 		Mail: dsn.Mail{Ret: dsn.Hdrs, Envid: "an id"},
 		Rcpts: []Rcpt{
 			{addr.Address{Local: "bob", Domain: "b.example"}, dsn.Rcpt{Orcpt: "rfc822;b@c.example", Notify: dsn.Success}},
@@ -109,7 +109,7 @@ func TestBadRequestsAreRefused(t *testing.T) {
 		}
 	}
 	for _, c := range []struct{ name, value string }{
-		{"request", "other"}, {"id", ""}, {"try", "-1"}, {"tls", "maybe"}, {"body", "binary"}, {"utf8", "1"}, {"rcpt", "bob"},
+		{"request", "other"}, {"id", ""}, {"try", "-1"}, {"tls", "maybe"}, {"body", "binary"}, {"utf8", "1"}, {"rcpt", "bob"}, {"protocol", "uucp"},
 	} {
 		if _, err := DecodeRemote(set(r, c.name, c.value)); err == nil {
 			t.Errorf("remote with %s=%s: got no error", c.name, c.value)

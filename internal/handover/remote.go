@@ -21,7 +21,7 @@ const (
 )
 
 // Host is one place to try: a name, looked up by queue-remote, or an IP
-// address, and a port.
+// address, and a port; with LMTP also the path of a Unix socket, without a port.
 type Host struct{ Name, Port string }
 
 // RemoteRequest asks to send one message to one destination.
@@ -38,6 +38,7 @@ type RemoteRequest struct {
 	TLS          string // may, require, none or implicit
 	Login        string // "user:password" for a smarthost, or ""
 	CAFile       string // whose certificates count for require; "" for the system's
+	LMTP         bool   // RFC 2033 instead of SMTP
 	Rcpts        []Rcpt
 }
 
@@ -80,6 +81,9 @@ func (r RemoteRequest) Encode() attr.List {
 	l.Add("tls", r.TLS)
 	l.Add("login", r.Login)
 	l.Add("cafile", r.CAFile)
+	if r.LMTP {
+		l.Add("protocol", "lmtp")
+	}
 	for _, rcpt := range r.Rcpts {
 		l.Add("rcpt", rcpt.String())
 		rcpt.Rcpt.Add(&l)
@@ -115,6 +119,13 @@ func (r *RemoteRequest) readLists(l attr.List) error {
 	case "may", "require", "none", "implicit":
 	default:
 		return fmt.Errorf("tls: found %.40q, expected may, require, none or implicit", r.TLS)
+	}
+	switch p := l.Get("protocol"); p {
+	case "", "smtp":
+	case "lmtp":
+		r.LMTP = true
+	default:
+		return fmt.Errorf("protocol: found %.40q, expected smtp or lmtp", p)
 	}
 	if r.Body != "7bit" && r.Body != "8bitmime" {
 		return fmt.Errorf("body: found %.40q, expected 7bit or 8bitmime", r.Body)

@@ -20,6 +20,8 @@ type Route struct {
 	Host      string
 	Port      string // "" means the usual one
 	Bracketed bool   // Host is used as it is, without looking for its MX
+	LMTP      bool   // RFC 2033 is spoken there; Host is used as it is
+	Socket    string // path of a Unix socket, instead of Host and Port
 
 	// Refuse, when set, is the answer instead of a delivery.
 	Refuse *verdict.Verdict
@@ -124,10 +126,12 @@ func parseRoute(line string) (Route, error) {
 	switch kind {
 	case "smtp":
 		err = r.setHost(rest)
+	case "lmtp":
+		err = r.setLMTP(rest)
 	case "error":
 		err = r.setRefusal(rest)
 	default:
-		err = fmt.Errorf("found %.100q, expected smtp:host, smtp:[host]:port, smtp: or error:5.x.x text", value)
+		err = fmt.Errorf("found %.100q, expected smtp:host, smtp:[host]:port, smtp:, lmtp:host:port, lmtp:unix:/path or error:5.x.x text", value)
 	}
 	return r, err
 }
@@ -153,6 +157,38 @@ func routeKey(s string) (string, error) {
 	}
 	return d, nil
 }
+
+// lmtpPort is where LMTP is looked for unless a port is written; RFC 2033 5 only
+// forbids that of SMTP.
+const lmtpPort = "24"
+
+// setLMTP reads unix:/path, or a host as setHost does. No MX record leads to
+// LMTP.
+func (r *Route) setLMTP(s string) error {
+	r.LMTP = true
+	if path, ok := strings.CutPrefix(s, "unix:"); ok {
+		if !strings.HasPrefix(path, "/") || strings.ContainsAny(path, " \t") || len(path) > maxSocket {
+			return fmt.Errorf("found the socket %.100q, expected a path from / of at most %d bytes", path, maxSocket)
+		}
+		r.Socket = path
+		return nil
+	}
+	if err := r.setHost(s); err != nil {
+		return err
+	}
+	switch {
+	case r.Host == "":
+		return fmt.Errorf("found %.100q, expected lmtp:host:port or lmtp:unix:/path", "lmtp:"+s)
+	case r.Port == "25": // RFC 2033 5
+		return errors.New("found LMTP on port 25, expected another: that is SMTP's")
+	case r.Port == "":
+		r.Port = lmtpPort
+	}
+	return nil
+}
+
+// maxSocket is what fits a socket's address (unix(7)).
+const maxSocket = 107
 
 // setHost reads host, host:port, [host] or [host]:port.
 func (r *Route) setHost(s string) error {

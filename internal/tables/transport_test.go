@@ -17,6 +17,9 @@ six.example        smtp:[IPv6:2001:db8::1]:25
 port.example       smtp:relay.example.net:587
 gone.example       error:5.1.6 moved away
 busy.example       error:4.7.1 not now
+box.example        lmtp:mx.box.example:2424
+box6.example       lmtp:[::1]
+sock.example       lmtp:unix:/run/dovecot/lmtp
 `
 
 func TestTransport(t *testing.T) {
@@ -32,7 +35,10 @@ func TestTransport(t *testing.T) {
 		"a@sub.example.com":          "  false 4",
 		"a@six.example":              "2001:db8::1 25 true 6",
 		"a@port.example":             "relay.example.net 587 false 7",
-		"a@xn--bcher-kva.example":    "idn  true 10",
+		"a@xn--bcher-kva.example":    "idn  true 13",
+		"a@box.example":              "lmtp mx.box.example 2424",
+		"a@box6.example":             "lmtp ::1 24",
+		"a@sock.example":             "lmtp /run/dovecot/lmtp ",
 		"a@gone.example":             "never 5.1.6 moved away",
 		"a@busy.example":             "later 4.7.1 not now",
 		"a@other.example":            "none",
@@ -49,6 +55,8 @@ func TestTransport(t *testing.T) {
 		switch {
 		case !ok:
 			got = "none"
+		case r.LMTP:
+			got = fmt.Sprintf("lmtp %s %s", r.Host+r.Socket, r.Port)
 		case r.Refuse != nil:
 			got = fmt.Sprintf("%v %s %s", r.Refuse.Kind, r.Refuse.Status, r.Refuse.Text)
 		}
@@ -69,7 +77,8 @@ func TestTransportForAll(t *testing.T) {
 }
 
 func TestTransportRefuses(t *testing.T) {
-	for _, line := range []string{"example.com", " example.com smtp:x", "example.com lmtp:x", "example.com local:", "example.com smtp:[x",
+	for _, line := range []string{"example.com", " example.com smtp:x", "example.com lmtp:", "example.com lmtp:x:25", "example.com lmtp:unix:run/x",
+		"example.com lmtp:unix:/a b", "example.com lmtp:unix:/" + strings.Repeat("x", 107), "example.com lmtp:[::1", "example.com local:", "example.com smtp:[x",
 		"example.com smtp:[]", "example.com smtp:[x]25", "example.com smtp:x:0", "example.com smtp:x:99999", "example.com smtp:192.0.2.1",
 		"example.com smtp:a b", "example.com error:5.1.1", "example.com error:2.0.0 fine", "example.com error:5.1 text",
 		"example.com error:5.01.1 text", "exa_mple..com smtp:x", "a@ smtp:x", "example.com smtp:x\nEXAMPLE.com smtp:y"} {

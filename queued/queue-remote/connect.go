@@ -23,7 +23,10 @@ var errSelf = errors.New("the host is this mail system itself")
 
 // lookup returns the addresses of one host of the list, none when there are
 // none or nobody can say, which is noted.
-func (n *sending) lookup(ctx context.Context, h handover.Host) []netip.AddrPort {
+func (n *sending) lookup(ctx context.Context, h handover.Host) []host {
+	if n.r.LMTP && strings.HasPrefix(h.Name, "/") {
+		return []host{{name: h.Name, socket: true}}
+	}
 	port, err := strconv.ParseUint(h.Port, 10, 16)
 	if err != nil {
 		n.note(verdict.New(verdict.Later, "4.3.5", "the port of the host is not a number"), h.Name)
@@ -33,10 +36,10 @@ func (n *sending) lookup(ctx context.Context, h handover.Host) []netip.AddrPort 
 	if !ok {
 		ips, _, err = n.s.resolver.LookupHost(ctx, h.Name)
 	}
-	var list []netip.AddrPort
+	var list []host
 	for _, ip := range ips {
 		if !ip.IsUnspecified() && !ip.IsMulticast() {
-			list = append(list, netip.AddrPortFrom(ip, uint16(port)))
+			list = append(list, host{name: h.Name, addr: netip.AddrPortFrom(ip, uint16(port))})
 		}
 	}
 	if len(list) == 0 {
@@ -102,7 +105,7 @@ func (n *sending) begin(ctx context.Context, h host, policy string) (*client.Con
 		return nil, err
 	}
 	cf := n.s.conf.Load()
-	c := client.New(nc, client.Options{Hostname: cf.Hostname, Timeout: cf.RemoteTimeout, Grace: grace})
+	c := client.New(nc, client.Options{Hostname: cf.Hostname, LMTP: n.r.LMTP, Timeout: cf.RemoteTimeout, Grace: grace})
 	stop := c.Watch(ctx)
 	defer stop()
 	if err := n.prepare(c, h, policy, cf); err != nil {
@@ -120,8 +123,12 @@ func isRefused(err error) bool {
 // dial connects, and shakes hands where TLS comes first.
 func (n *sending) dial(ctx context.Context, h host, policy string) (net.Conn, error) {
 	cf := n.s.conf.Load()
-	d := net.Dialer{Timeout: cf.ConnectTimeout, LocalAddr: bindAddr(cf, h.addr.Addr())}
-	nc, err := d.DialContext(ctx, "tcp", h.addr.String())
+	d := net.Dialer{Timeout: cf.ConnectTimeout}
+	network, at := "unix", h.name
+	if !h.socket {
+		network, at, d.LocalAddr = "tcp", h.addr.String(), bindAddr(cf, h.addr.Addr())
+	}
+	nc, err := d.DialContext(ctx, network, at)
 	if err != nil {
 		return nil, verdict.Fail(verdict.Later, "4.4.1", "cannot connect to "+h.String()+": "+reason(err), err)
 	}
@@ -210,7 +217,7 @@ func (n *sending) prepare(c *client.Conn, h host, policy string, cf *conf.Config
 	}
 	// On ports other than that of MX hosts, a host of our name may well be a
 	// filter on the same machine.
-	if strconv.Itoa(int(h.addr.Port())) == cf.RemotePort && c.Calls(cf.Hostname) {
+	if !n.r.LMTP && strconv.Itoa(int(h.addr.Port())) == cf.RemotePort && c.Calls(cf.Hostname) {
 		return verdict.Fail(verdict.Never, "5.4.6", "the mail loops back to this system", errSelf)
 	}
 	if err := n.encrypt(c, h, policy); err != nil {

@@ -154,7 +154,7 @@ func TestLoginInClear(t *testing.T) {
 
 func host1(t *testing.T, address string) host {
 	t.Helper()
-	return host{"mx.example", netip.MustParseAddrPort(address)}
+	return host{name: "mx.example", addr: netip.MustParseAddrPort(address)}
 }
 
 func TestOwnListener(t *testing.T) {

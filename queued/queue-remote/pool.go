@@ -19,6 +19,7 @@ const (
 type way struct {
 	host               host
 	tls, login, cafile string
+	lmtp               bool
 }
 
 // kept is a conversation that waits for more mail.

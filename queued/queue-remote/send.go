@@ -20,12 +20,16 @@ const (
 
 // host is one address of one host of the list.
 type host struct {
-	name string // of the list
-	addr netip.AddrPort
+	name   string // of the list
+	addr   netip.AddrPort
+	socket bool // name is the path of a Unix socket, and there is no addr
 }
 
-// String is "name[address]".
+// String is "name[address]". The path of a socket is nothing for a report.
 func (h host) String() string {
+	if h.socket {
+		return "localhost"
+	}
 	ip := h.addr.Addr().String()
 	if h.name == ip {
 		return "[" + ip + "]"
@@ -97,8 +101,8 @@ func (n *sending) open() []int {
 // walk tries the hosts in their order until nobody is left to send to.
 func (n *sending) walk(ctx context.Context) {
 	for _, h := range n.r.Hosts {
-		for _, a := range n.lookup(ctx, h) {
-			if len(n.open()) == 0 || !n.try(ctx, host{h.Name, a}) {
+		for _, at := range n.lookup(ctx, h) {
+			if len(n.open()) == 0 || !n.try(ctx, at) {
 				return
 			}
 		}
@@ -110,7 +114,7 @@ func (n *sending) try(ctx context.Context, h host) (next bool) {
 	if n.tried++; n.tried > maxAddresses {
 		return false
 	}
-	w := way{h, n.r.TLS, n.r.Login, n.r.CAFile}
+	w := way{h, n.r.TLS, n.r.Login, n.r.CAFile, n.r.LMTP}
 	for k := n.s.pool.take(w); k != nil; k = n.s.pool.take(w) {
 		if n.converse(ctx, k) {
 			return n.more(ctx)

@@ -9,6 +9,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"net/netip"
 	"slices"
 	"time"
@@ -37,6 +38,7 @@ type Route struct {
 	TLS    string // may, require, none or implicit
 	Login  string // user:password, or ""
 	CAFile string
+	LMTP   bool            // RFC 2033; Host may be the path of a Unix socket then
 	Chosen bool            // the administrator wrote Domain; it is not the recipient's
 	Refuse verdict.Verdict // instead of a way, when its Kind is set
 }
@@ -113,6 +115,8 @@ func (r *Router) byTransport(t tables.Route, rcpt addr.Address) Route {
 	}
 	var route Route
 	switch {
+	case t.LMTP:
+		return byLMTP(t)
 	case t.Host == "":
 		route = r.byDomain(rcpt.Domain)
 	case t.Bracketed:
@@ -126,6 +130,15 @@ func (r *Router) byTransport(t tables.Route, rcpt addr.Address) Route {
 		route.Name += ":" + t.Port
 	}
 	return route
+}
+
+// byLMTP is the route to a host that the administrator trusts with mail for
+// boxes: its TLS is wished for, whatever hosts of other domains have to show.
+func byLMTP(t tables.Route) Route {
+	if t.Socket != "" {
+		return Route{Name: "lmtp:unix:" + t.Socket, Host: t.Socket, TLS: "none", LMTP: true}
+	}
+	return Route{Name: "lmtp:" + net.JoinHostPort(t.Host, t.Port), Host: t.Host, Port: t.Port, TLS: "may", LMTP: true}
 }
 
 // byDomain is the route to the MX hosts of a domain; an address literal names

@@ -230,7 +230,8 @@ func TestChoice(t *testing.T) {
 		"smarthost ann@test relay.example:25\nsmarthost @b.test [192.0.2.5]:465 tls=implicit\n"
 	const transport = "route.example smtp:[192.0.2.6]:2525\nmx.example smtp:two.example\n" +
 		".sub.example error:5.7.1 not for you\nboss@two.example smtp:[boss.example]\n" +
-		"later.example error:4.3.2 come back\nown.example smtp:\nliteral.example smtp:[IPv6:2001:db8::5]:26\n"
+		"later.example error:4.3.2 come back\nown.example smtp:\nliteral.example smtp:[IPv6:2001:db8::5]:26\n" +
+		"box.example lmtp:[::1]:2424\nsock.example lmtp:unix:/run/s\n"
 	for _, c := range []struct{ name, conf, from, rcpt, want string }{
 		{"plain MX", "", "x@test", "y@two.example", "two.example two.example//25/may"},
 		{"transport, brackets and port", "", "x@test", "y@route.example", "192.0.2.6:2525 /192.0.2.6/2525/may"},
@@ -239,6 +240,8 @@ func TestChoice(t *testing.T) {
 		{"transport before smarthost", smarthosts, "x@test", "y@route.example", "192.0.2.6:2525 /192.0.2.6/2525/may"},
 		{"transport against the smarthost", smarthosts, "x@test", "y@own.example", "own.example own.example//25/may"},
 		{"transport, IPv6 literal", "", "x@test", "y@literal.example", "2001:db8::5:26 /2001:db8::5/26/may"},
+		{"LMTP", "remote-tls require\n" + smarthosts, "x@test", "y@box.example", "lmtp:[::1]:2424 /::1/2424/may lmtp"},
+		{"LMTP at a socket", "", "x@test", "y@sock.example", "lmtp:unix:/run/s //run/s//none lmtp"},
 		{"smarthost for all", smarthosts, "x@test", "y@two.example", "relay.example:587 /relay.example/587/require me:pass word"},
 		{"smarthost for the null sender", smarthosts, "", "y@two.example", "relay.example:587 /relay.example/587/require me:pass word"},
 		{"smarthost of a sender, by MX", smarthosts, "Ann@test", "y@two.example", "relay.example:25 relay.example//25/may"},
@@ -247,6 +250,9 @@ func TestChoice(t *testing.T) {
 		r := router(t, c.conf, transport)
 		got := r.Choose(address(t, c.from), address(t, c.rcpt))
 		s := strings.TrimSpace(fmt.Sprintf("%s %s/%s/%s/%s %s", got.Name, got.Domain, got.Host, got.Port, got.TLS, got.Login))
+		if got.LMTP {
+			s += " lmtp"
+		}
 		if s != c.want {
 			t.Errorf("%s: got %q, want %q", c.name, s, c.want)
 		}

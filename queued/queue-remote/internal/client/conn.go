@@ -14,6 +14,7 @@ import (
 // Options are what a conversation needs to know.
 type Options struct {
 	Hostname string // what we call ourselves in EHLO
+	LMTP     bool   // RFC 2033: LHLO, and a reply to the message for each recipient
 	// Timeout is how long a server may take for a reply to a command, and a
 	// block of the message to leave. RFC 5321 4.5.3.2 asks for 5 minutes. The
 	// reply to the end of the message has twice as long.
@@ -138,19 +139,23 @@ func (c *Conn) Greet() error {
 }
 
 // Hello sends EHLO, and HELO when the server refuses that for good
-// (RFC 5321 3.2).
+// (RFC 5321 3.2); with LMTP it sends LHLO alone (RFC 2033 4.1).
 func (c *Conn) Hello() error {
 	c.ext = nil
-	r, err := c.ask("EHLO " + c.o.Hostname)
-	if err == nil && r.class() == 5 {
+	verb := "EHLO"
+	if c.o.LMTP {
+		verb = "LHLO"
+	}
+	r, err := c.ask(verb + " " + c.o.Hostname)
+	if err == nil && r.class() == 5 && !c.o.LMTP {
 		r, err = c.ask("HELO " + c.o.Hostname)
 		r.Lines = r.Lines[:min(len(r.Lines), 1)]
 	}
 	if err != nil {
-		return fmt.Errorf("EHLO: %w", err)
+		return fmt.Errorf("%s: %w", verb, err)
 	}
 	if r.class() != 2 {
-		return &Refused{"EHLO", r}
+		return &Refused{verb, r}
 	}
 	c.introduce(r)
 	c.ext = extensions(r.Lines[1:])

@@ -14,10 +14,11 @@ const minRate = 500
 var (
 	errLocal   = errors.New("reading the message")           // our own file failed
 	errStopped = errors.New("message: we are asked to stop") // before its end went out
+	errLeft    = errors.New("end of message: the server left")
 )
 
 // data sends the message and its end and takes the reply for everybody who was
-// accepted.
+// accepted, or with LMTP the reply for each.
 func (t *transaction) data() (unsure bool, err error) {
 	c := t.c
 	if err := t.stream(); err != nil {
@@ -27,15 +28,44 @@ func (t *transaction) data() (unsure bool, err error) {
 		}
 		return t.early(err)
 	}
-	r, err := c.reply(2 * c.o.Timeout) // RFC 5321 4.5.3.2.6
-	c.answeredEnd()
-	if err != nil {
-		return true, fmt.Errorf("end of message: %w", err)
+	defer c.answeredEnd()
+	if c.o.LMTP {
+		return t.each()
 	}
-	if r.class() == 3 {
-		c.broken = true
+	r, err := t.judgement()
+	if err != nil {
+		return true, err
 	}
 	t.settle(r.Verdict())
+	return false, nil
+}
+
+// judgement reads a reply to the end of a message.
+func (t *transaction) judgement() (Reply, error) {
+	r, err := t.c.reply(2 * t.c.o.Timeout) // RFC 5321 4.5.3.2.6
+	if err != nil {
+		return r, fmt.Errorf("end of message: %w", err)
+	}
+	if r.class() == 3 {
+		t.c.broken = true
+	}
+	return r, nil
+}
+
+// each takes the reply for each recipient that was accepted, in the order of the
+// RCPTs (RFC 2033 4.2). Where they end early those that are left are later.
+func (t *transaction) each() (unsure bool, err error) {
+	for _, i := range t.accepted() {
+		r, err := t.judgement()
+		if err != nil {
+			return true, err
+		}
+		t.verdicts[i] = r.Verdict()
+		if t.c.broken { // Nothing that follows is an answer.
+			t.settle(lost(errLeft))
+			return true, nil
+		}
+	}
 	return false, nil
 }
 

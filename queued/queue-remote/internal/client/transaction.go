@@ -204,6 +204,10 @@ func (t *transaction) run() (unsure bool, err error) {
 // (RFC 2920 3.1). Everybody has a verdict by now: what fails here only makes the
 // connection useless.
 func (t *transaction) abandon(go354 bool) {
+	if go354 && t.c.o.LMTP { // RFC 2033 4.2 has no reply to a message for nobody
+		t.c.Close()
+		return
+	}
 	if go354 && !t.c.broken {
 		if _, err := t.c.ask("."); err != nil {
 			return

@@ -29,7 +29,7 @@ type Server struct {
 	messages []string
 }
 
-// Serve starts a server on addr, such as "127.0.0.1:0", that takes a connection
+// Serve starts a server on addr, such as "127.0.0.1:0" or the path of a Unix socket, that takes a connection
 // and performs the script, one step a line:
 //
 //	S: text     sends a line
@@ -46,7 +46,11 @@ type Server struct {
 // closed after the last step.
 func Serve(t testing.TB, addr string, cert tls.Certificate, script string, hooks ...func()) *Server {
 	t.Helper()
-	l, err := net.Listen("tcp", addr)
+	network := "tcp"
+	if strings.HasPrefix(addr, "/") {
+		network = "unix"
+	}
+	l, err := net.Listen(network, addr)
 	if err != nil {
 		t.Fatal(err)
 	}
