@@ -120,7 +120,7 @@ func TestDeleteAndRename(t *testing.T) {
 	d.want(`LIST "" A*`, `* LIST (\HasChildren) "." "A"`, `* LIST (\HasNoChildren) "." "A.b"`, "OK LIST completed")
 	d.want("STATUS A.b (MESSAGES)", `* STATUS "A.b" (MESSAGES 1)`, "OK STATUS completed")
 	d.do("SELECT INBOX")
-	d.want("RENAME INBOX Old", "* 1 EXPUNGE", "OK RENAME completed")
+	d.want("RENAME INBOX Old", "* 1 EXPUNGE", "* 0 RECENT", "OK RENAME completed")
 	d.want("STATUS Old (MESSAGES)", `* STATUS "Old" (MESSAGES 1)`, "OK STATUS completed")
 	d.want("RENAME Old A.b", "NO [ALREADYEXISTS] mailbox exists already")
 	d.want("RENAME Old", "BAD missing argument")

@@ -15,9 +15,9 @@ func TestSelectAppendFetch(t *testing.T) {
 	const permanent = `\Answered \Flagged \Deleted \Seen \Draft $label`
 	d.want("SELECT INBOX",
 		"* FLAGS ("+permanent+")", "* OK [PERMANENTFLAGS ("+permanent+` \*)] flags that are kept`,
-		"* 2 EXISTS", "* 1 RECENT", "* OK [UNSEEN 2] first unseen message",
+		"* 2 EXISTS", "* 2 RECENT", "* OK [UNSEEN 2] first unseen message",
 		"* OK [UIDVALIDITY V] UIDs are valid", "* OK [UIDNEXT 3] next UID", "OK [READ-WRITE] SELECT completed")
-	d.want("FETCH 1 (FLAGS UID RFC822.SIZE)", fmt.Sprintf(`* 1 FETCH (UID 1 FLAGS (\Seen $label) RFC822.SIZE %d)`, len(simple)), "OK FETCH completed")
+	d.want("FETCH 1 (FLAGS UID RFC822.SIZE)", fmt.Sprintf(`* 1 FETCH (UID 1 FLAGS (\Seen \Recent $label) RFC822.SIZE %d)`, len(simple)), "OK FETCH completed")
 	d.want("FETCH 1 BODY[]", fmt.Sprintf("* 1 FETCH (BODY[] {%d}%s)", len(simple), simple), "OK FETCH completed")
 	d.want("FETCH 1 RFC822.HEADER", "* 1 FETCH (RFC822.HEADER {39}From: ann@example.org\r\nSubject: one\r\n\r\n)", "OK FETCH completed")
 	d.want("FETCH 1 BODY[HEADER.FIELDS (SUBJECT)]<0.9>", "* 1 FETCH (BODY[HEADER.FIELDS (SUBJECT)]<0> {9}Subject: )", "OK FETCH completed")
@@ -102,8 +102,8 @@ func TestStoreExpunge(t *testing.T) {
 	d.want(`STORE 1 FLAGS (\Foo)`, "BAD unknown system flag")
 	d.want(`STORE 1 FOO (x)`, "BAD unknown item of STORE")
 	d.want(`STORE 9 FLAGS (x)`, "BAD no such message")
-	d.want("UID EXPUNGE 2:3", "* 2 EXPUNGE", "OK UID EXPUNGE completed")
-	d.want("EXPUNGE", "* 3 EXPUNGE", "* 1 EXPUNGE", "OK EXPUNGE completed")
+	d.want("UID EXPUNGE 2:3", "* 2 EXPUNGE", "* 4 RECENT", "OK UID EXPUNGE completed")
+	d.want("EXPUNGE", "* 3 EXPUNGE", "* 1 EXPUNGE", "* 2 RECENT", "OK EXPUNGE completed")
 	d.want("UID FETCH 1:* FLAGS", `* 1 FETCH (UID 3 FLAGS (\Recent))`, `* 2 FETCH (UID 5 FLAGS (\Flagged \Recent))`, "OK UID FETCH completed")
 	d.want(`STORE 1:* +FLAGS.SILENT \Deleted`, "OK STORE completed")
 	d.want("UNSELECT", "OK UNSELECT completed")
@@ -148,7 +148,7 @@ func TestCopy(t *testing.T) {
 	d.want("COPY 4 Dest", "BAD no such message")
 	d.do("EXAMINE Dest")
 	d.want("FETCH 1:* (FLAGS RFC822.TEXT)",
-		"* 1 FETCH (FLAGS (\\Seen) RFC822.TEXT {13}body of one\r\n)",
+		"* 1 FETCH (FLAGS (\\Seen \\Recent) RFC822.TEXT {13}body of one\r\n)",
 		"* 2 FETCH (FLAGS (\\Recent) RFC822.TEXT {13}body of one\r\n)",
 		"* 3 FETCH (FLAGS (\\Recent) RFC822.TEXT {13}body of one\r\n)", "OK FETCH completed")
 }
@@ -160,8 +160,8 @@ func TestMove(t *testing.T) {
 	}
 	d.do("CREATE Dest")
 	d.do("SELECT INBOX")
-	d.want("MOVE 1,3 Dest", "* OK [COPYUID V 1,3 1:2] copied", "* 3 EXPUNGE", "* 1 EXPUNGE", "OK MOVE completed")
-	d.want("UID MOVE 4 Dest", "* OK [COPYUID V 4 3] copied", "* 2 EXPUNGE", "OK UID MOVE completed")
+	d.want("MOVE 1,3 Dest", "* OK [COPYUID V 1,3 1:2] copied", "* 3 EXPUNGE", "* 1 EXPUNGE", "* 2 RECENT", "OK MOVE completed")
+	d.want("UID MOVE 4 Dest", "* OK [COPYUID V 4 3] copied", "* 2 EXPUNGE", "* 1 RECENT", "OK UID MOVE completed")
 	d.want("UID MOVE 99 Dest", "OK UID MOVE completed, no messages")
 	d.want("MOVE 1 None", "NO [TRYCREATE] no such mailbox")
 	d.want("STATUS Dest (MESSAGES UNSEEN)", `* STATUS "Dest" (MESSAGES 3 UNSEEN 0)`, "OK STATUS completed")

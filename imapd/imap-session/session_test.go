@@ -182,6 +182,9 @@ func TestIdle(t *testing.T) {
 	if got := a.line(); got != "* 1 EXPUNGE" {
 		t.Errorf("got %s", got)
 	}
+	if got := a.line(); got != "* 0 RECENT" {
+		t.Errorf("got %s", got)
+	}
 	io.WriteString(a.conn, "DONE\r\nx NOOP\r\n")
 	if got := []string{a.line(), a.line()}; got[0] != "i OK IDLE completed" || got[1] != "x OK NOOP completed" {
 		t.Errorf("got %q", got)
@@ -224,7 +227,7 @@ func TestUpdatesOfOthers(t *testing.T) {
 	a.want("FETCH 2 UID", "* 2 FETCH (UID 2)", "OK FETCH completed")
 	a.want("SEARCH ALL", "* SEARCH 2", "OK SEARCH completed")
 	a.want("FETCH 1 BODY.PEEK[]", "OK [EXPUNGEISSUED] FETCH completed, but some messages are gone")
-	a.want("NOOP", "* 1 EXPUNGE", "OK NOOP completed")
+	a.want("NOOP", "* 1 EXPUNGE", "* 1 RECENT", "OK NOOP completed")
 	b.file("INBOX", "", simple)
 	got := strings.Join(a.do("FETCH 1 UID"), "\n")
 	if !strings.Contains(got, "* 2 EXISTS") || !strings.Contains(got, "* 1 FETCH (UID 2)") {

@@ -117,7 +117,7 @@ func TestGoneUnannounced(t *testing.T) {
 	other.want("EXPUNGE", "* 1 EXPUNGE", "OK EXPUNGE completed")
 	d.want("SEARCH UNSEEN", "* SEARCH", "OK SEARCH completed")
 	d.want("SEARCH ALL", "* SEARCH 2", "OK SEARCH completed")
-	d.want("FETCH 1:2 FLAGS", `* 2 FETCH (FLAGS (\Seen))`, "OK FETCH completed")
+	d.want("FETCH 1:2 FLAGS", `* 2 FETCH (FLAGS (\Seen \Recent))`, "OK FETCH completed")
 	d.want("FETCH 1:2 RFC822.SIZE", "* 2 FETCH (RFC822.SIZE 52)", "OK [EXPUNGEISSUED] FETCH completed, but some messages are gone")
-	d.want("UID FETCH 1:* FLAGS", `* 2 FETCH (UID 2 FLAGS (\Seen))`, "* 1 EXPUNGE", "OK UID FETCH completed")
+	d.want("UID FETCH 1:* FLAGS", `* 2 FETCH (UID 2 FLAGS (\Seen \Recent))`, "* 1 EXPUNGE", "* 1 RECENT", "OK UID FETCH completed")
 }

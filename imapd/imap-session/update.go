@@ -28,6 +28,8 @@ func (s *Session) announce(expunge bool) error {
 	}
 	if changes.Exists >= 0 {
 		s.numbered(changes.Exists, "EXISTS")
+	}
+	if changes.Recent >= 0 {
 		s.numbered(changes.Recent, "RECENT")
 	}
 	if changes.KeywordsChanged {

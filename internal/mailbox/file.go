@@ -212,6 +212,7 @@ func (f *folder) accept(tmp int, drafts []*draft) (uidvalidity uint32, uids []ui
 	if err := f.list.Append(recs); err != nil {
 		return 0, nil, err
 	}
+	f.unshown.add(recs[0].UID, recs[len(recs)-1].UID)
 	for i, d := range drafts {
 		uids = append(uids, recs[i].UID)
 		switch {

@@ -45,6 +45,7 @@ type folder struct {
 	fresh    map[string]uint32 // UIDs from the list whose files were not seen yet
 	keywords dovecot.Keywords
 	keystamp keystamp
+	unshown  unshown
 	told     uint32 // no session knows a UID from here on
 	news     int    // how many files stand in new/, at least
 	lies     bool   // some record is lying

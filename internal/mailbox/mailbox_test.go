@@ -138,11 +138,11 @@ func TestAppendAndRead(t *testing.T) {
 		t.Errorf("got UID %d, want 2", second)
 	}
 	v := sel(t, b, "INBOX", false)
-	if got, want := list(v), "1:FS$Junk,foo 2:+"; got != want {
+	if got, want := list(v), "1:FS$Junk,foo+ 2:+"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	if v.UIDValidity() != v1 || v1 == 0 || v.UIDNext() != 3 || v.Recent() != 1 {
-		t.Errorf("got V %d next %d recent %d, want %d 3 1", v.UIDValidity(), v.UIDNext(), v.Recent(), v1)
+	if v.UIDValidity() != v1 || v1 == 0 || v.UIDNext() != 3 || v.Recent() != 2 {
+		t.Errorf("got V %d next %d recent %d, want %d 3 2", v.UIDValidity(), v.UIDNext(), v.Recent(), v1)
 	}
 	full, err := v.Measure(1)
 	if err != nil || !full.Date.Equal(date) || full.Size != int64(len(m)) {
@@ -199,6 +199,47 @@ func TestDeliveriesAndRecent(t *testing.T) {
 	}
 	if c := syncView(t, rw, false); c.Exists != 3 || c.Recent != 2 {
 		t.Errorf("got %+v, want the new message not recent here", c)
+	}
+}
+
+// TestFiledWithFlagsIsRecent: what is filed with flags is recent as well (RFC
+// 3501 6.3.11), once, whether or not the folder was in memory meanwhile.
+func TestFiledWithFlagsIsRecent(t *testing.T) {
+	s := newStore(t, Options{})
+	b := openBox(t, s, t.TempDir())
+	forget := func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		for _, f := range s.folders {
+			s.drop(f)
+		}
+	}
+	want := func(when string, recent int) {
+		t.Helper()
+		if st, err := b.Status("INBOX"); err != nil || st.Recent != recent {
+			t.Errorf("%s: got %+v, %v, want %d recent", when, st, err, recent)
+		}
+	}
+	appendText(t, b, "INBOX", "one", Flags{System: Seen})
+	want("filed", 1)
+	forget()
+	want("opened again", 1)
+	sel(t, b, "INBOX", true).Close()
+	want("looked at", 1)
+	v := sel(t, b, "INBOX", false)
+	if got := list(v); got != "1:S+" {
+		t.Errorf("got %q, want it recent", got)
+	}
+	v.Close()
+	want("selected", 0)
+	forget()
+	want("opened after that", 0)
+	appendText(t, b, "INBOX", "two", Flags{System: Seen})
+	appendText(t, b, "INBOX", "three", Flags{})
+	want("filed two", 2)
+	forget()
+	if got := list(sel(t, b, "INBOX", false)); got != "1:S 2:S+ 3:+" {
+		t.Errorf("got %q, want the new ones recent", got)
 	}
 }
 
@@ -302,7 +343,7 @@ func TestCopy(t *testing.T) {
 	if a.UIDValidity() != uidvalidity {
 		t.Errorf("got UIDVALIDITY %d, want %d", uidvalidity, a.UIDValidity())
 	}
-	if got, want := list(a), "1:there 2:Smine 3:+"; got != want {
+	if got, want := list(a), "1:there+ 2:Smine+ 3:+"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	if got := content(t, a, 2); got != text("one") {

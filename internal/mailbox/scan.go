@@ -120,6 +120,7 @@ func (s *scan) run(now times) error {
 	f.keep(func(r *record) bool { return r.uid != 0 })
 	f.sort()
 	f.news = f.countNew()
+	f.markRecent()
 	if s.shape {
 		f.shape++
 	}

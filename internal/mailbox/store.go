@@ -37,6 +37,12 @@ const (
 	maxMarks  = 4096
 )
 
+// mark is what is known of a folder while nobody uses it.
+type mark struct {
+	list    dovecot.Mark
+	unshown unshown
+}
+
 // Store is a process's access to mailboxes: it shares the pictures of folders
 // between sessions. It is safe for concurrent use.
 type Store struct {
@@ -49,8 +55,8 @@ type Store struct {
 
 	mu      sync.Mutex
 	folders map[fileID]*folder
-	marks   map[fileID]dovecot.Mark // of folders that were closed
-	idle    int                     // folders without users
+	marks   map[fileID]mark // of folders that were closed
+	idle    int             // folders without users
 	closed  bool
 
 	watchOnce sync.Once
@@ -64,7 +70,7 @@ type Store struct {
 
 // New returns a Store. Close it when no session is left.
 func New(o Options) *Store {
-	s := &Store{opt: o, log: o.Log, node: maildir.EscapeNode(o.Node), fine: fineKernel(), folders: make(map[fileID]*folder), marks: make(map[fileID]dovecot.Mark)}
+	s := &Store{opt: o, log: o.Log, node: maildir.EscapeNode(o.Node), fine: fineKernel(), folders: make(map[fileID]*folder), marks: make(map[fileID]mark)}
 	if s.opt.Disk == nil {
 		s.opt.Disk = new(durable.Disk)
 	}
@@ -159,7 +165,8 @@ func (s *Store) enter(root dovecot.Dir, disk string) (*folder, error) {
 		f.close()
 		return have, nil
 	}
-	f.list.Resume(s.marks[id])
+	f.list.Resume(s.marks[id].list)
+	f.unshown = s.marks[id].unshown
 	s.folders[id] = f
 	f.users++
 	return f, nil
@@ -232,9 +239,9 @@ func (s *Store) drop(f *folder) {
 		if len(s.marks) < maxMarks {
 			break
 		}
-		delete(s.marks, id) // any: it costs the folder some UIDs
+		delete(s.marks, id) // any: it costs the folder some UIDs, and \Recent
 	}
-	s.marks[f.id] = f.list.Mark()
+	s.marks[f.id] = mark{f.list.Mark(), f.unshown}
 	f.close()
 }
 

@@ -88,7 +88,8 @@ type Changes struct {
 	Expunged []int
 	// Exists is the new number of messages when messages came, else -1.
 	Exists int
-	// Recent is the new number of recent messages when Exists is not -1.
+	// Recent is the new number of recent messages when messages came, or recent
+	// ones went, else -1.
 	Recent int
 	// Flags are the sequence numbers, after the above, of messages whose flags
 	// others changed.

@@ -215,11 +215,15 @@ func (v *View) Sync(expunge bool) (Changes, error) {
 	f := v.folder
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	c := Changes{Exists: -1}
+	c := Changes{Exists: -1, Recent: -1}
 	if err := f.refreshFor(v); err != nil {
 		return c, err
 	}
+	recent := len(v.recent)
 	v.take(&c, expunge)
+	if c.Exists >= 0 || len(v.recent) != recent {
+		c.Recent = len(v.recent) // RFC 3501 7.3.2: when the size changes
+	}
 	if n := f.keywordCount(); n != v.keywords {
 		v.keywords, c.KeywordsChanged = n, true
 	}
@@ -287,8 +291,11 @@ func (v *View) takeNew(c *Changes) {
 		}
 	}
 	if first < len(f.records) {
-		c.Exists, c.Recent = len(v.uids), len(v.recent)
+		c.Exists = len(v.uids)
 		v.next = f.records[len(f.records)-1].uid + 1
+		if !v.readOnly {
+			f.unshown.shown(v.next)
+		}
 		f.told = max(f.told, v.next)
 	}
 }

@@ -1,0 +1,31 @@
+package mailbox
+
+// unshown is a range of UIDs: of messages that were filed with flags, so that
+// their files stand in cur/ from the beginning, and that no session was told of
+// as recent (RFC 3501 6.3.11 and 6.4.7). No file can hold this: the process
+// knows it for as long as it lives.
+type unshown struct{ lo, hi uint32 }
+
+// add enters the UIDs from lo to hi.
+func (u *unshown) add(lo, hi uint32) {
+	if u.hi == 0 {
+		u.lo = lo
+	}
+	u.hi = hi
+}
+
+// shown takes out what is below uid.
+func (u *unshown) shown(uid uint32) {
+	if u.lo = max(u.lo, uid); u.lo > u.hi {
+		*u = unshown{}
+	}
+}
+
+// markRecent gives the records that were read from files what no file says.
+func (f *folder) markRecent() {
+	for i := len(f.records) - 1; i >= 0 && f.records[i].uid >= f.unshown.lo && f.unshown.hi != 0; i-- {
+		if f.records[i].uid <= f.unshown.hi {
+			f.records[i].state |= unclaimed
+		}
+	}
+}
