@@ -32,11 +32,16 @@ func (q *queue) Probe(_ context.Context, f *os.File) error {
 			err = verdict.Fail(verdict.Never, "5.3.5", "a message could not be given its name: "+errno.Error(), err)
 		}
 	}
-	if err != nil {
+	// A file of another mount is tried once more through this one's, and what
+	// is wrong then its maker says.
+	if err != nil && !errors.Is(err, unix.EXDEV) {
 		q.log.NotQueued("", err)
 	}
 	return err
 }
+
+// Folder opens the incoming folder for its makers.
+func (q *queue) Folder() (*os.File, error) { return q.spool.Folder() }
 
 // Submit takes a message in: nil says that it is durable. Its first pass begins
 // at once.

@@ -58,6 +58,15 @@ type queue struct {
 	*door.Client
 }
 
+// New begins a message where queued can name it.
+func (q queue) New(env spool.Envelope) (*spool.Draft, error) {
+	in, err := q.Client.Incoming(q.Incoming)
+	if err != nil {
+		return nil, err
+	}
+	return in.New(env)
+}
+
 // Probe tries the door.
 func (q queue) Probe(ctx context.Context) error { return q.Client.Probe(ctx, q.Incoming) }
 

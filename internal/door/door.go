@@ -11,7 +11,10 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"sync/atomic"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"posthorn/internal/attr"
 	"posthorn/internal/evlog"
@@ -29,42 +32,76 @@ const Proto = "posthorn-queue/1"
 const submitTimeout = 30 * time.Second
 
 // Client hands messages to queued. It is safe for concurrent use.
-type Client struct{ sock sock.Client }
+type Client struct {
+	sock   sock.Client
+	folder atomic.Pointer[os.File] // through which queued can link; nil: by its path
+}
 
 // New returns a client of the socket at path. peers are the uids that queued
 // may have; none means any.
 func New(path string, peers ...int) *Client {
-	return &Client{sock.Client{Path: path, Proto: Proto, Timeout: submitTimeout, Peers: peers}}
+	return &Client{sock: sock.Client{Path: path, Proto: Proto, Timeout: submitTimeout, Peers: peers}}
+}
+
+// Incoming returns in, or the same folder as queued reaches it, where that is
+// known to matter: messages are to be made there.
+func (c *Client) Incoming(in spool.Incoming) (spool.Incoming, error) {
+	if folder := c.folder.Load(); folder != nil {
+		return in.Through(folder)
+	}
+	return in, nil
 }
 
 // Probe tries the door with an empty file. A *verdict.Error that says never
 // means that modes, groups or confinement keep messages out, which no waiting
 // cures; any other error that queued could not be asked.
 func (c *Client) Probe(ctx context.Context, in spool.Incoming) error {
+	folder, err := c.probe(ctx, in)
+	if folder {
+		_, err = c.probe(ctx, in)
+	}
+	return err
+}
+
+// probe makes one try. folder says that queued has given its own folder since.
+func (c *Client) probe(ctx context.Context, in spool.Incoming) (folder bool, err error) {
+	if in, err = c.Incoming(in); err != nil {
+		return false, err
+	}
 	f, done, err := in.Empty(id.New())
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer done()
 	ro, err := attr.ReadOnly(f)
 	if err != nil {
-		return fmt.Errorf("probe: %w", err)
+		return false, fmt.Errorf("probe: %w", err)
 	}
 	defer ro.Close()
-	l, err := c.sock.Do(ctx, attr.List{{Name: "request", Value: "probe"}}, ro)
+	v, folder, err := c.ask(ctx, attr.List{{Name: "request", Value: "probe"}}, ro)
 	if err != nil {
-		return fmt.Errorf("probe: %w", err)
+		return false, fmt.Errorf("probe: %w", err)
 	}
-	v, err := sock.Verdict(l)
+	return folder, v.Err()
+}
+
+// ask sends one request. folder says that the file was made through a mount
+// that is not queued's, and that the next ones will be made through that.
+func (c *Client) ask(ctx context.Context, req attr.List, f *os.File) (v verdict.Verdict, folder bool, err error) {
+	l, out, err := c.sock.DoFile(ctx, req, f)
 	if err != nil {
-		return fmt.Errorf("probe: %w", err)
+		return verdict.Verdict{}, false, err
 	}
-	return v.Err()
+	if out != nil {
+		c.folder.Store(out) // the one before is closed with its last draft
+	}
+	v, err = sock.Verdict(l)
+	return v, out != nil, err
 }
 
 // Submit finishes d and hands it over. It returns nil when the message is
-// durable: in the queue, or, where queued does not answer, kept in the incoming
-// folder. A refusal is a *verdict.Error. d stays the caller's to close.
+// durable: in the queue, or, where queued does not answer or was started again
+// in a mount namespace of its own, kept in the incoming folder. A refusal is a *verdict.Error. d stays the caller's to close.
 func (c *Client) Submit(ctx context.Context, d *spool.Draft) error {
 	if err := d.Finish(); err != nil {
 		return err
@@ -86,12 +123,15 @@ func (c *Client) submit(ctx context.Context, d *spool.Draft) (verdict.Verdict, e
 		return verdict.Verdict{}, err
 	}
 	defer ro.Close()
-	l, err := c.sock.Do(ctx, attr.List{{Name: "request", Value: "submit"}, {Name: "id", Value: d.Envelope().ID}}, ro)
-	if err != nil {
-		return verdict.Verdict{}, err
+	v, folder, err := c.ask(ctx, attr.List{{Name: "request", Value: "submit"}, {Name: "id", Value: d.Envelope().ID}}, ro)
+	if err == nil && folder {
+		err = errElsewhere
 	}
-	return sock.Verdict(l)
+	return v, err
 }
+
+// errElsewhere: the draft was begun before queued was started again.
+var errElsewhere = errors.New("the file is of another mount than queued's")
 
 // Close closes idle connections.
 func (c *Client) Close() { c.sock.Close() }
@@ -102,6 +142,9 @@ func (c *Client) Close() { c.sock.Close() }
 type Queue interface {
 	Probe(ctx context.Context, f *os.File) error
 	Submit(ctx context.Context, id string, f *os.File) error
+	// Folder opens the incoming folder for a maker whose file could not be
+	// linked because its mount is another (EXDEV).
+	Folder() (*os.File, error)
 }
 
 // Serve answers on l until ctx is done and the last answer is out. allow are
@@ -112,22 +155,28 @@ func Serve(ctx context.Context, l *net.UnixListener, allow []int, log *evlog.Log
 		if f != nil {
 			defer f.Close()
 		}
-		return sock.Reply(handle(ctx, q, req, f)), nil
+		err := handle(ctx, q, req, f)
+		if !errors.Is(err, unix.EXDEV) {
+			return sock.Reply(verdict.Of(err)), nil
+		}
+		folder, ferr := q.Folder()
+		return sock.Reply(verdict.Of(errors.Join(err, ferr))), folder
 	}
 	return s.Serve(ctx, l)
 }
 
-func handle(ctx context.Context, q Queue, req attr.List, f *os.File) verdict.Verdict {
+func handle(ctx context.Context, q Queue, req attr.List, f *os.File) error {
+	text := "unknown request"
 	request := req.Get("request")
 	switch {
 	case f == nil:
-		return verdict.New(verdict.Later, "4.3.5", "the request came without a descriptor")
+		text = "the request came without a descriptor"
 	case request == "probe":
-		return verdict.Of(q.Probe(ctx, f))
+		return q.Probe(ctx, f)
 	case request == "submit" && id.Valid(req.Get("id")):
-		return verdict.Of(q.Submit(ctx, req.Get("id"), f))
+		return q.Submit(ctx, req.Get("id"), f)
 	case request == "submit":
-		return verdict.New(verdict.Later, "4.3.5", "the request came without an id")
+		text = "the request came without an id"
 	}
-	return verdict.New(verdict.Later, "4.3.5", "unknown request")
+	return verdict.New(verdict.Later, "4.3.5", text).Err()
 }

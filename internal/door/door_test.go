@@ -1,6 +1,7 @@
 package door
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -20,23 +21,24 @@ import (
 	"posthorn/internal/verdict"
 )
 
-// queue is a Queue over a real spool; what refuse holds, if anything, is its
-// answer.
+// queue is a Queue over a real spool; what once or refuse holds, if anything,
+// is its answer.
 type queue struct {
 	*spool.Spool
 	refuse atomic.Pointer[verdict.Error]
+	once   atomic.Pointer[verdict.Error] // the next answer alone
 	ids    chan string
 }
 
 func (q *queue) Probe(_ context.Context, f *os.File) error {
-	if e := q.refuse.Load(); e != nil {
+	if e := cmp.Or(q.once.Swap(nil), q.refuse.Load()); e != nil {
 		return e
 	}
 	return q.Spool.Probe(f)
 }
 
 func (q *queue) Submit(_ context.Context, msg string, f *os.File) error {
-	if e := q.refuse.Load(); e != nil {
+	if e := cmp.Or(q.once.Swap(nil), q.refuse.Load()); e != nil {
 		return e
 	}
 	m, err := q.Receive(f, msg)

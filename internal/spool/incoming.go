@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"syscall"
 
 	"posthorn/internal/durable"
@@ -21,6 +22,29 @@ const draftBuffer = 32 << 10
 type Incoming struct {
 	Dir  string
 	Disk *durable.Disk
+
+	folder *os.File // what Dir leads through, unless that is a path of the disk's
+}
+
+// Through returns the same folder reached by a descriptor of it that another
+// process opened. The kernel links a file within one mount only: what queued
+// shall name has to be made through its own, which differs where the two have
+// mount namespaces of their own. The descriptor is closed when nobody uses the
+// result or a draft of it any more.
+func (in Incoming) Through(folder *os.File) (Incoming, error) {
+	here, err := os.Stat(in.Dir)
+	if err != nil {
+		return in, err
+	}
+	there, err := folder.Stat()
+	if err != nil {
+		return in, err
+	}
+	if !os.SameFile(here, there) {
+		return in, fmt.Errorf("%w: expected the folder %s", ErrDescriptor, in.Dir)
+	}
+	in.Dir, in.folder = fmt.Sprintf("/proc/self/fd/%d", fdOf(folder)), folder
+	return in, nil
 }
 
 // Draft is a message being written. It is an io.Writer for the message behind
@@ -57,6 +81,7 @@ func (in Incoming) New(env Envelope) (*Draft, error) {
 
 // create makes the file, unnamed where that is possible.
 func (in Incoming) create(name string) (f *os.File, tmp string, err error) {
+	defer runtime.KeepAlive(in.folder) // in.Dir may be its number
 	f, err = in.Disk.Unnamed(in.Dir, 0o660)
 	if !errors.Is(err, durable.ErrNoUnnamed) {
 		return f, "", err

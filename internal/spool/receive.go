@@ -89,6 +89,10 @@ func reopenFD(fd int) (*os.File, error) {
 	return os.OpenFile(fmt.Sprintf("/proc/self/fd/%d", fd), os.O_RDWR|unix.O_CLOEXEC, 0)
 }
 
+// Folder opens the incoming folder as this process sees it, for a maker of
+// messages in another mount namespace (Incoming.Through). The caller closes it.
+func (s *Spool) Folder() (*os.File, error) { return os.Open(s.Incoming().Dir) }
+
 // Holds reports whether the message at ref is the very file f.
 func (s *Spool) Holds(ref Ref, f *os.File) bool {
 	there, err := os.Lstat(ref.path())
