@@ -2,21 +2,29 @@
 # make run      a whole server with a demo account, on loopback, without root
 # make test     every test that can run here; at the end it says what it skipped and why
 # make check    formatting, vet, staticcheck, module files, man pages, scripts
-# make install  DESTDIR, PREFIX and the folders below
+# make install  what etc/install.txt names: DESTDIR, PREFIX and the folders below
 
 GO         ?= go
 TESTFLAGS  ?=
+DESTDIR    ?=
 PREFIX     ?= /usr/local
+BINDIR     ?= $(PREFIX)/bin
 SBINDIR    ?= $(PREFIX)/sbin
 LIBEXECDIR ?= $(PREFIX)/libexec/posthorn
 MANDIR     ?= $(PREFIX)/share/man
 DOCDIR     ?= $(PREFIX)/share/doc/posthorn
+DATADIR    ?= $(PREFIX)/share/posthorn
 SYSCONFDIR ?= /etc
 RUNDIR     ?= /run/posthorn
 SPOOLDIR   ?= /var/spool/posthorn
+UNITDIR    ?= $(PREFIX)/lib/systemd/system
+SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
+TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
 VERSION    ?= $(shell git describe --tags --always --dirty 2>/dev/null || cat VERSION 2>/dev/null || echo devel)
 
 export CGO_ENABLED = 0
+# What scripts/install puts into etc/install.txt.
+export DESTDIR BINDIR SBINDIR LIBEXECDIR MANDIR DOCDIR DATADIR SYSCONFDIR RUNDIR SPOOLDIR UNITDIR SYSUSERSDIR TMPFILESDIR
 
 DAEMONS = smtpd queued queued/queue-remote deliver deliver/deliver-box authd \
 	pop3d pop3d/pop3-session imapd imapd/imap-session
@@ -46,25 +54,10 @@ check:
 	$(STATICCHECK) ./...
 	$(GO) mod tidy -diff
 	mandoc -T lint -W warning doc/man/*.[1-9]
-	shellcheck .ci/run $$(find scripts -type f -perm -u+x ! -name '*.go')
+	shellcheck .ci/run $$(find scripts etc -type f -perm -u+x ! -name '*.go')
 
 install: all
-	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(DOCDIR) \
-		$(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(SYSCONFDIR)/posthorn
-	install -m 755 $(addprefix bin/,$(notdir $(DAEMONS))) $(DESTDIR)$(LIBEXECDIR)/
-	install -m 755 $(addprefix bin/,$(ADMIN)) $(DESTDIR)$(SBINDIR)/
-	install -m 644 doc/man/*.5 $(DESTDIR)$(MANDIR)/man5/
-	install -m 644 doc/man/*.8 $(DESTDIR)$(MANDIR)/man8/
-	install -m 644 README.md CONTRIBUTING.md LICENSE doc/*.md doc/protocol/*.md $(DESTDIR)$(DOCDIR)/
-	# The pages name the folders of this build.
-	sed -i -e 's|/usr/libexec/posthorn|$(LIBEXECDIR)|' -e 's|/etc/posthorn|$(SYSCONFDIR)/posthorn|' \
-		-e 's|: /run/posthorn|: $(RUNDIR)|' -e 's|/var/spool/posthorn|$(SPOOLDIR)|' \
-		$(DESTDIR)$(MANDIR)/man5/posthorn*.5 $(DESTDIR)$(MANDIR)/man8/posthorn.8
-	for f in posthorn.conf users aliases transport; do \
-		test -e $(DESTDIR)$(SYSCONFDIR)/posthorn/$$f || \
-		install -m 644 etc/$$f $(DESTDIR)$(SYSCONFDIR)/posthorn/$$f || exit 1; done
-	# It will hold passwords: give it to the group posthorn-auth.
-	chmod 640 $(DESTDIR)$(SYSCONFDIR)/posthorn/users
+	scripts/install
 
 clean:
 	rm -rf bin run

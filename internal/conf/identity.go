@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/user"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -32,6 +33,28 @@ var groupNames = []struct{ name, group string }{
 	{"sockets", "posthorn"},     // may reach the sockets between the daemons
 	{"incoming", "posthorn-in"}, // smtpd and queued: new mail
 	{"tls", "posthorn-tls"},     // who serves TLS: the keys
+}
+
+// Process is whom a process runs as unless the configuration says otherwise: the
+// user, and the names of its groups besides its own.
+type Process struct {
+	Name, User string
+	Groups     []string
+}
+
+// Processes returns the defaults of all processes: what a package creates.
+func Processes() []Process {
+	var all []Process
+	for _, p := range processes {
+		process := Process{Name: p.name, User: p.user}
+		for _, g := range groupNames {
+			if slices.Contains(strings.Fields(p.groups), g.name) {
+				process.Groups = append(process.Groups, g.group)
+			}
+		}
+		all = append(all, process)
+	}
+	return all
 }
 
 // identities are the uids and gids of all processes, as they were at start.
