@@ -95,7 +95,7 @@ func (f *fetcher) mark(seqs sequence) error {
 // everything can be read nothing is written.
 func (f *fetcher) message(seq int) error {
 	m := f.view.At(seq)
-	if m.Gone && !f.needsFile() {
+	if m.Gone && f.Items&query.Flags != 0 && !f.needsFile() {
 		return nil // it has no flags to tell: none would mean that all were taken away
 	}
 	if f.Items&(query.Size|query.InternalDate) != 0 {

@@ -18,7 +18,7 @@ func folderArg(c *wire.Command) (string, error) {
 	if err == nil && !ok {
 		err = no("[CANNOT] mailbox name is not valid modified UTF-7") // RFC 3501 section 5.1.3
 	}
-	return name, err
+	return mailbox.Canonical(name), err
 }
 
 // folderOnly is folderArg for commands that have no other argument.

@@ -34,6 +34,11 @@ func TestFolders(t *testing.T) {
 	d.want("SUBSCRIBE INBOX", "OK SUBSCRIBE completed")
 	d.want(`LSUB "" *`, `* LSUB () "." "INBOX"`, `* LSUB () "." "Work.2024.Q1"`, "OK LSUB completed")
 	d.want(`LSUB "" %`, `* LSUB () "." "INBOX"`, `* LSUB (\Noselect) "." "Work"`, "OK LSUB completed")
+	d.want(`LSUB "" *%`, `* LSUB () "." "INBOX"`, `* LSUB () "." "Work.2024.Q1"`, "OK LSUB completed")
+	d.want(`LSUB Work. %`, `* LSUB (\Noselect) "." "Work.2024"`, "OK LSUB completed")
+	d.want("SUBSCRIBE Work", "OK SUBSCRIBE completed") // nothing of that name is there
+	d.want(`LSUB "" %`, `* LSUB () "." "INBOX"`, `* LSUB () "." "Work"`, "OK LSUB completed")
+	d.want("UNSUBSCRIBE Work", "OK UNSUBSCRIBE completed")
 	d.want("UNSUBSCRIBE Work.2024.Q1", "OK UNSUBSCRIBE completed")
 	d.want(`LSUB "" *`, `* LSUB () "." "INBOX"`, "OK LSUB completed")
 
@@ -45,6 +50,21 @@ func TestFolders(t *testing.T) {
 	d.want(`SELECT "a*b%"`, "NO [NONEXISTENT] no such mailbox")
 	d.want(`SELECT &&&`, "NO [CANNOT] mailbox name is not valid modified UTF-7")
 	d.want(`SELECT ../../etc`, "NO [CANNOT] not a possible mailbox name")
+
+	// Where no mailbox can be made, TRYCREATE would mislead (RFC 3501 section 6.3.11).
+	d.want("APPEND none {3+}\r\nabc", "NO [TRYCREATE] no such mailbox")
+	d.want("APPEND a..b {3+}\r\nabc", "NO [CANNOT] not a possible mailbox name")
+	d.want(`APPEND "" {3+}`+"\r\nabc", "NO [CANNOT] not a possible mailbox name")
+
+	// INBOX has no case, and so the names below it.
+	d.want("CREATE inbox.a", "OK CREATE completed")
+	d.want("SELECT Inbox.A", "NO [NONEXISTENT] no such mailbox")
+	d.want("CREATE INBOX.a", "NO [ALREADYEXISTS] mailbox exists already")
+	d.want(`LIST "" inb%`, `* LIST (\HasChildren) "." "INBOX"`, "OK LIST completed")
+	d.want(`LIST inbox. %`, `* LIST (\HasNoChildren) "." "INBOX.a"`, "OK LIST completed")
+	d.want(`LIST inbox. A`, "OK LIST completed")
+	d.want("RENAME iNBOX.a InBox.b", "OK RENAME completed")
+	d.want("DELETE inbox.b", "OK DELETE completed")
 }
 
 // TestSpecialUse: LIST says what a folder is for, when it is there (RFC 6154

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"sort"
 	"strings"
 
@@ -80,14 +81,18 @@ func (s *Session) lsub(c *wire.Command) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	t := newTree(names)
-	for _, name := range t.names {
-		switch {
-		case !matchName(ref+pattern, utf7.Encode(name)):
-		case t.exists[name]:
+	var deeper []string
+	for _, name := range names {
+		if matchName(ref+pattern, utf7.Encode(name)) {
 			s.writeName("LSUB", "", name)
-		case strings.HasSuffix(pattern, "%"):
-			// A level above subscribed names (RFC 3501 section 6.3.9).
+		} else if strings.HasSuffix(pattern, "%") {
+			deeper = append(deeper, name)
+		}
+	}
+	// Of subscribed names that "%" does not reach, the level that it does reach
+	// (RFC 3501 section 6.3.9).
+	for _, name := range newTree(deeper).names {
+		if _, ok := slices.BinarySearch(names, name); !ok && matchName(ref+pattern, utf7.Encode(name)) {
 			s.writeName("LSUB", `\Noselect`, name)
 		}
 	}
@@ -141,8 +146,9 @@ func newTree(folders []string) tree {
 // name: "*" any text, "%" any text within a level. It keeps the set of places
 // in name that the pattern so far can reach, so no pattern is slow.
 func matchName(pattern, name string) bool {
-	if name == "INBOX" {
-		pattern = strings.ToUpper(pattern) // RFC 3501 section 5.1
+	anyCase := 0 // bytes of name that have no case (RFC 3501 section 5.1)
+	if name == "INBOX" || strings.HasPrefix(name, "INBOX.") {
+		anyCase = len("INBOX")
 	}
 	reach := make([]bool, len(name)+1)
 	reach[0] = true
@@ -154,7 +160,7 @@ func matchName(pattern, name string) bool {
 			}
 		default:
 			for j := len(name); j > 0; j-- {
-				reach[j] = reach[j-1] && name[j-1] == c
+				reach[j] = reach[j-1] && (name[j-1] == c || j <= anyCase && strings.EqualFold(name[j-1:j], string(rune(c))))
 			}
 			reach[0] = false
 		}

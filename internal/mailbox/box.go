@@ -54,11 +54,11 @@ func (b *Box) isMaildir(disk string) bool {
 	return err == nil && st.Mode&unix.S_IFMT == unix.S_IFDIR
 }
 
-// Exists reports whether the folder name can be selected.
+// Exists reports whether the folder name can be selected. Errors: ErrBadName.
 func (b *Box) Exists(name string) (bool, error) {
 	disk, err := diskName(name)
 	if err != nil {
-		return false, nil
+		return false, err
 	}
 	return disk == "." || b.isMaildir(disk), nil
 }
@@ -100,9 +100,7 @@ func creatable(name string) bool { return !strings.ContainsAny(name, "*%") }
 // Subscribe adds name to the subscriptions or takes it away. The folder need
 // not exist (RFC 3501 6.3.6). Errors: ErrBadName.
 func (b *Box) Subscribe(name string, on bool) error {
-	if strings.EqualFold(name, inbox) {
-		name = inbox
-	} else if !validFolder(name) {
+	if name = Canonical(name); !validFolder(name) {
 		return ErrBadName
 	}
 	return b.store.locker.Subscribe(b.root, utf7.Encode(name), on)
@@ -117,7 +115,7 @@ func (b *Box) Subscriptions() ([]string, error) {
 	var names []string
 	for _, encoded := range s.Names {
 		if name, err := utf7.Decode(encoded); err == nil && validFolder(name) {
-			names = append(names, name)
+			names = append(names, Canonical(name))
 		}
 	}
 	slices.Sort(names)

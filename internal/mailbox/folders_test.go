@@ -27,11 +27,18 @@ func TestFolders(t *testing.T) {
 			t.Errorf("%q: got %v, want ErrBadName or ErrNoFolder", name, err)
 		}
 	}
+	if err := b.Create("inbox.Old"); err != nil {
+		t.Error(err)
+	}
+	if err := b.Create("Inbox.Old"); !errors.Is(err, ErrExists) {
+		t.Errorf("got %v, want INBOX in any case to be one folder", err)
+	}
+	os.MkdirAll(path+"/.inbox.hidden/cur", 0o700)
 	os.Mkdir(path+"/.cache", 0o700)
 	os.Mkdir(path+"/.&broken", 0o700)
 	os.Symlink("/", path+"/.link")
 	got, err := b.Folders()
-	if want := []string{"INBOX", "Entwürfe", "Sent", "Work.2024", "a&b"}; err != nil || !reflect.DeepEqual(got, want) {
+	if want := []string{"INBOX", "Entwürfe", "INBOX.Old", "Sent", "Work.2024", "a&b"}; err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got %q, %v, want %q", got, err, want)
 	}
 	if _, err := os.Stat(path + "/.Entw&APw-rfe/maildirfolder"); err != nil {
@@ -48,7 +55,7 @@ func TestFolders(t *testing.T) {
 func TestSubscriptions(t *testing.T) {
 	path := t.TempDir()
 	b := openBox(t, newStore(t, Options{}), path)
-	for _, name := range []string{"Work.2024", "Entwürfe", "inbox"} {
+	for _, name := range []string{"Work.2024", "Entwürfe", "inbox", "inbox.a"} {
 		if err := b.Subscribe(name, true); err != nil {
 			t.Fatal(err)
 		}
@@ -57,7 +64,7 @@ func TestSubscriptions(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, err := b.Subscriptions()
-	if want := []string{"Entwürfe", "INBOX"}; err != nil || !reflect.DeepEqual(got, want) {
+	if want := []string{"Entwürfe", "INBOX", "INBOX.a"}; err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got %q, %v, want %q", got, err, want)
 	}
 	if err := b.Subscribe("a\nb", true); !errors.Is(err, ErrBadName) {

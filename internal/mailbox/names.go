@@ -13,10 +13,21 @@ const inbox = "INBOX"
 // maxFolderName is the longest name of a folder on the disk, with its dot.
 const maxFolderName = 255
 
+// Canonical returns name with its first level in capitals when that is INBOX in
+// any case (RFC 3501 5.1): what stands below INBOX would otherwise seem to be
+// below another folder.
+func Canonical(name string) string {
+	if len(name) >= len(inbox) && strings.EqualFold(name[:len(inbox)], inbox) && (len(name) == len(inbox) || name[len(inbox)] == '.') {
+		return inbox + name[len(inbox):]
+	}
+	return name
+}
+
 // diskName returns the directory of a folder below the Maildir's root: "." for
 // INBOX, which has no case (RFC 3501 5.1), `.Work.2024` for any other.
 func diskName(name string) (string, error) {
-	if strings.EqualFold(name, inbox) {
+	name = Canonical(name)
+	if name == inbox {
 		return ".", nil
 	}
 	if !validFolder(name) {
