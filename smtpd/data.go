@@ -81,7 +81,8 @@ func (s *session) trace(mid string, now time.Time) []byte {
 	if s.kind.local {
 		t.Local = s.c.Peer().String()
 	}
-	if len(s.rcpts) == 1 {
+	// A field in UTF-8 would make a message need SMTPUTF8 that does not.
+	if len(s.rcpts) == 1 && !s.rcpts[0].UTF8() {
 		t.For = s.rcpts[0].String()
 	}
 	return t.Append(nil)

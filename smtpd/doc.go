@@ -42,6 +42,10 @@
 // can be no header field ends the header, and gets the missing empty line in
 // front.
 //
+// What the sender asks of reports (DSN, RFC 3461) and SMTPUTF8 (RFC 6531) go into
+// the envelope; queued and queue-remote do what is asked. Without SMTPUTF8 an
+// address in a command is ASCII; the header is not looked at.
+//
 // The parameter BODY of the envelope repeats what the client declared; mail that
 // is eight-bit in spite of it is found by whoever sends it on.
 package main

@@ -98,6 +98,8 @@ func (s *service) newGuard(k kind, hostname string, config *tls.Config) *guard.G
 		TLS:         config,
 		Implicit:    k.implicit,
 		Auth:        k.submission,
+		SMTPUTF8:    true,
+		DSN:         true,
 		RequireAuth: k.submission,
 		Grace:       grace,
 		Limits:      func() guard.Limits { return s.limits(k) },

@@ -77,12 +77,20 @@ func (s *session) Rcpt(ctx context.Context, to addr.Address, p dsn.Rcpt) error {
 // add takes a recipient into the envelope. Who is named twice gets the message
 // once, and the reports that either asked for.
 func (s *session) add(r spool.Rcpt) error {
-	if n, twice := s.named[r.Address]; twice {
-		s.rcpts[n].Notify = s.rcpts[n].Notify.Join(r.Notify)
-		return nil
+	n, twice := s.named[r.Address]
+	if twice {
+		again := s.rcpts[n]
+		if again.Notify = again.Notify.Join(r.Notify); again == s.rcpts[n] {
+			return nil
+		}
+		r = again
 	}
 	if !s.room.Add(r) {
 		return verdict.Fail(verdict.Later, "4.5.3", "no room for more recipients in one message", nil)
+	}
+	if twice {
+		s.rcpts[n] = r
+		return nil
 	}
 	s.named[r.Address] = len(s.rcpts)
 	s.rcpts = append(s.rcpts, r)
@@ -102,15 +110,15 @@ func (s *session) complete(to addr.Address) addr.Address {
 // check is the relay rule. The domain alone decides, before anybody is asked.
 func (s *session) check(ctx context.Context, to addr.Address) error {
 	if s.kind.local {
-		return s.checkLocal(to)
+		// From a process of this host every recipient is taken, whether authd
+		// answers or not: cron(8) and others keep no mail to try again. Whom
+		// nobody knows, the sender hears of by a bounce.
+		return nil
 	}
 	denied := verdict.Fail(verdict.Never, "5.7.1", "relaying denied", nil)
 	relay := s.mayRelay() || s.conf.RelayDomain(to.Domain)
 	if !s.conf.LocalDomain(to.Domain) && !relay {
 		return denied
-	}
-	if to.UTF8() && !s.params.UTF8 { // RFC 6531 3.4
-		return verdict.Fail(verdict.Never, "5.6.7", "address needs SMTPUTF8", nil)
 	}
 	r, err := s.s.authd.Resolve(ctx, to)
 	if err != nil {
@@ -118,16 +126,6 @@ func (s *session) check(ctx context.Context, to addr.Address) error {
 	}
 	if !r.Local && !relay {
 		return denied
-	}
-	return nil
-}
-
-// checkLocal takes every recipient from a process of this host, whether authd
-// answers or not: cron(8) and others keep no mail to try again. Whom nobody
-// knows, the sender hears of by a bounce.
-func (s *session) checkLocal(to addr.Address) error {
-	if to.UTF8() && !s.params.UTF8 { // RFC 6531 3.4
-		return verdict.Fail(verdict.Never, "5.6.7", "address needs SMTPUTF8", nil)
 	}
 	return nil
 }

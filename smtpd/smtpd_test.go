@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"posthorn/internal/conf"
+	"posthorn/internal/dsn"
 	"posthorn/internal/durable"
 	"posthorn/internal/evlog"
 	"posthorn/internal/id"
@@ -197,6 +198,49 @@ func TestDuplicates(t *testing.T) {
 	got := r.bag.last(t)
 	if len(got.env.Rcpts) != 2 || strings.Contains(got.text, "for <") {
 		t.Errorf("got %v and %q, want two recipients, none named in the trace line", got.env.Rcpts, got.text)
+	}
+}
+
+// TestReportsAskedFor: what the sender asks of reports goes into the envelope, on
+// every service, and ends with the transaction.
+func TestReportsAskedFor(t *testing.T) {
+	r := start(t)
+	for _, service := range []string{"smtp", "submissions"} {
+		c := r.dial(service)
+		c.send("EHLO client.test\r\n")
+		var offered string
+		for line := ""; !strings.HasPrefix(line, "250 "); offered += line + "\n" {
+			line = c.line()
+		}
+		if !strings.Contains(offered, "DSN\n") || !strings.Contains(offered, "SMTPUTF8\n") {
+			t.Errorf("%s: got %q, want DSN and SMTPUTF8 offered", service, offered)
+		}
+		c.do("QUIT", "221 ")
+	}
+	c := r.dial("smtp")
+	c.do("MAIL FROM:<eve@far.test> RET=FULL ENVID=a+20b", "250 ")
+	c.do("RCPT TO:<ann@here.test> NOTIFY=NEVER", "250 ")
+	c.do("RCPT TO:<ann@here.test> NOTIFY=SUCCESS ORCPT=rfc822;a@far.test", "250 ")
+	c.do("RCPT TO:<postmaster@here.test> ORCPT=rfc822;p+2Bq@far.test", "250 ")
+	c.do("DATA", "354 ")
+	c.do("x: y\r\n.", "250 ")
+	got := r.bag.last(t).env
+	if got.Mail != (dsn.Mail{Ret: dsn.Full, Envid: "a b"}) || len(got.Rcpts) != 2 ||
+		got.Rcpts[0].Rcpt != (dsn.Rcpt{Notify: dsn.Success}) || got.Rcpts[1].Rcpt != (dsn.Rcpt{Orcpt: "rfc822;p+q@far.test"}) {
+		t.Errorf("got %+v and %+v", got.Mail, got.Rcpts)
+	}
+	c.mail("eve@far.test", "ann@here.test", "x: y\r\n", "250 ")
+	got = r.bag.last(t).env
+	if got.Mail != (dsn.Mail{}) || got.Rcpts[0].Rcpt != (dsn.Rcpt{}) {
+		t.Errorf("the next message: got %+v, want nothing asked", got)
+	}
+	c.do("MAIL FROM:<eve@far.test> SMTPUTF8", "250 ")
+	c.do("RCPT TO:<j\u00fcrgen@here.test>", "550 5.1.1") // taken as an address, and unknown
+	c.do("RCPT TO:<ann@here.test>", "250 ")
+	c.do("DATA", "354 ")
+	c.do("x: y\r\n.", "250 ")
+	if last := r.bag.last(t); !last.env.UTF8 || !strings.Contains(last.text, "with UTF8SMTP ") {
+		t.Errorf("got %+v and %q, want it marked as SMTPUTF8", last.env, last.text)
 	}
 }
 

@@ -31,7 +31,7 @@ var outside = map[string][]string{
 	"golang.org/x/crypto":                 {"internal/password"},
 	"github.com/landlock-lsm/go-landlock": {"internal/priv"},
 	"golang.org/x/net":                    {"internal/addr", "internal/dnsx"},
-	"golang.org/x/text":                   {"imapd/internal/charset"},
+	"golang.org/x/text":                   {"imapd/internal/charset", "internal/addr"},
 	"golang.org/x/sys":                    nil, // wherever a system call is needed
 	"github.com/emersion/go-maildir":      {},  // tests only
 	"github.com/emersion/go-imap/v2":      {},  // tests only

@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/net/idna"
+	"golang.org/x/text/unicode/norm"
 )
 
 // Limits of RFC 5321 4.5.3.1, in bytes.
@@ -308,8 +309,15 @@ func quoteLocal(s string) string {
 }
 
 // Key returns the address in the form in which tables are searched: String in
-// lower case.
-func (a Address) Key() string { return strings.ToLower(a.String()) }
+// lower case, and what is UTF-8 in it in Normalization Form C, for nobody sees on
+// a screen how a letter was put together (RFC 6532 3.1, RFC 8265 3.3).
+func (a Address) Key() string {
+	s := strings.ToLower(a.String())
+	if isASCII(s) {
+		return s
+	}
+	return norm.NFC.String(s)
+}
 
 // Detail splits the local part at the first of delims that stands behind its
 // first character: user+detail. Without one, detail is "".

@@ -149,3 +149,19 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+func TestKey(t *testing.T) {
+	for in, want := range map[string]string{
+		"Ann@Example.ORG": "ann@example.org", "J\u00dcrgen@b\u00fccher.example": "j\u00fcrgen@xn--bcher-kva.example",
+		"JU\u0308rgen@BU\u0308CHER.example": "j\u00fcrgen@xn--bcher-kva.example", "j\u00fcrgen@xn--bcher-kva.example": "j\u00fcrgen@xn--bcher-kva.example",
+		"\u03a3\u03b1\u03c2@example.org": "\u03c3\u03b1\u03c2@example.org",
+	} {
+		a, err := Parse(in)
+		if err != nil || a.Key() != want {
+			t.Errorf("%q: got %q, %v, want %q", in, a.Key(), err, want)
+		}
+		if err == nil && strings.Contains(in, "U\u0308") && !strings.Contains(a.String(), "\u0308") {
+			t.Errorf("%q: got %q, want the local part as it was written", in, a)
+		}
+	}
+}

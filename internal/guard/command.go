@@ -6,8 +6,10 @@ import (
 	"errors"
 	"io"
 	"strings"
+	"unicode/utf8"
 
 	"posthorn/internal/addr"
+	"posthorn/internal/dsn"
 )
 
 // maxLine bounds a command line; the longest are those of AUTH (RFC 4954 4).
@@ -199,6 +201,7 @@ func (c *Conn) parseMail(arg string) string {
 		c.answer(501, "5.5.4", "expected MAIL FROM:<address>")
 		return ""
 	}
+	path := rest
 	a, rest, err := c.parsePath(rest)
 	if err == nil && a.Domain == "" && !a.IsNull() {
 		err = addr.ErrNoAt // <Postmaster> is a recipient only
@@ -212,16 +215,16 @@ func (c *Conn) parseMail(arg string) string {
 		c.answer(501, "5.5.4", printable(err.Error()))
 		return ""
 	}
-	size, kept, err := p.takeSize()
+	asked, kept, err := p.mail(c.g.o.DSN)
 	switch {
 	case err != nil:
 		c.answer(501, "5.5.4", printable(err.Error()))
-	case size > c.limits.MessageSize: // RFC 1870 6.1
+	case asked.Size > c.limits.MessageSize: // RFC 1870 6.1
 		c.answer(552, "5.3.4", "message is larger than "+itoa(c.limits.MessageSize)+" bytes")
-	case a.UTF8() && !p.has("SMTPUTF8"): // RFC 6531 3.4
+	case !asked.UTF8 && !ascii(path[:len(path)-len(rest)]): // RFC 6531 3.5
 		c.answer(553, "5.6.7", "address needs SMTPUTF8")
 	default:
-		c.path, c.declared = a, size
+		c.path, c.asked = a, asked
 		c.after = c.mailReply
 		return "MAIL FROM:" + placeholder(a) + kept.String()
 	}
@@ -258,6 +261,7 @@ func (c *Conn) cmdRcpt(arg string) string {
 		c.answer(501, "5.5.4", "expected RCPT TO:<address>")
 		return ""
 	}
+	path := rest
 	a, rest, err := c.parsePath(rest)
 	if err == nil && a.IsNull() {
 		err = addr.ErrEmpty
@@ -267,15 +271,21 @@ func (c *Conn) cmdRcpt(arg string) string {
 		return ""
 	}
 	p, err := parseParams(rest)
+	var reports dsn.Rcpt
+	if err == nil {
+		reports, p, err = p.rcpt(c.g.o.DSN, c.asked.UTF8)
+	}
 	switch {
 	case err != nil:
 		c.answer(501, "5.5.4", printable(err.Error()))
-	case len(p) > 0: // none is announced
+	case len(p) > 0: // RFC 5321 4.1.1.11
 		c.answer(555, "5.5.4", "parameter not known")
+	case !c.asked.UTF8 && !ascii(path[:len(path)-len(rest)]): // RFC 6531 3.5
+		c.answer(553, "5.6.7", "address needs SMTPUTF8")
 	case c.rcpts >= c.limits.Recipients:
 		c.tooMany()
 	default:
-		c.path = a
+		c.path, c.reports = a, reports
 		c.after = c.rcptReply
 		return "RCPT TO:" + placeholder(a)
 	}
@@ -324,6 +334,10 @@ func (c *Conn) forget() {
 func (c *Conn) reset() {
 	c.mail, c.rcpts, c.path, c.each = false, 0, addr.Address{}, nil
 	c.session.Reset()
+}
+
+func ascii(s string) bool {
+	return strings.IndexFunc(s, func(r rune) bool { return r >= utf8.RuneSelf }) < 0
 }
 
 // cutFold is strings.CutPrefix for keywords, which are case-insensitive.

@@ -37,6 +37,20 @@ func TestPaths(t *testing.T) {
 		{`MAIL FROM:<a@y.test> WHAT=1`, "555 5.5.4", ""},
 		{"MAIL FROM:<ü@y.test>", "553 5.6.7", ""},
 		{"MAIL FROM:<ü@y.test> SMTPUTF8", "250", "mail ü@y.test {Size:0 EightBit:false UTF8:true}"},
+		{"MAIL FROM:<a@bücher.test>", "553 5.6.7", ""},
+		{"MAIL FROM:<a@bücher.test> SMTPUTF8", "250", "mail a@xn--bcher-kva.test {Size:0 EightBit:false UTF8:true}"},
+		{"MAIL FROM:<\xfc@y.test> SMTPUTF8", "501 5.1.7", ""},
+		{"MAIL FROM:<a@y.test> SMTPUTF8=yes", "501 5.5.4", ""},
+		{"MAIL FROM:<a@y.test> RET=hdrs ENVID=a+20b", "250", "mail a@y.test {Size:0 EightBit:false UTF8:false} {Ret:hdrs Envid:a b}"},
+		{"MAIL FROM:<a@y.test> RET=ALL", "501 5.5.4", ""},
+		{"MAIL FROM:<a@y.test> RET", "501 5.5.4", ""},
+		{"MAIL FROM:<a@y.test> RET=FULL RET=HDRS", "501 5.5.4", ""},
+		{"MAIL FROM:<a@y.test> ENVID=" + strings.Repeat("x", 100), "250", "mail a@y.test {Size:0 EightBit:false UTF8:false} {Ret: Envid:" + strings.Repeat("x", 100) + "}"},
+		{"MAIL FROM:<a@y.test> ENVID=" + strings.Repeat("x", 101), "501 5.5.4", ""},
+		{"MAIL FROM:<a@y.test> ENVID=a+zz", "501 5.5.4", ""},
+		{"MAIL FROM:<a@y.test> ENVID=a+0A", "501 5.5.4", ""},
+		{"MAIL FROM:<a@y.test> ENVID", "501 5.5.4", ""},
+		{"MAIL FROM:<a@y.test> NOTIFY=NEVER", "555 5.5.4", ""},
 	}
 	for _, cse := range cases {
 		s := start(t)
@@ -58,7 +72,21 @@ func TestPaths(t *testing.T) {
 		{`RCPT TO:<"a b"@y.test>`, "250", `rcpt "a b"@y.test`},
 		{`RCPT TO:<>`, "501 5.1.3", ""},
 		{`RCPT TO:<a>`, "501 5.1.3", ""},
-		{`RCPT TO:<a@y.test> NOTIFY=NEVER`, "555 5.5.4", ""},
+		{`RCPT TO:<a@y.test> NOTIFY=NEVER ORCPT=rfc822;b+2Bc@z.test`, "250", "rcpt a@y.test {Orcpt:rfc822;b+c@z.test Notify:never}"},
+		{`RCPT TO:<a@y.test> notify=Success,DELAY,failure`, "250", "rcpt a@y.test {Orcpt: Notify:success,failure,delay}"},
+		{`RCPT TO:<a@y.test> ORCPT=strange-type;x`, "250", "rcpt a@y.test {Orcpt:strange-type;x Notify:}"},
+		{`RCPT TO:<a@y.test> ORCPT=utf-8;j\x{FC}@z.test`, "250", "rcpt a@y.test {Orcpt:utf-8;jü@z.test Notify:}"},
+		{"RCPT TO:<a@y.test> ORCPT=utf-8;jü@z.test", "501 5.5.4", ""},
+		{"RCPT TO:<ü@y.test>", "553 5.6.7", ""},
+		{"RCPT TO:<a@bücher.test>", "553 5.6.7", ""},
+		{`RCPT TO:<a@y.test> NOTIFY=NEVER,FAILURE`, "501 5.5.4", ""},
+		{`RCPT TO:<a@y.test> NOTIFY=SOMETIMES`, "501 5.5.4", ""},
+		{`RCPT TO:<a@y.test> NOTIFY`, "501 5.5.4", ""},
+		{`RCPT TO:<a@y.test> NOTIFY=DELAY NOTIFY=DELAY`, "501 5.5.4", ""},
+		{`RCPT TO:<a@y.test> ORCPT=a@z.test`, "501 5.5.4", ""},
+		{`RCPT TO:<a@y.test> ORCPT=rfc822;a+4`, "501 5.5.4", ""},
+		{`RCPT TO:<a@y.test> ORCPT=rfc822;` + strings.Repeat("x", 500), "501 5.5.4", ""},
+		{`RCPT TO:<a@y.test> RET=FULL`, "555 5.5.4", ""},
 		{`RCPT FROM:<a@y.test>`, "501 5.5.4", ""},
 		{`RCPT TO:<nobody@y.test>`, "550 5.1.1 no such??user", "rcpt nobody@y.test"},
 		{`RCPT TO:<broken@y.test>`, "451 4.3.0 local problem", "rcpt broken@y.test"},
@@ -200,4 +228,20 @@ func TestRefusedMessage(t *testing.T) {
 	c.want("354*")
 	c.send("MAIL FROM:<b@x.test>\r\nRSET\r\n.\r\nNOOP\r\n")
 	c.want("554 5.4.6 loop", "250*")
+}
+
+// TestParametersNotOffered: what is not announced is refused.
+func TestParametersNotOffered(t *testing.T) {
+	s := start(t, func(set *setting) { set.o.DSN, set.o.SMTPUTF8 = false, false })
+	c := dial(t, s)
+	if reply := c.ehlo(); strings.Contains(strings.Join(reply, " "), "DSN") || strings.Contains(strings.Join(reply, " "), "SMTPUTF8") {
+		t.Errorf("EHLO: got %q", reply)
+	}
+	for _, cse := range []struct{ cmd, reply string }{
+		{"MAIL FROM:<a@y.test> RET=FULL", "504 5.5.4"}, {"MAIL FROM:<a@y.test> ENVID=x", "504 5.5.4"},
+		{"MAIL FROM:<a@y.test> SMTPUTF8", "504 5.5.4"}, {"MAIL FROM:<a@y.test>", "250"}, {"RCPT TO:<a@y.test> NOTIFY=NEVER", "555 5.5.4"},
+	} {
+		c.send(cse.cmd + "\r\n")
+		c.want(cse.reply + "*")
+	}
 }

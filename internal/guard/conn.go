@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"posthorn/internal/addr"
+	"posthorn/internal/dsn"
 	"posthorn/internal/id"
 	"posthorn/internal/tlsconf"
 	"posthorn/internal/verdict"
@@ -50,7 +51,8 @@ type Conn struct {
 	mail                  bool // a transaction is open
 	rcpts                 int
 	path                  addr.Address                        // of the command at hand
-	declared              int64                               // SIZE of the MAIL at hand
+	asked                 MailParams                          // of the last MAIL
+	reports               dsn.Rcpt                            // of the RCPT at hand
 	body                  io.Reader                           // the message while DATA or BDAT runs
 	sasl                  bool                                // the next line answers a challenge
 	after                 func(code int, reply []byte) []byte // sees the replies to the command at hand

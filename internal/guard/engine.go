@@ -9,8 +9,6 @@ import (
 
 	"github.com/emersion/go-sasl"
 	"github.com/emersion/go-smtp"
-
-	"posthorn/internal/dsn"
 )
 
 // engine is a go-smtp Server whose connections we give it. There are two: what
@@ -31,6 +29,7 @@ func newEngine(g *Guard, secure bool) *engine {
 	srv.LMTP = g.o.LMTP
 	srv.MaxLineLength = 0 // it sees our lines only, which have a limit
 	srv.EnableSMTPUTF8 = g.o.SMTPUTF8
+	srv.EnableDSN = g.o.DSN        // lets it announce DSN, whose parameters never reach it
 	srv.AllowInsecureAuth = secure // a wire shows no TLS
 	srv.ErrorLog = errorLog{g}
 	if !secure && !g.o.Implicit {
@@ -148,12 +147,13 @@ func (w *wire) SetWriteDeadline(time.Time) error { return nil }
 type dialogue struct{ c *Conn }
 
 func (d dialogue) Mail(_ string, opts *smtp.MailOptions) error {
-	p := MailParams{Size: d.c.declared, EightBit: opts.Body == smtp.Body8BitMIME, UTF8: opts.UTF8}
+	p := d.c.asked
+	p.EightBit = opts.Body == smtp.Body8BitMIME
 	return smtpError(d.c.session.Mail(d.c.ctx, d.c.path, p))
 }
 
 func (d dialogue) Rcpt(string, *smtp.RcptOptions) error {
-	return smtpError(d.c.session.Rcpt(d.c.ctx, d.c.path, dsn.Rcpt{}))
+	return smtpError(d.c.session.Rcpt(d.c.ctx, d.c.path, d.c.reports))
 }
 
 // Data ignores go-smtp's reader: the message never passes through it.

@@ -73,6 +73,7 @@ type Options struct {
 	Auth        bool          // offer AUTH, over TLS only
 	RequireAuth bool          // no MAIL without it (RFC 6409 4.3)
 	SMTPUTF8    bool          // offer it (RFC 6531)
+	DSN         bool          // offer it (RFC 3461)
 	Grace       time.Duration // how long a stop waits for messages under way
 	Limits      func() Limits
 	Trusted     func(netip.Addr) bool // clients that PerClient and the tight error limit spare

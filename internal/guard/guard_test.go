@@ -17,7 +17,7 @@ func TestMessage(t *testing.T) {
 	s := start(t)
 	c := dial(t, s)
 	ext := c.ehlo()
-	for _, want := range []string{"PIPELINING", "8BITMIME", "ENHANCEDSTATUSCODES", "CHUNKING", "STARTTLS", "SMTPUTF8", "SIZE 1048576", "LIMITS RCPTMAX=100"} {
+	for _, want := range []string{"PIPELINING", "8BITMIME", "ENHANCEDSTATUSCODES", "CHUNKING", "STARTTLS", "SMTPUTF8", "DSN", "SIZE 1048576", "LIMITS RCPTMAX=100"} {
 		if !contains(ext, want) {
 			t.Errorf("got extensions %q, want %s too", ext, want)
 		}

@@ -166,7 +166,7 @@ func start(t *testing.T, change ...func(*setting)) *server {
 	s := &server{t: t, closed: make(chan string, 1000), crashes: make(chan string, 10)}
 	set := &setting{
 		limits: Limits{MessageSize: 1 << 20, Recipients: 100, Timeout: patience, Session: time.Hour},
-		o: Options{Hostname: "mx.test", TLS: serverTLS(t), Auth: true, SMTPUTF8: true, Grace: patience,
+		o: Options{Hostname: "mx.test", TLS: serverTLS(t), Auth: true, SMTPUTF8: true, DSN: true, Grace: patience,
 			Trusted: func(netip.Addr) bool { return false }, Events: s},
 	}
 	set.o.Limits = func() Limits { return set.limits }

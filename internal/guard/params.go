@@ -4,6 +4,8 @@ import (
 	"errors"
 	"strconv"
 	"strings"
+
+	"posthorn/internal/dsn"
 )
 
 // maxParams bounds the parameters of one command.
@@ -15,6 +17,7 @@ var (
 	errParams = errors.New("too many parameters")
 	errTwice  = errors.New("a parameter stands twice")
 	errSize   = errors.New("SIZE is not a number")
+	errUTF8   = errors.New("SMTPUTF8 has no value")
 )
 
 // param is one ESMTP parameter (RFC 5321 4.1.2); value is "" for a bare keyword.
@@ -70,23 +73,57 @@ func (p params) has(key string) bool {
 	return false
 }
 
-// takeSize returns the value of SIZE (RFC 1870), 0 if there is none, and the
-// other parameters. A number beyond 63 bits is taken for the largest.
-func (p params) takeSize() (int64, params, error) {
-	var size int64
-	var rest params
+// mail reads the parameters of MAIL that go-smtp need not see; it gets the rest.
+// RET and ENVID (RFC 3461) are among them when reports says so.
+func (p params) mail(reports bool) (m MailParams, rest params, err error) {
 	for _, x := range p {
-		if x.key != "SIZE" {
+		switch {
+		case x.key == "SIZE":
+			m.Size, err = parseSize(x.value)
+		case x.key == "RET" && reports:
+			m.Ret, err = dsn.ParseRet(x.value)
+		case x.key == "ENVID" && reports:
+			m.Envid, err = dsn.ParseEnvid(x.value)
+		case x.key == "SMTPUTF8" && x.value != "": // RFC 6531 3.4
+			err = errUTF8
+		default:
+			m.UTF8 = m.UTF8 || x.key == "SMTPUTF8"
 			rest = append(rest, x)
-			continue
 		}
-		n, err := strconv.ParseUint(x.value, 10, 63)
-		if err != nil && !errors.Is(err, strconv.ErrRange) || len(x.value) > 20 {
-			return 0, nil, errSize
+		if err != nil {
+			return MailParams{}, nil, err
 		}
-		size = int64(n)
 	}
-	return size, rest, nil
+	return m, rest, nil
+}
+
+// parseSize reads SIZE (RFC 1870). A number beyond 63 bits is taken for the
+// largest.
+func parseSize(s string) (int64, error) {
+	n, err := strconv.ParseUint(s, 10, 63)
+	if err != nil && !errors.Is(err, strconv.ErrRange) || len(s) > 20 {
+		return 0, errSize
+	}
+	return int64(n), nil
+}
+
+// rcpt reads NOTIFY and ORCPT (RFC 3461) when reports says so, and returns the
+// parameters that are not known. utf8 says that MAIL had SMTPUTF8.
+func (p params) rcpt(reports, utf8 bool) (r dsn.Rcpt, unknown params, err error) {
+	for _, x := range p {
+		switch {
+		case x.key == "NOTIFY" && reports:
+			r.Notify, err = dsn.ParseNotify(x.value)
+		case x.key == "ORCPT" && reports:
+			r.Orcpt, err = dsn.ParseOrcpt(x.value, utf8)
+		default:
+			unknown = append(unknown, x)
+		}
+		if err != nil {
+			return dsn.Rcpt{}, nil, err
+		}
+	}
+	return r, unknown, nil
 }
 
 // String writes the parameters as they stand behind a path.

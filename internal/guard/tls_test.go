@@ -338,15 +338,17 @@ func FuzzDialogue(f *testing.F) {
 func FuzzParams(f *testing.F) {
 	f.Add(" SIZE=100 BODY=8BITMIME SMTPUTF8")
 	f.Add(" A=\x00")
+	f.Add(" RET=FULL ENVID=a+20b NOTIFY=SUCCESS,DELAY ORCPT=utf-8;j\\x{FC}")
 	f.Fuzz(func(t *testing.T, text string) {
 		p, err := parseParams(text)
 		if err != nil {
 			return
 		}
-		size, rest, err := p.takeSize()
-		if err == nil && size < 0 {
-			t.Errorf("%q: got size %d", text, size)
+		m, rest, err := p.mail(true)
+		if err == nil && m.Size < 0 {
+			t.Errorf("%q: got size %d", text, m.Size)
 		}
+		p.rcpt(true, true)
 		again, err := parseParams(rest.String())
 		if err != nil || again.String() != rest.String() {
 			t.Errorf("%q: %q is not read back: %v", text, rest, err)
