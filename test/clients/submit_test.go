@@ -40,7 +40,7 @@ tls_trust_file %CA%
 
 const muttrc = `set from="%ANN%" realname="Ann" use_envelope_from=no
 set smtp_url="%URL%" smtp_pass="%PASS%" ssl_force_tls=yes
-set certificate_file="%CA%" ssl_ca_certificates_file="%CA%" ssl_usesystemcerts=no
+set certificate_file="%CA%" ssl_ca_certificates_file="%CA%"
 set mbox_type=Maildir folder="%HOME%" record="%HOME%/sent" copy=yes
 set sendmail_wait=0 charset=utf-8 send_charset=utf-8 allow_8bit=yes hidden_host=no
 `
