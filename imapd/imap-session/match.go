@@ -96,7 +96,7 @@ func (c *candidate) meets(k query.Key) (bool, error) {
 		return c.measures(k)
 	case query.SentBefore, query.SentOn, query.SentSince:
 		return c.sent(k)
-	case query.FieldText, query.BodyText, query.AnyText:
+	case query.AddressText, query.FieldText, query.BodyText, query.AnyText:
 		return c.contains(k)
 	case query.Not:
 		found, err := c.meets(k.Sub[0])
@@ -153,11 +153,11 @@ func (c *candidate) sent(k query.Key) (bool, error) {
 	}
 	switch k.Op {
 	case query.SentBefore:
-		return day(date).Before(k.Date), nil
+		return date.Before(k.Date), nil
 	case query.SentOn:
-		return day(date).Equal(k.Date), nil
+		return date.Equal(k.Date), nil
 	}
-	return !day(date).Before(k.Date), nil
+	return !date.Before(k.Date), nil
 }
 
 // day returns the day t names in its own zone, as midnight UTC: dates compare
@@ -173,6 +173,8 @@ func (c *candidate) contains(k query.Key) (bool, error) {
 		return false, err
 	}
 	switch k.Op {
+	case query.AddressText:
+		return text.Addresses(k.Field, k.Text)
 	case query.FieldText:
 		return text.Field(k.Field, k.Text)
 	case query.BodyText:

@@ -60,7 +60,10 @@ func (p *parts) section(q query.Section) (section, error) {
 		a.ranges = []mimepart.Range{part.Header}
 	case query.Fields, query.FieldsNot:
 		ranges, err := mimepart.Select(p.src, part.Header, q.Fields, q.Kind == query.FieldsNot)
-		a.ranges, a.tail = ranges, "\r\n"
+		a.ranges = ranges
+		if part.Blank || part.Body.Len() > 0 { // RFC 3501 section 6.4.5: else there is no empty line to include
+			a.tail = "\r\n"
+		}
 		return a, err
 	default:
 		a.ranges = []mimepart.Range{part.Body}

@@ -3,12 +3,16 @@
 package charset
 
 import (
+	"io"
 	"strings"
 	"unicode/utf8"
 
 	"golang.org/x/text/encoding"
+	"golang.org/x/text/encoding/charmap"
 	"golang.org/x/text/encoding/htmlindex"
 	"golang.org/x/text/encoding/ianaindex"
+	"golang.org/x/text/encoding/unicode/utf32"
+	"golang.org/x/text/transform"
 )
 
 // Names returns the charsets that a client is told of, by the names preferred
@@ -32,6 +36,14 @@ func Lookup(name string) (e encoding.Encoding, ok bool) {
 	switch strings.ToUpper(name) {
 	case "UTF-8", "UTF8", "US-ASCII", "ASCII":
 		return nil, true
+	case "UTF-7", "UNICODE-1-1-UTF-7":
+		return utf7{}, true
+	case "ISO-2022-KR":
+		return iso2022kr{}, true
+	case "UTF-32":
+		return utf32.UTF32(utf32.BigEndian, utf32.UseBOM), true
+	case "TIS-620":
+		return charmap.Windows874, true // it holds all of it
 	}
 	e, err := ianaindex.MIME.Encoding(name)
 	if err != nil || e == nil {
@@ -53,4 +65,13 @@ func Decode(name, text string) (decoded string, ok bool) {
 		return text, err == nil && !strings.ContainsRune(text, utf8.RuneError)
 	}
 	return text, utf8.ValidString(text)
+}
+
+// NewReader returns the text of r, which is of the charset name, in UTF-8; text
+// of a charset that is not known stands as it is.
+func NewReader(name string, r io.Reader) io.Reader {
+	if e, ok := Lookup(name); ok && e != nil {
+		return transform.NewReader(r, e.NewDecoder())
+	}
+	return r
 }

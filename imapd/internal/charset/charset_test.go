@@ -25,8 +25,13 @@ func TestDecode(t *testing.T) {
 		{"gb2312", "\xd6\xd0", "中", true},
 		{"ks_c_5601-1987", "\xc7\xd1", "한", true},
 		{"big5", "\xa4\xa4", "中", true},
+		{"utf-7", "Gr+APwA3w-e 1 +- 2+-", "Grüße 1 + 2+", true},
+		{"utf-7", "+2EDcAA", "𠀀", true},
+		{"utf-7", "+2EA,\xff", ",\uFFFD", false},
+		{"utf-32", "\x00\x00\xFE\xFF\x00\x00\x00\xFC", "ü", true},
+		{"tis-620", "\xca", "ส", true},
 		{"shift_jis", "\x82", "\uFFFD", false},
-		{"iso-2022-kr", "a", "", false},
+		{"iso-2022-kr", "\x1b$)C\x0eGQ\x0f a", "한 a", true},
 		{"x-nothing", "a", "", false},
 		{"", "a", "", false},
 	}
@@ -34,6 +39,26 @@ func TestDecode(t *testing.T) {
 		if got, ok := Decode(tt.charset, tt.text); got != tt.want || ok != tt.ok {
 			t.Errorf("%q, %q: got %q, %v, want %q, %v", tt.charset, tt.text, got, ok, tt.want, tt.ok)
 		}
+	}
+}
+
+func TestFold(t *testing.T) {
+	for _, same := range [][]string{
+		{"needle", "NEEDLE", "Needle"},
+		{"Grüße", "GRÜßE", "gru\u0308ße"},
+		{"ＷＩＤＥ", "wide"},
+		{"Привет", "ПРИВЕТ"},
+		{"σίσυφος", "ΣΊΣΥΦΟΣ"},
+		{"ǅ", "ǆ", "Ǆ"},
+	} {
+		for _, s := range same[1:] {
+			if got, want := Fold(s), Fold(same[0]); got != want {
+				t.Errorf("%s: got %q, want %q as for %s", s, got, want, same[0])
+			}
+		}
+	}
+	if Fold("Köln") == Fold("Koln") || Fold("Straße") == Fold("Strasse") {
+		t.Error("accents and ß count")
 	}
 }
 
@@ -48,6 +73,7 @@ func TestNames(t *testing.T) {
 func FuzzDecode(f *testing.F) {
 	f.Add("iso-2022-jp", "\x1b$B$\"\x1b(B")
 	f.Add("GB18030", "\x81\x30\x81\x30")
+	f.Add("utf-7", "+2EDcAA-+-+AA")
 	f.Fuzz(func(t *testing.T, charset, text string) {
 		if got, ok := Decode(charset, text); ok && !utf8.ValidString(got) {
 			t.Errorf("%q is not UTF-8", got)

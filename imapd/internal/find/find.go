@@ -1,25 +1,20 @@
 // Package find looks for text in a message as SEARCH does (RFC 3501 section
 // 6.4.4): without regard to case, in header fields and text parts after their
-// encodings have been undone.
+// encodings and charsets have been undone.
 //
-// Texts in UTF-8, US-ASCII and ISO 8859-1 are understood; of other charsets the
-// ASCII characters are. A message is read through a small buffer however large
-// it is. What does not follow its encoding is searched as far as it could be
-// decoded.
+// A message is read through a small buffer however large it is; of one field
+// the first 2 MB are searched. What does not follow its encoding is searched as
+// far as it could be decoded.
 package find
 
 import (
 	"io"
-	"net/mail"
 	"strings"
 	"time"
 
+	"posthorn/imapd/internal/charset"
 	"posthorn/imapd/internal/mimepart"
 )
-
-// maxField bounds what is searched of one header, all its fields that are asked
-// for together.
-const maxField = 256 << 10
 
 // Message is an open message; what is found out about it is kept for the next
 // question. It is used by one goroutine.
@@ -59,16 +54,16 @@ func (m *Message) whole() (*mimepart.Part, error) {
 	return p, err
 }
 
-// Date returns the date of the Date field; ok is false when there is none that
-// makes sense.
+// Date returns the day of the Date field as midnight UTC, whatever its time and
+// zone (RFC 3501 section 6.4.4); ok is false when there is none that makes sense.
 func (m *Message) Date() (t time.Time, ok bool, err error) {
 	p, err := m.header()
 	if err != nil {
 		return t, false, err
 	}
 	v, _ := p.Field("date")
-	t, bad := mail.ParseDate(v)
-	return t, bad == nil, nil
+	t, ok = day(v)
+	return t, ok, nil
 }
 
 // Field reports whether a field of that name contains text; every field
@@ -82,17 +77,32 @@ func (m *Message) Field(name, text string) (bool, error) {
 	if err != nil || len(ranges) == 0 || text == "" {
 		return len(ranges) > 0, err
 	}
-	raw, err := m.read(ranges)
-	if err != nil {
-		return false, err
-	}
-	text = fold(text)
-	for _, value := range fields(raw) {
-		if _, value, _ = strings.Cut(value, ":"); strings.Contains(fold(decodeWords(value)), text) {
-			return true, nil
+	text = charset.Fold(text)
+	for _, r := range ranges {
+		if found, err := m.inFields(r, text, valueOf); found || err != nil {
+			return found, err
 		}
 	}
 	return false, nil
+}
+
+func valueOf(field string) string {
+	_, value, _ := strings.Cut(field, ":")
+	return value
+}
+
+// Addresses reports whether the addresses of the field, which is from, to, cc or
+// bcc, contain text: as the envelope has them, written like `Name <box@host>`.
+func (m *Message) Addresses(name, text string) (bool, error) {
+	if text == "" {
+		return m.Field(name, text)
+	}
+	p, err := m.header()
+	if err != nil {
+		return false, err
+	}
+	list := mimepart.Format(p.Addresses(strings.ToLower(name)))
+	return strings.Contains(charset.Fold(decodeWords(list)), charset.Fold(text)), nil
 }
 
 // Body reports whether the body contains text: one of its text parts, or the
@@ -105,71 +115,55 @@ func (m *Message) Body(text string) (bool, error) {
 	if text == "" {
 		return true, nil
 	}
-	return m.below(p, fold(text))
+	return m.below(p, charset.Fold(text), false)
 }
 
-// Any reports whether header or body contain text.
+// Any reports whether a header, that of a part too, or the body contain text.
 func (m *Message) Any(text string) (bool, error) {
 	p, err := m.whole()
 	if err != nil {
 		return false, err
 	}
-	text = fold(text)
+	text = charset.Fold(text)
 	if found, err := m.inHeader(p, text); found || err != nil {
 		return found, err
 	}
-	return m.below(p, text)
+	return m.below(p, text, true)
 }
 
-// below searches what is in a part, which is folded text.
-func (m *Message) below(p *mimepart.Part, text string) (bool, error) {
+// below searches what is in a part, with headers those of its parts too, for
+// folded text.
+func (m *Message) below(p *mimepart.Part, text string, headers bool) (bool, error) {
 	if p.Message != nil {
 		if found, err := m.inHeader(p.Message, text); found || err != nil {
 			return found, err
 		}
-		return m.below(p.Message, text)
+		return m.below(p.Message, text, headers)
 	}
 	for _, c := range p.Children {
-		if found, err := m.below(c, text); found || err != nil {
+		if headers {
+			if found, err := m.inHeader(c, text); found || err != nil {
+				return found, err
+			}
+		}
+		if found, err := m.below(c, text, headers); found || err != nil {
 			return found, err
 		}
 	}
-	if len(p.Children) > 0 || !p.Is("text", "") {
+	if len(p.Children) > 0 || !p.Is("text", "") && !p.Is("message", "") {
 		return false, nil
 	}
 	return m.inText(p, text)
 }
 
 func (m *Message) inHeader(p *mimepart.Part, text string) (bool, error) {
-	raw, err := m.read([]mimepart.Range{p.Header})
-	if err != nil {
-		return false, err
-	}
-	for _, f := range fields(raw) {
-		if strings.Contains(fold(decodeWords(f)), text) {
-			return true, nil
-		}
-	}
-	return false, nil
+	return m.inFields(p.Header, text, func(field string) string { return field })
 }
 
-// read returns the octets of ranges, at most maxField.
-func (m *Message) read(ranges []mimepart.Range) (string, error) {
-	var out strings.Builder
-	for _, r := range ranges {
-		n := min(r.Len(), int64(maxField-out.Len()))
-		if _, err := io.Copy(&out, io.NewSectionReader(m.src, r.Off, n)); err != nil {
-			return "", err
-		}
-	}
-	return out.String(), nil
+// inFields searches a range of fields, of each what part returns of it, for
+// folded text.
+func (m *Message) inFields(r mimepart.Range, text string, part func(string) string) (bool, error) {
+	return mimepart.EachField(m.src, r, func(field string) bool {
+		return strings.Contains(charset.Fold(decodeWords(part(field))), text)
+	})
 }
-
-// fields splits a header into its fields, unfolded (RFC 5322 section 2.2.3).
-func fields(raw string) []string {
-	raw = strings.NewReplacer("\r\n ", " ", "\r\n\t", "\t").Replace(raw)
-	return strings.Split(raw, "\r\n")
-}
-
-// fold makes texts comparable without regard to case.
-func fold(s string) string { return strings.ToLower(s) }

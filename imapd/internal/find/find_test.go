@@ -4,6 +4,9 @@ import (
 	"encoding/base64"
 	"strings"
 	"testing"
+
+	"posthorn/imapd/internal/charset"
+	corpus "posthorn/test/mime"
 )
 
 func crlf(s string) string { return strings.ReplaceAll(strings.TrimPrefix(s, "\n"), "\n", "\r\n") }
@@ -27,6 +30,15 @@ Content-Type: text/html; charset=iso-8859-1
 Content-Transfer-Encoding: base64
 
 ` + "PHA+w+TWPC9w\nPg==" + `
+--b
+Content-Type: text/plain; charset=koi8-r
+Content-Transfer-Encoding: quoted-printable
+
+=D0=D2=C9=D7=C5=D4
+--b
+Content-Transfer-Encoding: unheard-of
+
+unheard
 --b
 Content-Type: application/octet-stream
 
@@ -61,6 +73,13 @@ func TestFind(t *testing.T) {
 		{"body, empty", func(m *Message) (bool, error) { return m.Body("") }, true},
 		{"text, header", func(m *Message) (bool, error) { return m.Any("x-empty:") }, true},
 		{"text, body", func(m *Message) (bool, error) { return m.Any("softbreak") }, true},
+		{"field, folded, with one space", func(m *Message) (bool, error) { return m.Field("subject", "LONG line") }, true},
+		{"addresses as the envelope has them", func(m *Message) (bool, error) { return m.Addresses("FROM", "jürgen <J@") }, true},
+		{"addresses, there are some", func(m *Message) (bool, error) { return m.Addresses("FROM", "") }, true},
+		{"addresses, there are none", func(m *Message) (bool, error) { return m.Addresses("CC", "") }, false},
+		{"body, another charset", func(m *Message) (bool, error) { return m.Body("ПРИВЕТ") }, true},
+		{"body, encoding nobody knows", func(m *Message) (bool, error) { return m.Body("unheard") }, false},
+		{"text, header of a part", func(m *Message) (bool, error) { return m.Any("octet-stream") }, true},
 		{"text, none", func(m *Message) (bool, error) { return m.Any("nowhere") }, false},
 	}
 	for _, tt := range tests {
@@ -74,14 +93,48 @@ func TestFind(t *testing.T) {
 }
 
 func TestDate(t *testing.T) {
-	m := New(strings.NewReader(sample), int64(len(sample)))
-	d, ok, err := m.Date()
-	if got := d.Format("2006-01-02"); !ok || err != nil || got != "1994-02-07" {
-		t.Errorf("got %s, %v, %v", got, ok, err)
+	tests := []struct{ date, want string }{
+		{"Mon, 7 Feb 1994 23:52:25 -0800 (PST)", "1994-02-07"},
+		{"8 feb 94 1:02", "1994-02-08"},
+		{" (a) Tue (b), 8 (c) Feb 2022 (d(e)) 23 : 59 : 60 EST", "2022-02-08"},
+		{"8 Feb 103 01:02:03 +0000", "2003-02-08"},
+		{"8 Feb 12 01:02:03 +0000", "2012-02-08"},
+		{"8 Feb 1964 01:02:03 +9999 and more", "1964-02-08"},
+		{"soon", "none"},
+		{"", "none"},
+		{"Mon, ", "none"},
+		{"31 Feb 1994 01:02:03", "none"},
+		{"8 Feb 1994", "none"},
+		{"8 Feb 1994 24:00:00", "none"},
+		{"1994-02-08T01:02:03Z", "none"},
+		{"Tue Feb  8 01:02:03 1994", "none"},
+		{"8 Feb 99999999999999999999 01:02", "none"},
 	}
-	m = New(strings.NewReader("Date: soon\r\n\r\n"), 14)
-	if _, ok, err := m.Date(); ok || err != nil {
-		t.Errorf("got %v, %v", ok, err)
+	for _, tt := range tests {
+		msg := "Date: " + tt.date + "\r\n\r\n"
+		d, ok, err := New(strings.NewReader(msg), int64(len(msg))).Date()
+		got := "none"
+		if ok {
+			got = d.Format("2006-01-02")
+		}
+		if got != tt.want || err != nil {
+			t.Errorf("%s: got %s, %v, want %s", tt.date, got, err, tt.want)
+		}
+	}
+}
+
+func TestDecodeWords(t *testing.T) {
+	tests := []struct{ in, want string }{
+		{"a =?utf-8?q?b_=C3=BC?= c", "a b ü c"},
+		{"=?utf-8?q?a?= \t=?UTF-8*de?B?Yg?= =?x?= =?utf-8?q?c?=", "ab =?x?= c"},
+		{"=?iso-8859-1?q?=FC?==?koi8-r?b?8NLJ18XU?=", "üПривет"},
+		{"=?utf-8?q?=3?= =?utf-8?x?a?= =?utf-8?b?!?= =?", "=3 =?utf-8?x?a?= =?utf-8?b?!?= =?"},
+		{"=?x-none?q?a_b?=", "a b"},
+	}
+	for _, tt := range tests {
+		if got := decodeWords(tt.in); got != tt.want {
+			t.Errorf("%s: got %s, want %s", tt.in, got, tt.want)
+		}
 	}
 }
 
@@ -90,7 +143,7 @@ func TestAcrossPieces(t *testing.T) {
 	const want = "grüße aus köln"
 	for n := 32<<10 - 20; n < 32<<10+4; n++ {
 		body := strings.Repeat("x", n) + "GRÜSSE Grüße aus Köln" + strings.Repeat("y", 100)
-		if found, err := contains(strings.NewReader(body), piece, "utf-8", want); !found || err != nil {
+		if found, err := contains(strings.NewReader(body), piece, charset.Fold(want)); !found || err != nil {
 			t.Fatalf("%d: got %v, %v", n, found, err)
 		}
 	}
@@ -107,12 +160,20 @@ func TestBrokenEncodings(t *testing.T) {
 }
 
 func FuzzFind(f *testing.F) {
+	messages, err := corpus.Messages()
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, m := range messages {
+		f.Add(crlf(m.Text[:min(len(m.Text), 4<<10)]), "grüße")
+	}
 	f.Add(sample, "grüße")
 	f.Add("Content-Transfer-Encoding: base64\r\n\r\nAAAA", "x")
 	f.Fuzz(func(t *testing.T, msg, text string) {
 		m := New(strings.NewReader(msg), int64(len(msg)))
 		for _, ask := range []func() (bool, error){
 			func() (bool, error) { return m.Field("subject", text) },
+			func() (bool, error) { return m.Addresses("from", text) },
 			func() (bool, error) { return m.Any(text) },
 			func() (bool, error) { return m.Body(text) },
 		} {

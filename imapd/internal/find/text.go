@@ -1,31 +1,34 @@
 package find
 
 import (
-	"bytes"
 	"encoding/base64"
 	"io"
-	"mime"
 	"mime/quotedprintable"
 	"strings"
 	"unicode/utf8"
 
+	"posthorn/imapd/internal/charset"
 	"posthorn/imapd/internal/mimepart"
 )
 
-// inText searches a text part for folded text.
+// inText searches a text part for folded text. One whose encoding nobody knows
+// is no text (RFC 2045 section 6.4).
 func (m *Message) inText(p *mimepart.Part, text string) (bool, error) {
 	src := &source{r: io.NewSectionReader(m.src, p.Body.Off, p.Body.Len())}
 	var r io.Reader = src
-	encoding, _ := p.Field("content-transfer-encoding")
-	switch strings.ToLower(strings.TrimSpace(encoding)) {
+	switch strings.ToLower(p.Encoding()) {
 	case "base64":
 		r = base64.NewDecoder(base64.StdEncoding, &alphabet{src})
 	case "quoted-printable":
 		r = quotedprintable.NewReader(src)
+	case "7bit", "8bit", "binary":
+	default:
+		return false, nil
 	}
+	r = charset.NewReader(strings.TrimSpace(p.Param("charset")), r)
 	// An error that is not the source's is text that cannot be decoded: it ends
 	// there.
-	found, _ := contains(r, min(piece, p.Body.Len()+utf8.UTFMax), p.Param("charset"), text)
+	found, _ := contains(r, min(piece, p.Body.Len()+utf8.UTFMax), text)
 	return found, src.err
 }
 
@@ -70,7 +73,7 @@ const piece = 32 << 10
 
 // contains searches a stream for folded text, size octets at a time. Pieces
 // overlap by the text's length, and none ends within a character.
-func contains(r io.Reader, size int64, charset, text string) (bool, error) {
+func contains(r io.Reader, size int64, text string) (bool, error) {
 	buf := make([]byte, size)
 	kept := 0     // bytes of a character that began in the last piece
 	overlap := "" // folded
@@ -81,7 +84,7 @@ func contains(r io.Reader, size int64, charset, text string) (bool, error) {
 		if err == nil {
 			whole -= partial(data)
 		}
-		window := overlap + fold(decode(data[:whole], charset))
+		window := overlap + charset.Fold(string(data[:whole]))
 		if strings.Contains(window, text) {
 			return true, nil
 		}
@@ -108,30 +111,4 @@ func partial(b []byte) int {
 		}
 	}
 	return 0
-}
-
-// decode returns text in UTF-8.
-func decode(b []byte, charset string) string {
-	switch strings.ToLower(charset) {
-	case "iso-8859-1", "latin1":
-		out := make([]rune, len(b))
-		for i, c := range b {
-			out[i] = rune(c)
-		}
-		return string(out)
-	}
-	return string(b)
-}
-
-// decodeWords undoes the encoding of header fields (RFC 2047).
-func decodeWords(s string) string {
-	d := mime.WordDecoder{CharsetReader: func(_ string, r io.Reader) (io.Reader, error) {
-		b, err := io.ReadAll(r)
-		return bytes.NewReader(b), err
-	}}
-	out, err := d.DecodeHeader(s)
-	if err != nil {
-		return s
-	}
-	return out
 }

@@ -14,37 +14,35 @@ type Address struct {
 	Host    string
 }
 
-// What Dovecot puts where an address has no mailbox or no domain; NIL there
-// would be the notation of a group.
+// What Dovecot puts where an address has no mailbox, no domain or something
+// else there; NIL would be the notation of a group.
 const (
 	noMailbox = "MISSING_MAILBOX"
 	noHost    = "MISSING_DOMAIN"
+	badHost   = "SYNTAX_ERROR"
+	badRoute  = "INVALID_ROUTE"
 )
 
 // parseAddresses takes an address list apart (RFC 5322 section 3.4, with the
-// obsolete routes), and never fails: what is no address becomes one as well as
-// it goes.
+// obsolete syntax of section 4.4), and never fails: what is no address becomes
+// one as far as it goes, and the list goes on behind the next separator.
 func parseAddresses(s string) []Address {
 	t := tokens{s: s}
 	var out []Address
 	group := false
 	for t.i < len(t.s) && len(out) < maxAddresses {
-		a, end := t.address()
-		switch end {
-		case ':':
-			if group {
-				out = append(out, Address{})
-			}
+		a, found := t.address(group)
+		if found {
+			out = append(out, a)
+		}
+		switch end := t.separator(); {
+		case end == ':' && !group:
 			group = true
-			out = append(out, Address{Mailbox: a.phrase()})
-		default:
-			if a.found() {
-				out = append(out, a.address())
-			}
-			if end == ';' && group {
-				group = false
-				out = append(out, Address{})
-			}
+		case end == ';' && group:
+			group = false
+			out = append(out, Address{})
+		case end == ':':
+			t.recover()
 		}
 	}
 	if group {
@@ -53,121 +51,236 @@ func parseAddresses(s string) []Address {
 	return out
 }
 
-// rawAddress is what stands between two separators.
-type rawAddress struct {
-	words   []string // outside of the brackets
-	at      int      // index of the first word behind an @ outside; 0: none
-	comment string
-	angle   string // inside of the brackets
-	angled  bool
+// separator takes what stands behind an address, 0 if that is none.
+func (t *tokens) separator() byte {
+	if t.i == len(t.s) {
+		return 0
+	}
+	switch c := t.s[t.i]; c {
+	case ',', ';', ':':
+		t.i++
+		return c
+	}
+	t.recover()
+	return t.separator()
 }
 
-func (a rawAddress) found() bool { return len(a.words) > 0 || a.angled }
-
-func (a rawAddress) phrase() string { return strings.Join(a.words, " ") }
-
-// address returns the address; a comment behind it is the name when there is
-// no other.
-func (a rawAddress) address() Address {
-	out := Address{Name: a.comment, Mailbox: noMailbox, Host: noHost}
-	local, host := "", ""
-	switch {
-	case a.angled:
-		spec := a.angle
-		if len(a.words) > 0 {
-			out.Name = a.phrase()
-		}
-		if strings.HasPrefix(spec, "@") {
-			if route, rest, ok := strings.Cut(spec, ":"); ok {
-				out.Route, spec = route, rest
-			}
-		}
-		local = spec
-		if i := strings.LastIndexByte(spec, '@'); i >= 0 {
-			local, host = spec[:i], spec[i+1:]
-		}
-	case a.at > 0:
-		local, host = strings.Join(a.words[:a.at-1], ""), strings.Join(a.words[a.at-1:], "")
-	default:
-		local = a.phrase()
-	}
-	if local != "" {
-		out.Mailbox = local
-	}
-	if host != "" {
-		out.Host = host
-	}
-	return out
-}
-
-// address takes one address or the name of a group, and the separator behind
-// it (0 at the end).
-func (t *tokens) address() (a rawAddress, end byte) {
+// recover goes to the next separator of addresses.
+func (t *tokens) recover() {
 	for t.i < len(t.s) {
-		switch c := t.s[t.i]; c {
+		switch t.s[t.i] {
 		case ',', ';':
-			t.i++
-			return a, c
-		case ':':
-			if t.i++; !a.angled {
-				return a, c
-			}
-		case '(':
-			a.comment = strings.TrimSpace(t.comment())
-		case '<':
-			t.i++
-			a.angle, a.angled = t.angle(), true
-		case '@':
-			if t.i++; a.at == 0 {
-				a.at = len(a.words) + 1
-			}
+			return
 		case '"':
-			a.words = append(a.words, t.quoted())
-		case ' ', '\t', '>':
-			t.i++
-		default:
-			a.words = append(a.words, t.word())
-		}
-	}
-	return a, 0
-}
-
-// angle takes what is in brackets, without blanks and comments.
-func (t *tokens) angle() string {
-	var out strings.Builder
-	for t.i < len(t.s) {
-		switch c := t.s[t.i]; c {
-		case '>':
-			t.i++
-			return out.String()
-		case '"':
-			out.WriteString(t.quoted())
+			t.quoted()
 		case '(':
 			t.comment()
-		case ' ', '\t':
-			t.i++
 		default:
-			out.WriteByte(c)
 			t.i++
 		}
+	}
+}
+
+// word is a quoted string or a run of atoms and dots.
+type word struct {
+	text   string
+	quoted bool
+}
+
+// address takes an address up to where it ends or breaks off. In front of a
+// colon that is the name of a group, except within a group.
+func (t *tokens) address(grouped bool) (a Address, found bool) {
+	t.note = ""
+	words, ok := t.words()
+	a = Address{Name: t.note, Mailbox: noMailbox, Host: noHost}
+	end := t.peek()
+	switch {
+	case !ok:
+		return a, true
+	case end == ':' && !grouped:
+		return Address{Mailbox: phrase(words)}, true
+	case end == '<':
+		t.angle(&a)
+		a.Name = t.note
+		if len(words) > 0 {
+			a.Name = phrase(words)
+		}
+		return a, true
+	case end == '@':
+		t.bare(&a, words)
+		return a, true
+	case len(words) == 0 && (end == 0 || end == ',' || end == ';'):
+		return a, false // an empty element of the list (RFC 5322 section 4.4)
+	}
+	if local, ok := localPart(words); ok {
+		a.Mailbox = local
+	} else {
+		a.Name = phrase(words)
+	}
+	return a, true
+}
+
+// bare takes the rest of an address without brackets; a comment is its name.
+func (t *tokens) bare(a *Address, words []word) {
+	local, ok := localPart(words)
+	if !ok && len(words) > 0 {
+		a.Name = phrase(words)
+		t.recover()
+		return
+	}
+	if ok {
+		a.Mailbox = local
+	}
+	t.i++ // the @
+	if host, ok := t.domain(); ok && host != "" {
+		a.Host = host
+	}
+	a.Name = t.note
+}
+
+// angle takes an address in brackets (RFC 5322 sections 3.4 and 4.4).
+func (t *tokens) angle(a *Address) {
+	t.i++ // the <
+	ok := t.blanks()
+	if ok && t.peek() == '@' {
+		if a.Route, ok = t.route(); !ok {
+			a.Route = badRoute
+			t.recover()
+			return
+		}
+	}
+	words, quotes := t.words()
+	if local, fits := localPart(words); fits {
+		a.Mailbox = local
+	}
+	ok = ok && quotes
+	if ok && t.peek() == '@' {
+		t.i++
+		a.Host, ok = t.domain()
+		ok = ok && a.Host != ""
+	}
+	if ok = ok && t.skip('>'); !ok && (t.i < len(t.s) || a.Host != noHost || len(words) > 0) {
+		a.Host = badHost
+	}
+	t.blanks()
+}
+
+// route takes the domains that mail was to go through, with the colon.
+func (t *tokens) route() (string, bool) {
+	start := t.i
+	for t.peek() == '@' {
+		t.i++
+		if host, ok := t.domain(); !ok || host == "" {
+			return "", false
+		}
+		for t.skip(',') && t.blanks() {
+		}
+	}
+	route := t.s[start:t.i]
+	return strings.Join(strings.Fields(route), ""), t.skip(':') && t.blanks()
+}
+
+// words takes words with the blanks and comments between and behind them; ok is
+// false when a quoted string or a comment has no end.
+func (t *tokens) words() (all []word, ok bool) {
+	for {
+		if !t.blanks() {
+			return all, false
+		}
+		switch c := t.peek(); {
+		case c == '"':
+			text, ok := t.quoted()
+			if !ok {
+				return nil, false
+			}
+			all = append(all, word{text, true})
+		case c == '.' || isAtom(c):
+			start := t.i
+			for c = t.peek(); c == '.' || isAtom(c); c = t.peek() {
+				t.i++
+			}
+			all = append(all, word{t.s[start:t.i], false})
+		default:
+			return all, true
+		}
+	}
+}
+
+// domain takes a domain or a domain literal with the blanks and comments around
+// it; ok is false when it breaks off.
+func (t *tokens) domain() (host string, ok bool) {
+	if !t.blanks() {
+		return "", false
+	}
+	if t.peek() == '[' {
+		return t.literal()
+	}
+	var out strings.Builder
+	for {
+		start := t.i
+		for isAtom(t.peek()) {
+			t.i++
+		}
+		out.WriteString(t.s[start:t.i])
+		if !t.blanks() || t.i == start {
+			return "", false
+		}
+		if !t.skip('.') {
+			return out.String(), true
+		}
+		out.WriteByte('.')
+		if !t.blanks() {
+			return "", false
+		}
+	}
+}
+
+// literal takes a domain literal.
+func (t *tokens) literal() (string, bool) {
+	start := t.i
+	for ; t.i < len(t.s); t.i++ {
+		switch t.s[t.i] {
+		case '\\':
+			t.i++
+		case ']':
+			t.i++
+			return t.s[start:t.i], t.blanks()
+		}
+	}
+	t.i = len(t.s)
+	return "", false
+}
+
+// phrase returns words as a name.
+func phrase(words []word) string {
+	var out strings.Builder
+	for i, w := range words {
+		if i > 0 {
+			out.WriteByte(' ')
+		}
+		out.WriteString(w.text)
 	}
 	return out.String()
 }
 
-// word takes a run of what stands for itself; dots belong to it, and so does a
-// domain literal with its colons.
-func (t *tokens) word() string {
-	start := t.i
-	for literal := false; t.i < len(t.s); t.i++ {
-		switch c := t.s[t.i]; {
-		case c == '[':
-			literal = true
-		case c == ']':
-			literal = false
-		case c == ':' && literal:
-		case strings.IndexByte(",;:(<>@\" \t", c) >= 0:
-			return t.s[start:t.i]
+// localPart returns words as a local part. That needs a dot between two of
+// them (RFC 5322 section 4.4, obs-local-part).
+func localPart(words []word) (string, bool) {
+	var out strings.Builder
+	for i, w := range words {
+		if i > 0 && !words[i-1].dotted(len(words[i-1].text)-1) && !w.dotted(0) {
+			return "", false
 		}
+		out.WriteString(w.text)
 	}
-	return t.s[start:t.i]
+	return out.String(), out.Len() > 0
+}
+
+// dotted reports whether a dot stands at place i.
+func (w word) dotted(i int) bool { return !w.quoted && w.text[i] == '.' }
+
+// isAtom reports whether atoms are made of c (RFC 5322 section 3.2.3, RFC 6532
+// section 3.2).
+func isAtom(c byte) bool {
+	return c > ' ' && c != 0x7F && strings.IndexByte(`()<>[]:;@\,."`, c) < 0
 }

@@ -17,10 +17,10 @@ const maxRanges = 10000
 func Select(src io.ReaderAt, header Range, names []string, not bool) ([]Range, error) {
 	l := newLines(src, header.Off, header.End)
 	var out []Range
-	take := false
+	take := not // what stands before the first field is none of those named
 	for l.next() {
 		if l.fresh {
-			line := bytes.TrimRight(l.frag, "\r\n")
+			line := chomp(l.frag)
 			if len(line) == 0 {
 				break
 			}
@@ -40,8 +40,53 @@ func Select(src io.ReaderAt, header Range, names []string, not bool) ([]Range, e
 	return out, l.err
 }
 
+// maxField bounds what EachField passes of one field.
+const maxField = 2 << 20
+
+// EachField calls found with each field of a range of a header, without its line
+// end, until it returns true or the empty line comes; it reports whether one did.
+// A folded field is passed twice: unfolded (RFC 5322 section 2.2.3), and with one
+// space where it was folded, which is all that its writer may have had there.
+func EachField(src io.ReaderAt, r Range, found func(field string) bool) (bool, error) {
+	l := newLines(src, r.Off, r.End)
+	var field, spaced []byte
+	have := func() bool {
+		return len(field) > 0 && found(string(field)) || len(spaced) > 0 && found(string(spaced))
+	}
+	for l.next() {
+		line := chomp(l.frag)
+		if l.fresh && len(line) == 0 {
+			break
+		}
+		switch folded := line[0] == ' ' || line[0] == '\t'; {
+		case l.fresh && !folded:
+			if have() {
+				return true, nil
+			}
+			field, spaced = field[:0], spaced[:0]
+		case l.fresh:
+			if len(spaced) == 0 {
+				spaced = append(spaced, field...)
+			}
+			spaced = upTo(maxField, bytes.TrimRight(spaced, " \t"), append([]byte(" "), bytes.TrimLeft(line, " \t")...))
+		case len(spaced) > 0:
+			spaced = upTo(maxField, spaced, line)
+		}
+		field = upTo(maxField, field, line)
+	}
+	return l.err == nil && have(), l.err
+}
+
+// upTo appends what fits.
+func upTo(size int, dst, b []byte) []byte {
+	return append(dst, b[:min(len(b), max(size-len(dst), 0))]...)
+}
+
 func named(line []byte, names []string) bool {
-	name, _, _ := bytes.Cut(line, []byte(":"))
+	name, _, ok := bytes.Cut(line, []byte(":"))
+	if !ok {
+		return false
+	}
 	name = bytes.TrimRight(name, " \t")
 	return slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, string(name)) })
 }

@@ -76,3 +76,10 @@ func (l *lines) fill() bool {
 
 // end returns the offset behind the present fragment.
 func (l *lines) end() int64 { return l.start + int64(len(l.frag)) }
+
+// chomp returns a line without its end: a CR before that is the line's.
+func chomp(line []byte) []byte {
+	line, _ = bytes.CutSuffix(line, []byte("\n"))
+	line, _ = bytes.CutSuffix(line, []byte("\r"))
+	return line
+}

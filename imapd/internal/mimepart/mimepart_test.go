@@ -4,8 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"testing"
+
+	corpus "posthorn/test/mime"
 )
 
 // crlf gives text the line ends of a message.
@@ -134,6 +137,16 @@ func TestStructure(t *testing.T) {
 			`(("text" "plain" ("charset" "us-ascii") "x" NIL "7bit" 0 0 NIL NIL NIL NIL) "mixed" ("boundary" "b") NIL NIL NIL)`},
 		{"digest", "Content-Type: multipart/digest; boundary=b\n\n--b\n\nSubject: s\n\nx\n--b--\n",
 			`(("message" "rfc822" NIL NIL NIL "7bit" 15 (NIL "s" NIL NIL NIL NIL NIL NIL NIL NIL) ("text" "plain" ("charset" "us-ascii") NIL NIL "7bit" 1 0 NIL NIL NIL NIL) 2 NIL NIL NIL NIL) "digest" ("boundary" "b") NIL NIL NIL)`},
+		{"continuations", "Content-Type: image/png; name*1=b; x=y; NAME*0*=utf-8''a\n\n",
+			`("image" "png" ("x" "y" "NAME*" "utf-8''ab") NIL NIL "7bit" 0 NIL NIL NIL NIL)`},
+		{"continuations with a gap", "Content-Type: image/png; name*2=b; name*0=a\n\n",
+			`("image" "png" ("name*0" "a" "name*2" "b") NIL NIL "7bit" 0 NIL NIL NIL NIL)`},
+		{"delimiter that only begins with the boundary", "Content-Type: multipart/mixed; boundary=b\n\n--b x\n\nx\n--b--y\n",
+			`(("text" "plain" ("charset" "us-ascii") NIL NIL "7bit" 1 0 NIL NIL NIL NIL) "mixed" ("boundary" "b") NIL NIL NIL)`},
+		{"delimiter at the end without line end", "Content-Type: multipart/mixed; boundary=b\n\n--b\n\nx\n--b",
+			`(("text" "plain" ("charset" "us-ascii") NIL NIL "7bit" 1 0 NIL NIL NIL NIL) "mixed" ("boundary" "b") NIL NIL NIL)`},
+		{"twice", "Content-Type: image/png\nContent-Type: image/gif\nContent-Disposition: inline\nContent-Disposition: attachment\n\n",
+			`("image" "png" NIL NIL NIL "7bit" 0 NIL ("attachment" NIL) NIL NIL)`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -165,9 +178,13 @@ func (w *text) AString(s string) { fmt.Fprintf(w, "%q", s) }
 func TestEnvelope(t *testing.T) {
 	tests := []struct{ name, msg, want string }{
 		{"usual", "Date: Mon, 7 Feb 1994 21:52:25 -0800 (PST)\nSubject: a\n b\nFrom: Terry Gray <gray@cac.example>\nTo: imap@cac.example, \"John, K\" <k@x>\nMessage-ID: <1@x>\nSubject: second\n\n",
-			`("Mon, 7 Feb 1994 21:52:25 -0800 (PST)" "a b" (("Terry Gray" NIL "gray" "cac.example")) (("Terry Gray" NIL "gray" "cac.example")) (("Terry Gray" NIL "gray" "cac.example")) ((NIL NIL "imap" "cac.example")("John, K" NIL "k" "x")) NIL NIL NIL "<1@x>")`},
+			`("Mon, 7 Feb 1994 21:52:25 -0800 (PST)" "second" (("Terry Gray" NIL "gray" "cac.example")) (("Terry Gray" NIL "gray" "cac.example")) (("Terry Gray" NIL "gray" "cac.example")) ((NIL NIL "imap" "cac.example")("John, K" NIL "k" "x")) NIL NIL NIL "<1@x>")`},
 		{"groups and odd ones", "From: a@b (Ann B.)\nSender:\nReply-To: undisclosed-recipients:;\nTo: list: x@y, Z <z@[IPv6:::1]>;, <@r1,@r2:u@v>, nobody, <>\nCc: \"a b\"@c, <\"d e\" @ f>\nSubject:\n\n",
 			`(NIL "" (("Ann B." NIL "a" "b")) (("Ann B." NIL "a" "b")) ((NIL NIL "undisclosed-recipients" NIL)(NIL NIL NIL NIL)) ((NIL NIL "list" NIL)(NIL NIL "x" "y")("Z" NIL "z" "[IPv6:::1]")(NIL NIL NIL NIL)(NIL "@r1,@r2" "u" "v")(NIL NIL "nobody" "MISSING_DOMAIN")(NIL NIL "MISSING_MAILBOX" "MISSING_DOMAIN")) ((NIL NIL "a b" "c")(NIL NIL "d e" "f")) NIL NIL NIL)`},
+		{"twice", "To: a@b\nTo: c@d\nSubject: one\nSubject: two\n\n",
+			`(NIL "two" NIL NIL NIL ((NIL NIL "a" "b")(NIL NIL "c" "d")) NIL NIL NIL NIL)`},
+		{"goes on behind what is broken", "To: a@b c, <d@e, <@f>, (g) h@i; \"j\n\n",
+			`(NIL NIL NIL NIL NIL ((NIL NIL "a" "b")(NIL NIL "d" "SYNTAX_ERROR")(NIL "INVALID_ROUTE" "MISSING_MAILBOX" "MISSING_DOMAIN")("g" NIL "h" "i")(NIL NIL "MISSING_MAILBOX" "MISSING_DOMAIN")) NIL NIL NIL NIL)`},
 		{"group without end", "To: g: a@b\n\n",
 			`(NIL NIL NIL NIL NIL ((NIL NIL "g" NIL)(NIL NIL "a" "b")(NIL NIL NIL NIL)) NIL NIL NIL NIL)`},
 	}
@@ -184,6 +201,26 @@ func TestEnvelope(t *testing.T) {
 				t.Errorf("got\n%s, want\n%s", out.String(), tt.want)
 			}
 		})
+	}
+}
+
+func TestFormat(t *testing.T) {
+	const in = `A B <a@b>, "c d"@e, f: G.H <@r:g@h>;, =?utf-8?q?x?= y <z@z>, nobody`
+	const want = `"A B" <a@b>, <"c d"@e>, f: "G.H" <@r:g@h>;, =?utf-8?q?x?= y <z@z>, <nobody@>`
+	if got := Format(parseAddresses(in)); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+func TestEachField(t *testing.T) {
+	msg := crlf("A: 1\nB: 2\n\t3\n  4\n\nC: 5\n")
+	var got []string
+	found, err := EachField(strings.NewReader(msg), Range{0, int64(len(msg))}, func(f string) bool {
+		got = append(got, f)
+		return false
+	})
+	if want := []string{"A: 1", "B: 2\t3  4", "B: 2 3 4"}; found || err != nil || !slices.Equal(got, want) {
+		t.Errorf("got %q, %v, %v, want %q", got, found, err, want)
 	}
 }
 
@@ -267,6 +304,13 @@ func TestReadError(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
+	messages, err := corpus.Messages()
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, m := range messages {
+		f.Add(crlf(m.Text[:min(len(m.Text), 4<<10)]))
+	}
 	f.Add(crlf(nested))
 	f.Add("Content-Type: multipart/digest; boundary=\"\"\n\n--\n")
 	f.Add("To: a:b@c;<@x:y@z>,\"\r\nContent-Disposition: a;b=(\r\n\r\n")
@@ -280,6 +324,10 @@ func FuzzParse(f *testing.F) {
 		p.Structure(&out, true)
 		p.Envelope(&out)
 		if _, err := Select(strings.NewReader(msg), p.Header, []string{"to"}, false); err != nil {
+			t.Fatal(err)
+		}
+		Format(p.Addresses("to"))
+		if _, err := EachField(strings.NewReader(msg), p.Header, func(string) bool { return false }); err != nil {
 			t.Fatal(err)
 		}
 	})

@@ -1,35 +1,158 @@
 package mimepart
 
-import "strings"
+import (
+	"cmp"
+	"slices"
+	"strconv"
+	"strings"
+)
 
 // maxParams bounds the parameters of one field.
 const maxParams = 100
 
-// Param is a parameter of Content-Type or Content-Disposition, as written.
+// Param is a parameter of Content-Type or Content-Disposition, as written but
+// for continuations, which are put together.
 type Param struct{ Name, Value string }
 
-// parseParams splits "value; name=value; …" (RFC 2045 section 5.1). What does
-// not follow the grammar is left out.
-func parseParams(s string) (value string, params []Param) {
-	t := tokens{s: s}
-	value = strings.TrimSpace(t.until(";"))
-	for t.skip(';') && len(params) < maxParams {
-		name := strings.TrimSpace(t.until("=;"))
-		if !t.skip('=') {
+// params takes the parameters behind a value (RFC 2045 section 5.1). What is no
+// parameter is left out.
+func (t *tokens) params() []Param {
+	var all []Param
+	for len(all) < maxParams && t.behind(';') {
+		t.blanks()
+		name := t.token()
+		t.blanks()
+		if name == "" || !t.skip('=') {
 			continue
 		}
-		v := strings.TrimSpace(t.until(";"))
-		if name != "" {
-			params = append(params, Param{name, v})
+		t.blanks()
+		if v, ok := t.paramValue(); ok {
+			all = append(all, Param{name, v})
 		}
 	}
-	return value, params
+	return join(all)
+}
+
+// behind goes behind the next c outside of quotes and comments.
+func (t *tokens) behind(c byte) bool {
+	for t.i < len(t.s) {
+		switch t.s[t.i] {
+		case c:
+			t.i++
+			return true
+		case '"':
+			t.quoted()
+		case '(':
+			t.comment()
+		default:
+			t.i++
+		}
+	}
+	return false
+}
+
+// paramValue takes a quoted string or what should have been one: a word that
+// holds marks a token may not have is taken whole.
+func (t *tokens) paramValue() (string, bool) {
+	if t.peek() == '"' {
+		return t.quoted()
+	}
+	start := t.i
+	for t.i < len(t.s) && strings.IndexByte("; \t\r\n(\"", t.s[t.i]) < 0 {
+		t.i++
+	}
+	return t.s[start:t.i], true
+}
+
+// token takes a token of RFC 2045 section 5.1.
+func (t *tokens) token() string {
+	start := t.i
+	for t.i < len(t.s) && isToken(t.s[t.i]) {
+		t.i++
+	}
+	return t.s[start:t.i]
+}
+
+func isToken(c byte) bool {
+	return c > ' ' && c != 0x7F && strings.IndexByte("()<>@,;:\\\"/[]?=", c) < 0
+}
+
+// section is a piece of a parameter that goes on (RFC 2231 section 3).
+type section struct {
+	Param
+	base  string // the name without its number
+	star  bool   // written with a charset or %
+	index int
+}
+
+// join puts continuations together, as a server has to (RFC 2231 section 6);
+// charset and language stay as they are written. Pieces whose numbers have gaps
+// stay pieces.
+func join(all []Param) []Param {
+	var plain []Param
+	var pieces []section
+	for _, p := range all {
+		if s, ok := pieceOf(p); ok {
+			pieces = append(pieces, s)
+		} else {
+			plain = append(plain, p)
+		}
+	}
+	slices.SortStableFunc(pieces, func(a, b section) int {
+		return cmp.Or(strings.Compare(a.base, b.base), cmp.Compare(a.index, b.index))
+	})
+	for len(pieces) > 0 {
+		n := 1
+		for n < len(pieces) && pieces[n].base == pieces[0].base {
+			n++
+		}
+		plain = append(plain, joined(pieces[:n])...)
+		pieces = pieces[n:]
+	}
+	return plain
+}
+
+// pieceOf sorts out a name such as "title*1*".
+func pieceOf(p Param) (section, bool) {
+	base, rest, ok := strings.Cut(p.Name, "*")
+	number, star := strings.CutSuffix(rest, "*")
+	n, err := strconv.ParseUint(number, 10, 16)
+	return section{p, strings.ToLower(base), star, int(n)}, ok && err == nil
+}
+
+// joined returns the pieces of one parameter as one, if none is missing.
+func joined(pieces []section) []Param {
+	whole := true
+	name := pieces[0].Name[:len(pieces[0].base)]
+	var apart []Param
+	var value strings.Builder
+	for i, p := range pieces {
+		apart = append(apart, p.Param)
+		value.WriteString(p.Value)
+		whole = whole && p.index == i
+		if p.star && !strings.HasSuffix(name, "*") {
+			name += "*"
+		}
+	}
+	if !whole {
+		return apart
+	}
+	return []Param{{name, value.String()}}
 }
 
 // tokens takes a structured field apart (RFC 5322 section 3.2).
 type tokens struct {
-	s string
-	i int
+	s    string
+	i    int
+	note string // the last comment that blanks passed
+}
+
+// peek returns the next byte, 0 at the end.
+func (t *tokens) peek() byte {
+	if t.i < len(t.s) {
+		return t.s[t.i]
+	}
+	return 0
 }
 
 func (t *tokens) skip(c byte) bool {
@@ -40,34 +163,33 @@ func (t *tokens) skip(c byte) bool {
 	return false
 }
 
-// until takes text up to one of the delimiters, without comments and with
-// quoted strings unquoted.
-func (t *tokens) until(delims string) string {
-	var out strings.Builder
+// blanks passes blanks and comments; false when a comment has no end.
+func (t *tokens) blanks() bool {
 	for t.i < len(t.s) {
-		switch c := t.s[t.i]; {
-		case c == '"':
-			out.WriteString(t.quoted())
-		case c == '(':
-			t.comment()
-		case strings.IndexByte(delims, c) >= 0:
-			return out.String()
-		default:
-			out.WriteByte(c)
+		switch t.s[t.i] {
+		case ' ', '\t', '\r', '\n':
 			t.i++
+		case '(':
+			text, ok := t.comment()
+			if !ok {
+				return false
+			}
+			t.note = strings.TrimSpace(text)
+		default:
+			return true
 		}
 	}
-	return out.String()
+	return true
 }
 
-// quoted takes a quoted string; one without end goes to the end.
-func (t *tokens) quoted() string {
+// quoted takes a quoted string; false when it has no end.
+func (t *tokens) quoted() (string, bool) {
 	var out strings.Builder
 	for t.i++; t.i < len(t.s); t.i++ {
 		switch c := t.s[t.i]; {
 		case c == '"':
 			t.i++
-			return out.String()
+			return out.String(), true
 		case c == '\\' && t.i+1 < len(t.s):
 			t.i++
 			out.WriteByte(t.s[t.i])
@@ -75,11 +197,12 @@ func (t *tokens) quoted() string {
 			out.WriteByte(c)
 		}
 	}
-	return out.String()
+	return "", false
 }
 
-// comment takes a comment, nested ones included, and returns its text.
-func (t *tokens) comment() string {
+// comment takes a comment, nested ones included, and returns its text; false
+// when it has no end.
+func (t *tokens) comment() (string, bool) {
 	var out strings.Builder
 	depth := 0
 	for ; t.i < len(t.s); t.i++ {
@@ -95,10 +218,10 @@ func (t *tokens) comment() string {
 		case c == ')':
 			if depth--; depth == 0 {
 				t.i++
-				return out.String()
+				return out.String(), true
 			}
 		}
 		out.WriteByte(c)
 	}
-	return out.String()
+	return "", false
 }

@@ -2,14 +2,15 @@ package mimepart
 
 import (
 	"io"
+	"slices"
 	"strings"
 )
 
 // Bounds of what is taken apart. Mail programs nest some five levels and make
 // some hundred parts.
 const (
-	maxDepth = 40
-	maxParts = 2000
+	maxDepth = 100
+	maxParts = 10000
 	maxText  = 1 << 20 // bytes of header fields kept, all parts together
 )
 
@@ -23,6 +24,7 @@ func (r Range) Len() int64 { return r.End - r.Off }
 type Part struct {
 	Header   Range // with the empty line, if there is one
 	Body     Range
+	Blank    bool    // the header has its empty line
 	Lines    int64   // line ends in the body
 	Type     string  // as written; "text" when there is none
 	Subtype  string  // as written; "plain" when there is none
@@ -64,12 +66,14 @@ func (p *Part) Is(typ, subtype string) bool {
 
 // Field returns the value of a kept field, whose name is in lower case.
 func (p *Part) Field(name string) (string, bool) {
-	for _, f := range p.fields {
-		if f.name == name {
-			return string(f.value), true
-		}
+	if i := p.index(name); i >= 0 {
+		return string(p.fields[i].value), true
 	}
 	return "", false
+}
+
+func (p *Part) index(name string) int {
+	return slices.IndexFunc(p.fields, func(f field) bool { return f.name == name })
 }
 
 // Param returns a parameter of Content-Type, whose name is in lower case.
@@ -80,6 +84,23 @@ func (p *Part) Param(name string) string {
 		}
 	}
 	return ""
+}
+
+func (p *Part) hasParam(name string) bool {
+	return slices.ContainsFunc(p.Params, func(q Param) bool { return strings.EqualFold(q.Name, name) })
+}
+
+// Addresses returns the addresses of a kept field, whose name is in lower case.
+func (p *Part) Addresses(name string) []Address {
+	v, _ := p.Field(name)
+	return parseAddresses(v)
+}
+
+// none returns the part that a multipart without parts is said to have, for the
+// grammar wants one.
+func (p *Part) none() *Part {
+	at := Range{p.Body.End, p.Body.End}
+	return &Part{Header: at, Body: at, Type: "text", Subtype: "plain"}
 }
 
 // Find returns the part with the given numbers, nil if there is none (RFC 3501
@@ -94,6 +115,8 @@ func (p *Part) Find(path []int) *Part {
 			return nil
 		}
 		switch {
+		case p.Children == nil && n == 1 && p.Is("multipart", ""):
+			return p.none()
 		case p.Children == nil && n == 1:
 		case n < 1 || n > len(p.Children):
 			return nil

@@ -17,14 +17,14 @@ func (p *Part) Envelope(w Output) {
 	p.nstring(w, "date")
 	w.Raw(" ")
 	p.nstring(w, "subject")
-	from, _ := p.Field("from")
+	from := p.Addresses("from")
 	for _, name := range []string{"from", "sender", "reply-to", "to", "cc", "bcc"} {
-		v, _ := p.Field(name)
-		if v == "" && (name == "sender" || name == "reply-to") {
-			v = from
+		list := p.Addresses(name)
+		if len(list) == 0 && (name == "sender" || name == "reply-to") {
+			list = from
 		}
 		w.Raw(" ")
-		writeAddresses(w, parseAddresses(v))
+		writeAddresses(w, list)
 	}
 	w.Raw(" ")
 	p.nstring(w, "in-reply-to")
@@ -86,8 +86,7 @@ func (p *Part) multipart(w Output, extended bool) {
 		c.Structure(w, extended)
 	}
 	if len(p.Children) == 0 {
-		// The grammar wants at least one part.
-		(&Part{Type: "text", Subtype: "plain"}).Structure(w, extended)
+		p.none().Structure(w, extended)
 	}
 	w.Raw(" ")
 	w.AString(p.Subtype)
@@ -105,7 +104,7 @@ func (p *Part) single(w Output, extended bool) {
 		typ, sub, params = "application", "octet-stream", nil // nested too deep to be looked into
 	}
 	text := strings.EqualFold(typ, "text")
-	if text && p.Param("charset") == "" {
+	if text && !p.hasParam("charset") {
 		params = append(params[:len(params):len(params)], Param{"charset", "us-ascii"})
 	}
 	w.AString(typ)
@@ -118,7 +117,7 @@ func (p *Part) single(w Output, extended bool) {
 	w.Raw(" ")
 	p.nstring(w, "content-description")
 	w.Raw(" ")
-	w.AString(p.encoding())
+	w.AString(p.Encoding())
 	w.Raw(" ")
 	w.Num(uint64(p.Body.Len()))
 	if message {
@@ -138,10 +137,13 @@ func (p *Part) single(w Output, extended bool) {
 	}
 }
 
-func (p *Part) encoding() string {
+// Encoding returns the Content-Transfer-Encoding as written, "7bit" when there
+// is none (RFC 2045 section 6.1).
+func (p *Part) Encoding() string {
 	v, _ := p.Field("content-transfer-encoding")
 	t := tokens{s: v}
-	if v = strings.TrimSpace(t.until(";")); v == "" {
+	t.blanks()
+	if v = t.token(); v == "" {
 		return "7bit"
 	}
 	return v
@@ -150,36 +152,49 @@ func (p *Part) encoding() string {
 // extension writes disposition, language and location.
 func (p *Part) extension(w Output) {
 	w.Raw(" ")
-	v, _ := p.Field("content-disposition")
-	value, params := parseParams(v)
-	if value == "" {
-		w.Raw("NIL")
-	} else {
-		w.Raw("(")
-		w.AString(value)
-		w.Raw(" ")
-		writeParams(w, params)
-		w.Raw(")")
-	}
+	p.disposition(w)
 	w.Raw(" ")
 	p.language(w)
 	w.Raw(" ")
 	p.nstring(w, "content-location")
 }
 
-func (p *Part) language(w Output) {
-	v, _ := p.Field("content-language")
-	tags := strings.FieldsFunc(v, func(r rune) bool { return r == ',' || r == ' ' || r == '\t' })
-	if len(tags) == 0 {
+func (p *Part) disposition(w Output) {
+	v, _ := p.Field("content-disposition")
+	t := tokens{s: v}
+	t.blanks()
+	value, params := t.token(), t.params()
+	if value == "" && len(params) > 0 {
+		value = "attachment" // what cannot be recognized is one (RFC 2183 section 2.8)
+	}
+	if value == "" {
 		w.Raw("NIL")
 		return
 	}
 	w.Raw("(")
-	for i, tag := range tags {
-		if i > 0 {
-			w.Raw(" ")
+	w.AString(value)
+	w.Raw(" ")
+	writeParams(w, params)
+	w.Raw(")")
+}
+
+// language writes the tags of a list with commas (RFC 3282 section 2).
+func (p *Part) language(w Output) {
+	v, _ := p.Field("content-language")
+	t := tokens{s: v}
+	sep := "("
+	for t.i < len(t.s) {
+		t.blanks()
+		if tag := t.token(); tag != "" {
+			w.Raw(sep)
+			w.AString(tag)
+			sep = " "
 		}
-		w.AString(tag)
+		t.behind(',')
+	}
+	if sep == "(" {
+		w.Raw("NIL")
+		return
 	}
 	w.Raw(")")
 }

@@ -3,6 +3,7 @@ package mimepart
 import (
 	"bytes"
 	"strings"
+	"unicode/utf8"
 )
 
 // kind says whose header is read.
@@ -39,10 +40,14 @@ func (w *walk) entity(k kind, depth int) (*Part, stop) {
 	end, ended := w.header(p, k)
 	p.Body = Range{p.Header.End, p.Header.End}
 	if ended {
+		if p.Is("message", "rfc822") {
+			p.Message = p.none()
+		}
 		return p, end
 	}
 	feeds := w.lines.feeds
-	switch boundary := p.Param("boundary"); {
+	// Blanks at its end are not the boundary's (RFC 2046 section 5.1.1).
+	switch boundary := strings.TrimRight(p.Param("boundary"), " \t"); {
 	case depth == maxDepth:
 		end = w.skip()
 	case p.Is("multipart", "") && boundary != "":
@@ -54,10 +59,13 @@ func (w *walk) entity(k kind, depth int) (*Part, stop) {
 	}
 	p.Body.End = end.at
 	p.Lines = end.feeds - feeds
-	if end.level >= 0 && end.at > p.Body.Off {
+	if end.level >= 0 {
 		// The line end before a delimiter belongs to it (RFC 2046 section 5.1.1).
-		p.Body.End = max(end.at-2, p.Body.Off)
-		p.Lines--
+		p.Body.End = end.at - 2
+		p.Lines = max(p.Lines-1, 0)
+		if p.Body.End < p.Body.Off { // it is the header's empty line
+			p.Body.Off, p.Header.End, p.Blank = p.Body.End, p.Body.End, false
+		}
 	}
 	return p, end
 }
@@ -71,7 +79,7 @@ func (w *walk) multipart(p *Part, boundary string, depth int) stop {
 		k = kindDigest
 	}
 	end := w.skip() // the preamble
-	for end.level == level && !end.last && w.parts < maxParts {
+	for end.level == level && !end.last && w.parts < maxParts && w.lines.eol {
 		var child *Part
 		child, end = w.entity(k, depth+1)
 		p.Children = append(p.Children, child)
@@ -96,26 +104,30 @@ func (w *walk) skip() stop {
 func (w *walk) eof() stop { return stop{level: -1, at: w.lines.size, feeds: w.lines.feeds} }
 
 // delimiter reports whether the present line is a delimiter of a multipart
-// around, the innermost first.
+// around: it is enough that it begins with the boundary (RFC 2046 section
+// 5.1.1). The longest such boundary counts, of equal ones the innermost.
 func (w *walk) delimiter() (stop, bool) {
 	l := w.lines
 	if len(w.bounds) == 0 || !l.fresh || len(l.frag) < 3 || l.frag[0] != '-' || l.frag[1] != '-' {
 		return stop{}, false
 	}
-	line := bytes.TrimRight(l.frag[2:], " \t\r\n")
-	for level := len(w.bounds) - 1; level >= 0; level-- {
-		rest, ok := bytes.CutPrefix(line, []byte(w.bounds[level]))
-		if !ok || len(rest) != 0 && string(rest) != "--" {
-			continue
+	best := -1
+	for level, b := range w.bounds {
+		if (best < 0 || len(b) >= len(w.bounds[best])) && begins(l.frag[2:], b) {
+			best = level
 		}
-		feeds := l.feeds
-		if l.eol {
-			feeds--
-		}
-		return stop{level, len(rest) > 0, l.start, feeds}, true
 	}
-	return stop{}, false
+	if best < 0 {
+		return stop{}, false
+	}
+	feeds := l.feeds
+	if l.eol {
+		feeds--
+	}
+	return stop{best, begins(l.frag[2+len(w.bounds[best]):], "--"), l.start, feeds}, true
 }
+
+func begins(line []byte, s string) bool { return len(line) >= len(s) && string(line[:len(s)]) == s }
 
 // header reads a header and keeps the fields of interest. ended is true when
 // the entity ends within it.
@@ -129,11 +141,11 @@ func (w *walk) header(p *Part, k kind) (end stop, ended bool) {
 			typeOf(p, k)
 			return end, true
 		}
-		switch line := bytes.TrimRight(l.frag, "\r\n"); {
+		switch line := chomp(l.frag); {
 		case !l.fresh || len(line) > 0 && (line[0] == ' ' || line[0] == '\t'):
 			w.extend(p, cur, line)
 		case len(line) == 0:
-			p.Header.End = l.end()
+			p.Header.End, p.Blank = l.end(), true
 			typeOf(p, k)
 			return stop{}, false
 		default:
@@ -155,12 +167,37 @@ func (w *walk) keep(p *Part, k kind, line []byte) int {
 	if !kept(lower, k) || w.text+len(line) > maxText {
 		return -1
 	}
-	if _, again := p.Field(lower); again {
-		return -1
-	}
 	w.text += len(line)
-	p.fields = append(p.fields, field{lower, clean(nil, bytes.TrimLeft(value, " \t"))})
+	v := clean(nil, bytes.TrimLeft(value, " \t"))
+	if i := p.index(lower); i >= 0 {
+		return p.again(i, v)
+	}
+	p.fields = append(p.fields, field{lower, v})
 	return len(p.fields) - 1
+}
+
+// again takes a field that stood there before, as field i. The lists of
+// addresses are put together (RFC 5322 section 4.5.3 has it so for those of
+// recipients). For others no RFC says what to do: as with Dovecot the last
+// counts, but the first of most that describe a part.
+func (p *Part) again(i int, value []byte) int {
+	switch f := &p.fields[i]; {
+	case strings.HasPrefix(f.name, "content-") && f.name != "content-disposition":
+		return -1
+	case isAddressField(f.name):
+		f.value = append(append(f.value, ',', ' '), value...)
+	default:
+		f.value = value
+	}
+	return i
+}
+
+func isAddressField(name string) bool {
+	switch name {
+	case "from", "sender", "reply-to", "to", "cc", "bcc":
+		return true
+	}
+	return false
 }
 
 // extend appends a continuation, unfolded (RFC 5322 section 2.2.3), to a field.
@@ -175,10 +212,14 @@ func (w *walk) extend(p *Part, cur int, line []byte) {
 // clean appends b to dst without what no string of IMAP may hold.
 func clean(dst, b []byte) []byte {
 	for _, c := range b {
-		if c == 0 || c == '\r' {
-			c = ' '
+		switch c {
+		case 0:
+			dst = utf8.AppendRune(dst, utf8.RuneError)
+		case '\r':
+			dst = append(dst, ' ')
+		default:
+			dst = append(dst, c)
 		}
-		dst = append(dst, c)
 	}
 	return dst
 }
@@ -189,10 +230,10 @@ func kept(name string, k kind) bool {
 	case "content-type", "content-transfer-encoding", "content-id", "content-description",
 		"content-disposition", "content-language", "content-location", "content-md5":
 		return true
-	case "date", "subject", "from", "sender", "reply-to", "to", "cc", "bcc", "in-reply-to", "message-id":
+	case "date", "subject", "in-reply-to", "message-id":
 		return k == kindMessage
 	}
-	return false
+	return k == kindMessage && isAddressField(name)
 }
 
 // typeOf sets the type of a part whose header has been read.
@@ -204,11 +245,25 @@ func typeOf(p *Part, k kind) {
 	if !ok && k == kindDigest {
 		p.Type, p.Subtype = "message", "rfc822" // RFC 2046 section 5.1.5
 	}
-	value, params := parseParams(v)
-	typ, sub, _ := strings.Cut(value, "/")
-	typ, sub = strings.TrimSpace(typ), strings.TrimSpace(sub)
-	if typ == "" || sub == "" {
+	t := tokens{s: v}
+	typ, sub, ok := t.mediaType()
+	if !ok {
 		return // RFC 2045 section 5.2: what makes no sense is text/plain.
 	}
-	p.Type, p.Subtype, p.Params = typ, sub, params
+	p.Type, p.Subtype, p.Params = typ, sub, t.params()
+}
+
+// mediaType takes a type and a subtype; ok is false when that is not what
+// stands there.
+func (t *tokens) mediaType() (typ, sub string, ok bool) {
+	t.blanks()
+	typ = t.token()
+	t.blanks()
+	if !t.skip('/') {
+		return typ, "", false
+	}
+	t.blanks()
+	sub = t.token()
+	t.blanks()
+	return typ, sub, typ != "" && sub != "" && (t.i == len(t.s) || t.peek() == ';')
 }

@@ -99,7 +99,7 @@ func keyString(k Key) string {
 		return fmt.Sprint(k.Op, k.Date.Format("@2006-01-02"))
 	case Larger, Smaller:
 		return fmt.Sprint(k.Op, "#", k.Num)
-	case FieldText, BodyText, AnyText:
+	case AddressText, FieldText, BodyText, AnyText:
 		return fmt.Sprintf("%d%s=%q", k.Op, k.Field, k.Text)
 	}
 	return fmt.Sprint(k.Op)
@@ -113,8 +113,8 @@ func TestParseSearch(t *testing.T) {
 		{"NEW OLD UNKEYWORD a", "((3 !f16) !3 !f0a)"},
 		{"SINCE 1-Feb-1994 SENTON \"2-Feb-1994\"", "(7@1994-02-01 11@1994-02-02)"},
 		{"LARGER 10 SMALLER 20", "(8#10 9#20)"},
-		{"CHARSET utf-8 FROM x HEADER Message-ID {3+}\r\na b", `(13FROM="x" 13Message-ID="a b") UTF-8`},
-		{"BODY \"\" TEXT y", `(14="" 15="y")`},
+		{"CHARSET utf-8 FROM x HEADER Message-ID {3+}\r\na b", `(13FROM="x" 14Message-ID="a b") UTF-8`},
+		{"BODY \"\" TEXT y", `(15="" 16="y")`},
 		{"", "error"},
 		{"CHARSET UTF-8", "error"},
 		{"FOO", "error"},

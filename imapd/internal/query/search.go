@@ -25,21 +25,22 @@ const (
 	Seq     // Set
 	UIDs    // Set
 	Recent
-	Flag       // System, or Keyword if that is not empty
-	Before     // Date
-	On         // Date
-	Since      // Date
-	Larger     // Num
-	Smaller    // Num
-	SentBefore // Date
-	SentOn     // Date
-	SentSince  // Date
-	FieldText  // Field contains Text; with no Text: Field is there
-	BodyText   // Text in the body
-	AnyText    // Text in header or body
-	And        // Sub
-	Or         // Sub
-	Not        // Sub, one
+	Flag        // System, or Keyword if that is not empty
+	Before      // Date
+	On          // Date
+	Since       // Date
+	Larger      // Num
+	Smaller     // Num
+	SentBefore  // Date
+	SentOn      // Date
+	SentSince   // Date
+	AddressText // Field, one of FROM, TO, CC and BCC, contains Text in an address
+	FieldText   // Field contains Text; with no Text: Field is there
+	BodyText    // Text in the body
+	AnyText     // Text in header or body
+	And         // Sub
+	Or          // Sub
+	Not         // Sub, one
 )
 
 // Key is a search key and, with And, Or and Not, the keys below it.
@@ -172,7 +173,10 @@ func (p *searchParser) named(word string) (Key, error) {
 		return p.number(Smaller)
 	case "UID":
 		return p.uids()
-	case "FROM", "TO", "CC", "BCC", "SUBJECT":
+	case "FROM", "TO", "CC", "BCC":
+		text, err := p.text()
+		return Key{Op: AddressText, Field: word, Text: text}, err
+	case "SUBJECT":
 		text, err := p.text()
 		return Key{Op: FieldText, Field: word, Text: text}, err
 	case "HEADER":

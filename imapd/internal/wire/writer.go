@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"strconv"
@@ -96,12 +97,15 @@ func (w *Writer) Time(t time.Time) {
 	w.Raw(`"`, t.Format(dateTime), `"`)
 }
 
-// Copy writes the n bytes of src that start at off. If they cannot be read the
-// response cannot be completed: the error stays and Flush returns it.
+// Copy writes the n bytes of src that start at off, as the content of a literal:
+// that may not hold NUL (RFC 3501 section 9, CHAR8), so 0x80 stands in its place
+// as it does with Dovecot. If they cannot be read the response cannot be
+// completed: the error stays and Flush returns it.
 func (w *Writer) Copy(src io.ReaderAt, off, n int64) {
 	for n > 0 && w.err == nil {
 		room := w.room()
 		k, err := src.ReadAt(room[:min(int64(len(room)), n)], off)
+		noNUL(room[:k])
 		w.buf = w.buf[:len(w.buf)+k]
 		off, n = off+int64(k), n-int64(k)
 		if k == 0 && w.err == nil {
@@ -110,6 +114,13 @@ func (w *Writer) Copy(src io.ReaderAt, off, n int64) {
 				w.err = err
 			}
 		}
+	}
+}
+
+func noNUL(b []byte) {
+	for i := bytes.IndexByte(b, 0); i >= 0; i = bytes.IndexByte(b, 0) {
+		b[i] = 0x80
+		b = b[i+1:]
 	}
 }
 

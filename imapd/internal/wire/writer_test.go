@@ -41,6 +41,15 @@ func TestWriterAcrossBuffers(t *testing.T) {
 	}
 }
 
+func TestWriterNoNUL(t *testing.T) {
+	var out strings.Builder
+	w := NewWriter(&out, NewPool())
+	w.Copy(strings.NewReader("\x00a\x00\x00b"), 0, 5)
+	if err := w.Flush(); err != nil || out.String() != "\x80a\x80\x80b" {
+		t.Errorf("got %q, %v", out.String(), err)
+	}
+}
+
 func TestWriterShortBody(t *testing.T) {
 	w := NewWriter(&strings.Builder{}, NewPool())
 	w.Copy(strings.NewReader("abc"), 0, 5)
