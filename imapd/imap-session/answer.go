@@ -48,6 +48,16 @@ func (s *Session) answer(c *wire.Command, done string, err error) error {
 	return nil
 }
 
+// completed is the text of an OK. gone says that messages that the command names
+// were removed by others, so that nothing was done with them (RFC 5530 section 3,
+// EXPUNGEISSUED); their numbers are taken back with the next command that may.
+func completed(c *wire.Command, gone bool) string {
+	if gone {
+		return "[EXPUNGEISSUED] " + c.Name + " completed, but some messages are gone"
+	}
+	return c.Name + " completed"
+}
+
 // refusalText returns what a client is told for err, "" for a local problem.
 func refusalText(err error) string {
 	var r *refusal

@@ -32,13 +32,11 @@ func (s *Session) fetch(c *wire.Command) (string, error) {
 	if isUID(c) {
 		f.Items |= query.UID // RFC 3501 section 6.4.8
 	}
-	switch err := f.run(seqs); {
-	case errors.Is(err, mailbox.ErrExpunged):
-		return "[EXPUNGEISSUED] " + c.Name + " completed, but some messages are gone", nil
-	case err != nil:
-		return "", err
+	err = f.run(seqs)
+	if gone := errors.Is(err, mailbox.ErrExpunged); gone || err == nil {
+		return completed(c, gone), nil
 	}
-	return c.Name + " completed", nil
+	return "", err
 }
 
 // fetcher is one FETCH at work.
@@ -49,9 +47,9 @@ type fetcher struct {
 }
 
 // run answers for each message. Messages that are gone are left out (RFC 2180
-// section 4.1); ErrExpunged says so unless only flags were asked for. The client
-// learns of the removal next, so this is no failure: one that takes a NO for the
-// end of its work would not get that far.
+// section 4.1) and ErrExpunged says so. The client learns of the removal next, so
+// this is no failure: one that takes a NO for the end of its work would not get
+// that far.
 func (f *fetcher) run(seqs sequence) error {
 	if err := f.mark(seqs); err != nil {
 		return err
@@ -95,8 +93,8 @@ func (f *fetcher) mark(seqs sequence) error {
 // everything can be read nothing is written.
 func (f *fetcher) message(seq int) error {
 	m := f.view.At(seq)
-	if m.Gone && f.Items&query.Flags != 0 && !f.needsFile() {
-		return nil // it has no flags to tell: none would mean that all were taken away
+	if m.Gone && f.Items&query.Flags != 0 {
+		return mailbox.ErrExpunged // no flags would mean that all were taken away
 	}
 	if f.Items&(query.Size|query.InternalDate) != 0 {
 		var err error
@@ -118,10 +116,6 @@ func (f *fetcher) message(seq int) error {
 	}
 	f.writeMessage(seq, m, &p, answers)
 	return nil
-}
-
-func (f *fetcher) needsFile() bool {
-	return f.needsBody() || f.Items&(query.Size|query.InternalDate) != 0
 }
 
 func (f *fetcher) needsBody() bool {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -48,19 +47,15 @@ func cost(k query.Key) query.Op {
 	return most
 }
 
-// matches reports whether a message meets a key. A message that is gone meets
-// none.
+// matches reports whether a message meets a key. A message that is gone is
+// mailbox.ErrExpunged.
 func (s *Session) matches(seq int, key query.Key) (bool, error) {
 	c := candidate{Session: s, seq: seq, m: s.view.At(seq)}
 	defer c.close()
 	if c.m.Gone {
-		return false, nil
+		return false, mailbox.ErrExpunged
 	}
-	found, err := c.meets(key)
-	if errors.Is(err, mailbox.ErrExpunged) {
-		return false, nil
-	}
-	return found, err
+	return c.meets(key)
 }
 
 // candidate is a message that a SEARCH looks at; what is asked of it is looked

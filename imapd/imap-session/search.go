@@ -1,11 +1,13 @@
 package main
 
 import (
+	"errors"
 	"strings"
 
 	"posthorn/imapd/internal/charset"
 	"posthorn/imapd/internal/query"
 	"posthorn/imapd/internal/wire"
+	"posthorn/internal/mailbox"
 )
 
 // search answers SEARCH and UID SEARCH (RFC 3501 section 6.4.4).
@@ -24,9 +26,14 @@ func (s *Session) search(c *wire.Command) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	gone := false
 	s.w.Raw("* SEARCH")
 	for seq := 1; seq <= s.view.Len(); seq++ {
 		found, err := s.matches(seq, key)
+		if errors.Is(err, mailbox.ErrExpunged) {
+			gone = true
+			continue
+		}
 		if err != nil {
 			s.w.Raw("\r\n")
 			return "", err
@@ -42,7 +49,7 @@ func (s *Session) search(c *wire.Command) (string, error) {
 		}
 	}
 	s.w.Raw("\r\n")
-	return c.Name + " completed", nil
+	return completed(c, gone), nil
 }
 
 // recode turns the texts of a key, which are of the charset name, into UTF-8.

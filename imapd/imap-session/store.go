@@ -25,7 +25,8 @@ func (s *Session) storeFlags(c *wire.Command) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	changed, err := s.view.Store(seqs.slice(), op, flags)
+	numbers := seqs.slice()
+	changed, err := s.view.Store(numbers, op, flags)
 	if err != nil {
 		return "", err
 	}
@@ -34,7 +35,7 @@ func (s *Session) storeFlags(c *wire.Command) (string, error) {
 			s.writeFlagsOf(seq, isUID(c))
 		}
 	}
-	return c.Name + " completed", nil
+	return completed(c, len(changed) < len(numbers)), nil
 }
 
 // storeOp takes the name of the data item.

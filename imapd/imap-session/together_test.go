@@ -115,9 +115,12 @@ func TestGoneUnannounced(t *testing.T) {
 	other.do("SELECT INBOX")
 	other.do(`STORE 1 +FLAGS.SILENT (\Deleted)`)
 	other.want("EXPUNGE", "* 1 EXPUNGE", "OK EXPUNGE completed")
-	d.want("SEARCH UNSEEN", "* SEARCH", "OK SEARCH completed")
-	d.want("SEARCH ALL", "* SEARCH 2", "OK SEARCH completed")
-	d.want("FETCH 1:2 FLAGS", `* 2 FETCH (FLAGS (\Seen \Recent))`, "OK FETCH completed")
-	d.want("FETCH 1:2 RFC822.SIZE", "* 2 FETCH (RFC822.SIZE 52)", "OK [EXPUNGEISSUED] FETCH completed, but some messages are gone")
-	d.want("UID FETCH 1:* FLAGS", `* 2 FETCH (UID 2 FLAGS (\Seen \Recent))`, "* 1 EXPUNGE", "* 1 RECENT", "OK UID FETCH completed")
+	const gone = " completed, but some messages are gone"
+	d.want("SEARCH UNSEEN", "* SEARCH", "OK [EXPUNGEISSUED] SEARCH"+gone)
+	d.want("SEARCH ALL", "* SEARCH 2", "OK [EXPUNGEISSUED] SEARCH"+gone)
+	d.want(`STORE 1:2 -FLAGS (\Answered)`, `* 2 FETCH (FLAGS (\Seen \Recent))`, "OK [EXPUNGEISSUED] STORE"+gone)
+	d.want("FETCH 1:2 UID", `* 1 FETCH (UID 1)`, `* 2 FETCH (UID 2)`, "OK FETCH completed")
+	d.want("FETCH 1:2 FLAGS", `* 2 FETCH (FLAGS (\Seen \Recent))`, "OK [EXPUNGEISSUED] FETCH"+gone)
+	d.want("FETCH 1:2 RFC822.SIZE", "* 2 FETCH (RFC822.SIZE 52)", "OK [EXPUNGEISSUED] FETCH"+gone)
+	d.want("UID FETCH 1:* FLAGS", `* 2 FETCH (UID 2 FLAGS (\Seen \Recent))`, "* 1 EXPUNGE", "* 1 RECENT", "OK [EXPUNGEISSUED] UID FETCH"+gone)
 }
