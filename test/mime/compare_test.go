@@ -263,16 +263,21 @@ func lower(list []any, places ...int) {
 	}
 }
 
+// names brings parameters into one order, which means nothing (RFC 2045 section
+// 5.1).
 func names(list []any, at int) {
 	if at >= len(list) {
 		return
 	}
 	if params, ok := list[at].([]any); ok {
 		params = slices.Clone(params)
-		for i := 0; i < len(params); i += 2 {
+		var pairs []string
+		for i := 0; i+1 < len(params); i += 2 {
 			lower(params, i)
+			pairs = append(pairs, show(params[i])+" "+show(params[i+1]))
 		}
-		list[at] = params
+		slices.Sort(pairs)
+		list[at] = pairs
 	}
 }
 

@@ -44,10 +44,10 @@ func present(s, missing string) string {
 	return s
 }
 
-// asPhrase quotes s unless it is an atom, or encoded words; with dots they have
+// asPhrase quotes s unless it is an atom, or holds encoded words; with dots they have
 // to be quoted.
 func asPhrase(s string, dots bool) string {
-	if strings.HasPrefix(s, "=?") {
+	if strings.Contains(s, "=?") {
 		return s
 	}
 	for i := 0; i < len(s); i++ {

@@ -312,6 +312,8 @@ func FuzzParse(f *testing.F) {
 		f.Add(crlf(m.Text[:min(len(m.Text), 4<<10)]))
 	}
 	f.Add(crlf(nested))
+	f.Add("Content-Type:multipart/x;boundary=b\n\n--b\n\n--b")
+	f.Add("Content-Type: 0/0;\xff\xff*0=")
 	f.Add("Content-Type: multipart/digest; boundary=\"\"\n\n--\n")
 	f.Add("To: a:b@c;<@x:y@z>,\"\r\nContent-Disposition: a;b=(\r\n\r\n")
 	f.Fuzz(func(t *testing.T, msg string) {

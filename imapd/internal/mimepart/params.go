@@ -80,7 +80,8 @@ func isToken(c byte) bool {
 // section is a piece of a parameter that goes on (RFC 2231 section 3).
 type section struct {
 	Param
-	base  string // the name without its number
+	base  string // the name without its number, in lower case
+	name  string // the same as written
 	star  bool   // written with a charset or %
 	index int
 }
@@ -117,13 +118,13 @@ func pieceOf(p Param) (section, bool) {
 	base, rest, ok := strings.Cut(p.Name, "*")
 	number, star := strings.CutSuffix(rest, "*")
 	n, err := strconv.ParseUint(number, 10, 16)
-	return section{p, strings.ToLower(base), star, int(n)}, ok && err == nil
+	return section{p, strings.ToLower(base), base, star, int(n)}, ok && err == nil
 }
 
 // joined returns the pieces of one parameter as one, if none is missing.
 func joined(pieces []section) []Param {
 	whole := true
-	name := pieces[0].Name[:len(pieces[0].base)]
+	name := pieces[0].name
 	var apart []Param
 	var value strings.Builder
 	for i, p := range pieces {

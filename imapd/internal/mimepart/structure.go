@@ -138,12 +138,14 @@ func (p *Part) single(w Output, extended bool) {
 }
 
 // Encoding returns the Content-Transfer-Encoding as written, "7bit" when there
-// is none (RFC 2045 section 6.1).
+// is none (RFC 2045 section 6.1) or more than one word. A semicolon that some
+// mail programs put behind it is left out.
 func (p *Part) Encoding() string {
 	v, _ := p.Field("content-transfer-encoding")
 	t := tokens{s: v}
 	t.blanks()
-	if v = t.token(); v == "" {
+	v = t.token()
+	if t.blanks(); v == "" || t.i < len(t.s) && t.peek() != ';' {
 		return "7bit"
 	}
 	return v

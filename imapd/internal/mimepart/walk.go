@@ -64,7 +64,8 @@ func (w *walk) entity(k kind, depth int) (*Part, stop) {
 		p.Body.End = end.at - 2
 		p.Lines = max(p.Lines-1, 0)
 		if p.Body.End < p.Body.Off { // it is the header's empty line
-			p.Body.Off, p.Header.End, p.Blank = p.Body.End, p.Body.End, false
+			at := max(p.Body.End, p.Header.Off)
+			p.Header.End, p.Body, p.Blank = at, Range{at, at}, false
 		}
 	}
 	return p, end
