@@ -28,7 +28,7 @@ export DESTDIR BINDIR SBINDIR LIBEXECDIR MANDIR DOCDIR DATADIR SYSCONFDIR RUNDIR
 
 DAEMONS = smtpd queued queued/queue-remote deliver deliver/deliver-box authd \
 	pop3d pop3d/pop3-session imapd imapd/imap-session
-ADMIN   = posthorn
+ADMIN   = posthorn sendmail
 TESTERS = test/dnsd test/sink scripts/demo
 
 LDFLAGS = -X posthorn/internal/daemon.Version=$(VERSION) \

@@ -34,7 +34,6 @@ func commands() []command {
 		{"queue", "list|show|flush|hold|release|remove [id …]", "look after the queue", queue},
 		{"user", "add|remove|list [name]", "edit the table of users", user},
 		{"passwd", "name", "set a user's password", passwd},
-		{"cert", "install [-name name] [fullchain key]", "put a renewed certificate where the daemons take it: a deploy hook", cert},
 	}
 }
 

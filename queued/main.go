@@ -65,6 +65,9 @@ func open(d *daemon.Daemon) (daemon.Service, error) {
 	if q.listener, err = d.ListenUnix("queue"); err != nil {
 		return nil, err
 	}
+	if err := q.listenMailq(d); err != nil {
+		return nil, err
+	}
 	q.allow = allow
 	q.reloadDNS = func() error { return resolver.Reload(dnsx.Options{Servers: d.Conf.Resolvers}) }
 	q.register(d.Control)

@@ -64,6 +64,8 @@ type queue struct {
 	settings  atomic.Pointer[settings]
 	listener  *net.UnixListener
 	allow     []int
+	mailq     *net.UnixListener // nil in tests that need none
+	viewers   viewers
 
 	collectEvery, soonest time.Duration // the constants, but for tests
 
@@ -180,11 +182,16 @@ func (q *queue) Serve(ctx context.Context) error {
 		served <- door.Serve(ctx, q.listener, q.allow, q.log, q)
 		cancel() // nobody can reach us any more: end, and be started again
 	}()
+	var asked sync.WaitGroup
+	if q.mailq != nil {
+		asked.Go(func() { q.serveMailq(ctx) })
+	}
 	collected := make(chan struct{})
 	go func() { defer close(collected); q.collectUntil(ctx) }()
 	q.run(ctx)
 	err = <-served
 	<-collected
+	asked.Wait()
 	q.finish(stop)
 	return err
 }

@@ -293,12 +293,14 @@ func checkStatus(t *testing.T, i *instance.Instance, name string) {
 	}
 }
 
-// TestPublicSocket: every user can reach submit.sock.
-func TestPublicSocket(t *testing.T) {
+// TestPublicSockets: every user can reach those that decide by the uid.
+func TestPublicSockets(t *testing.T) {
 	i := suite.Server(t, instance.Options{})
-	fi, err := os.Stat(filepath.Join(i.Dir, "sockets", "submit.sock"))
-	if err != nil || fi.Mode().Perm() != 0o666 {
-		t.Errorf("got %v, %v, want mode 0666", fi, err)
+	for _, name := range []string{"submit.sock", "mailq.sock"} {
+		fi, err := os.Stat(filepath.Join(i.Dir, "sockets", name))
+		if err != nil || fi.Mode().Perm() != 0o666 {
+			t.Errorf("%s: got %v, %v, want mode 0666", name, fi, err)
+		}
 	}
 }
 

@@ -68,6 +68,7 @@ type Config struct {
 	Landlock string // try, require or no
 
 	users  map[string]string // process-user
+	mailq  []string          // mailq-users
 	groups map[string]string // process-group
 	ids    *identities
 	seen   map[string]Pos    // where each directive stands that does not repeat
@@ -94,6 +95,14 @@ func Load(file string) (*Config, error) {
 	}
 	c.ids = lookUpIdentities(c, os.Geteuid())
 	return c, nil
+}
+
+// Defaults returns what holds where no file can be read: no names, addresses and
+// users, only the directives that have a default. It is for programs of users who
+// may not read the configuration; no server starts with it.
+func Defaults() (*Config, error) {
+	c := &Config{File: DefaultFile, users: map[string]string{}, groups: map[string]string{}, seen: map[string]Pos{}, texts: map[string]string{}}
+	return c, c.setDefaults()
 }
 
 // Reload reads the file again for a process that runs. Users and groups stay

@@ -72,6 +72,7 @@ var directives = []Directive{
 	{"libexec", "folder", DefaultLibexec, false, true, "where the daemons' programs are", text(func(c *Config) *string { return &c.Libexec }, checkPath)},
 	{"process-user", "process user|uid|uid:gid", "", true, true, "user of a process, instead of its default", setProcessUser},
 	{"process-group", "sockets|incoming|tls group|gid", "", true, true, "group that opens a room to the processes that need it", setProcessGroup},
+	{"mailq-users", "user|uid|* …", "", true, true, "who may see the queue by mailq besides root; * is everybody", setMailqUsers},
 	{"landlock", "try|require|no", "try", false, true, "confine each daemon with Landlock; require: refuse to start without all of it",
 		choice(func(c *Config) *string { return &c.Landlock }, "try", "require", "no")},
 
@@ -376,6 +377,17 @@ func setProcessUser(c *Config, l line) error {
 	}
 	c.users[l.values[0]] = l.values[1]
 	return nil
+}
+
+func setMailqUsers(c *Config, l line) error {
+	values, err := l.several()
+	for _, v := range values {
+		if strings.ContainsAny(v, ":/@") {
+			return fmt.Errorf("found %q, expected the name of a user, a uid or *", v)
+		}
+	}
+	c.mailq = append(c.mailq, values...)
+	return err
 }
 
 func setProcessGroup(c *Config, l line) error {

@@ -62,6 +62,7 @@ type identities struct {
 	own     bool // an ordinary user's instance: everything has this process's ids
 	users   map[string]Identity
 	groups  map[string]int
+	mailq   []int
 	missing map[string]error
 }
 
@@ -88,9 +89,22 @@ func lookUpIdentities(c *Config, uid int) *identities {
 		}
 		ids.users[p.name] = id
 	}
+	for _, name := range c.mailq {
+		if name == anyone {
+			continue
+		}
+		id, err := lookUpUser(name)
+		if err != nil {
+			ids.missing["mailq-users"] = err
+		}
+		ids.mailq = append(ids.mailq, id.UID)
+	}
 	ids.own = uid != 0 && !ids.oneOfSeveral(uid)
 	return ids
 }
+
+// anyone is everybody, in mailq-users.
+const anyone = "*"
 
 // oneOfSeveral tells whether uid is that of a process while another process has
 // another uid. Where users are missing nothing is installed.
@@ -206,6 +220,14 @@ func (c *Config) SocketGroup(l Listen) (int, error) {
 		return -1, nil
 	}
 	return c.Group("sockets")
+}
+
+// MailqUIDs returns the uids of mailq-users, and whether it names everybody.
+func (c *Config) MailqUIDs() (uids []int, all bool, err error) {
+	if err := c.ids.missing["mailq-users"]; err != nil {
+		return nil, false, fmt.Errorf("%s: mailq-users: %w", c.File, err)
+	}
+	return c.ids.mailq, slices.Contains(c.mailq, anyone), nil
 }
 
 // PeerUIDs returns the uids that processes have, for the check of who connects.

@@ -22,6 +22,7 @@ type Server struct {
 	Name    string        // of the socket, for the log
 	Proto   string        // what each request names first, such as posthorn-queue/1
 	Allow   []int         // uids that may connect; nil means the own uid only
+	Public  bool          // any uid may connect, with few connections: Handle decides
 	Timeout time.Duration // to read the rest of a request, and to write an answer; default 30 s
 	Log     *evlog.Log
 
@@ -41,7 +42,7 @@ func (s *Server) Serve(ctx context.Context, l *net.UnixListener) error {
 	defer wg.Wait()
 	defer cancel()
 	slots := make(chan struct{}, maxConns)
-	shares := newShares(s.Allow)
+	shares := newShares(s.Allow, s.Public)
 	for {
 		slots <- struct{}{}
 		c, err := l.AcceptUnix()
@@ -105,6 +106,9 @@ func (s *Server) recover() {
 }
 
 func (s *Server) allowed(uid int) bool {
+	if s.Public {
+		return true
+	}
 	if s.Allow == nil {
 		return uid == os.Geteuid()
 	}

@@ -8,8 +8,9 @@ import (
 // Bounds of the connections to one socket; the clients pool theirs. A fourth
 // leaves room for the others when all processes of one uid hold what they can.
 const (
-	maxConns = 2048
-	maxShare = maxConns / 4
+	maxConns  = 2048
+	maxShare  = maxConns / 4
+	strangers = 8 // of one uid where everybody may connect
 )
 
 // shares counts the connections of each uid, so that a process gone wild fills
@@ -23,7 +24,10 @@ type shares struct {
 
 // newShares returns the shares of the uids in allow. Where only one may connect,
 // as in an ordinary user's instance, it has all places.
-func newShares(allow []int) *shares {
+func newShares(allow []int, public bool) *shares {
+	if public {
+		return &shares{most: strangers, held: map[int]int{}}
+	}
 	most := maxShare
 	if uids := slices.Compact(slices.Sorted(slices.Values(allow))); len(uids) <= 1 {
 		most = maxConns

@@ -21,7 +21,7 @@ func TestShares(t *testing.T) {
 	}{
 		{"own uid", nil, maxConns}, {"one", []int{7}, maxConns}, {"one twice", []int{7, 7}, maxConns}, {"two", []int{7, 8, 7}, maxShare},
 	} {
-		s := newShares(c.allow)
+		s := newShares(c.allow, false)
 		n := 0
 		for s.enter(7) {
 			n++
@@ -105,5 +105,17 @@ func TestOneUidDoesNotFillTheSocket(t *testing.T) {
 		if time.Now().After(deadline) {
 			t.Fatalf("after one has left: %v", err)
 		}
+	}
+}
+
+func TestStrangersHaveFewPlaces(t *testing.T) {
+	s := newShares(nil, true)
+	for range strangers {
+		if !s.enter(1000) {
+			t.Fatal("got none of the places of a uid")
+		}
+	}
+	if s.enter(1000) || !s.enter(1001) {
+		t.Errorf("want %d places for each uid", strangers)
 	}
 }

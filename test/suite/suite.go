@@ -32,7 +32,7 @@ const Limit = 60 * time.Second
 
 // programs are all that the tests run.
 var programs = []string{"smtpd", "queued", "queued/queue-remote", "deliver", "deliver/deliver-box", "authd", "pop3d", "pop3d/pop3-session",
-	"imapd", "imapd/imap-session", "posthorn", "test/dnsd", "test/sink", "scripts/demo"}
+	"imapd", "imapd/imap-session", "posthorn", "sendmail", "test/dnsd", "test/sink", "scripts/demo"}
 
 // Built is the folder of the programs, made once for all tests of a binary.
 // Other test binaries build into the same one: what is up to date there is not
