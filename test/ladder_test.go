@@ -18,7 +18,7 @@ var rungs = [][]string{
 	{"verdict"},
 	{"attr", "conf", "durable", "evlog", "id", "password", "priv", "tlsconf", "utf7"},
 	{"addr", "dnsx", "dovecot", "dsn", "maildir", "message", "sock"},
-	{"daemon", "directory", "guard", "spool", "starter", "tables"},
+	{"courier", "daemon", "directory", "guard", "spool", "starter", "tables"},
 	{"door", "handover", "login", "mailbox", "session"},
 }
 

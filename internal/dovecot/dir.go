@@ -46,9 +46,9 @@ func (d Dir) open(name string, flags int) (*os.File, error) {
 	return f, nil
 }
 
-// read returns a small control file, at most limit bytes of it. A file that
+// Read returns a small control file, at most limit bytes of it. A file that
 // does not exist is empty.
-func (d Dir) read(name string, limit int64) ([]byte, error) {
+func (d Dir) Read(name string, limit int64) ([]byte, error) {
 	f, err := d.open(name, unix.O_RDONLY)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil
@@ -60,9 +60,9 @@ func (d Dir) read(name string, limit int64) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, limit))
 }
 
-// replace gives name a new content: written beside it, synced, renamed, and
+// Replace gives name a new content: written beside it, synced, renamed, and
 // the folder synced. The caller holds the lock that guards name.
-func (d Dir) replace(name string, write func(*os.File) error) (err error) {
+func (d Dir) Replace(name string, write func(*os.File) error) (err error) {
 	tmp := name + ".tmp"
 	if err := d.Disk.RemoveAt(d.FD, tmp); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err // left by a crash and cannot be removed
@@ -89,8 +89,8 @@ func (d Dir) replace(name string, write func(*os.File) error) (err error) {
 	return d.Disk.SyncDirAt(d.FD, d.Path)
 }
 
-// names returns the folder's names that begin with prefix.
-func (d Dir) names(prefix string) ([]string, error) {
+// Names returns the folder's names that begin with prefix.
+func (d Dir) Names(prefix string) ([]string, error) {
 	var fd int
 	err := retry(func() (err error) {
 		fd, err = unix.Openat(d.FD, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
@@ -125,4 +125,30 @@ func retry(call func() error) error {
 			return err
 		}
 	}
+}
+
+// Sub opens the folder name in d. The caller closes its FD.
+func (d Dir) Sub(name string) (Dir, error) {
+	sub := Dir{Disk: d.Disk, FD: -1, Path: d.Path + "/" + name}
+	err := retry(func() (err error) {
+		sub.FD, err = unix.Openat(d.FD, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+		return err
+	})
+	if err != nil {
+		return Dir{}, &os.PathError{Op: "open", Path: sub.Path, Err: err}
+	}
+	return sub, nil
+}
+
+// Has reports whether there is a regular file name.
+func (d Dir) Has(name string) (bool, error) {
+	var st unix.Stat_t
+	err := retry(func() error { return unix.Fstatat(d.FD, name, &st, unix.AT_SYMLINK_NOFOLLOW) })
+	if err == unix.ENOENT {
+		return false, nil
+	}
+	if err != nil {
+		return false, &os.PathError{Op: "stat", Path: d.Path + "/" + name, Err: err}
+	}
+	return st.Mode&unix.S_IFMT == unix.S_IFREG, nil
 }

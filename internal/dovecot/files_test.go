@@ -203,7 +203,7 @@ func TestUIDValidityTogether(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	names, err := d.names("")
+	names, err := d.Names("")
 	for _, name := range names {
 		if strings.HasSuffix(name, ".tmp") || strings.HasSuffix(name, ".lock") {
 			t.Errorf("%s is left", name)

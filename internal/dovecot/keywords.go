@@ -32,7 +32,7 @@ type Keywords [MaxKeywords]string
 // LoadKeywords reads a folder's keywords. Lines that cannot be read are passed
 // over; a missing file means none.
 func LoadKeywords(d Dir) (Keywords, error) {
-	content, err := d.read(keywordsName, MaxKeywords*(maxKeyword+8))
+	content, err := d.Read(keywordsName, MaxKeywords*(maxKeyword+8))
 	if err != nil {
 		return Keywords{}, err
 	}
@@ -118,7 +118,7 @@ func (k *Keywords) Save(d Dir) error {
 			b = fmt.Appendf(b, "%d %s\n", i, name)
 		}
 	}
-	err := d.replace(keywordsName, func(f *os.File) error {
+	err := d.Replace(keywordsName, func(f *os.File) error {
 		_, err := f.Write(b)
 		return err
 	})

@@ -260,3 +260,16 @@ func flock(f *os.File) error {
 	})
 	return errors.Join(err, ferr)
 }
+
+// Stale reports whether there is a dotlock name in d whose holder is gone.
+func (k *Locker) Stale(d Dir, name string) (bool, error) {
+	f, err := d.open(name, unix.O_RDONLY)
+	if errors.Is(err, os.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	return k.stale(f)
+}

@@ -146,7 +146,7 @@ func ParseRecord(line []byte, version int) (Record, error) {
 			return Record{}, errGarbled
 		}
 	}
-	if !validName(r.Name) {
+	if !ValidName(r.Name) {
 		return Record{}, errGarbled
 	}
 	return r, nil
@@ -164,10 +164,10 @@ func cutFields(b []byte) (fields, name []byte, ok bool) {
 	return b[:i], b[i+2:], true
 }
 
-// validName reports whether name can be that of a message file, so that none
-// leads out of its folder.
-func validName(name []byte) bool {
-	return len(name) > 0 && len(name) <= 255 && name[0] != '.' && !bytes.ContainsAny(name, "/\x00:")
+// ValidName reports whether name can be that of a message file without its
+// flags, so that none leads out of its folder.
+func ValidName(name []byte) bool {
+	return len(name) > 0 && len(name) <= 255 && name[0] != '.' && !bytes.ContainsAny(name, "/\x00:\n")
 }
 
 // append writes the record with its line end.

@@ -27,7 +27,7 @@ type Subscriptions struct {
 // LoadSubscriptions reads the file in the Maildir's root. A missing file means
 // none.
 func LoadSubscriptions(root Dir) (Subscriptions, error) {
-	content, err := root.read(subscriptionsName, maxSubscriptions)
+	content, err := root.Read(subscriptionsName, maxSubscriptions)
 	if err != nil {
 		return Subscriptions{}, err
 	}
@@ -102,8 +102,26 @@ func (k *Locker) Subscribe(root Dir, name string, on bool) (err error) {
 	if len(content) > maxSubscriptions {
 		return ErrTooMany
 	}
-	return root.replace(subscriptionsName, func(f *os.File) error {
+	return root.Replace(subscriptionsName, func(f *os.File) error {
 		_, err := f.Write(content)
+		return err
+	})
+}
+
+// FirstSubscriptions writes a list of subscriptions where there is none yet.
+// It is durable when it returns nil.
+func (k *Locker) FirstSubscriptions(root Dir, names []string) (err error) {
+	lock, err := k.Lock(root, subscriptionsLock)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, lock.Release()) }()
+	if have, err := root.Has(subscriptionsName); err != nil || have {
+		return err
+	}
+	s := Subscriptions{Names: names}
+	return root.Replace(subscriptionsName, func(f *os.File) error {
+		_, err := f.Write(s.format())
 		return err
 	})
 }

@@ -12,7 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const uidlistName = "dovecot-uidlist"
+// UidlistName is the file that a Uidlist follows.
+const UidlistName = "dovecot-uidlist"
 
 // ErrNoList means that the folder has no readable list: Create makes one.
 var ErrNoList = errors.New("no uidlist")
@@ -102,17 +103,21 @@ func (l *Uidlist) Damaged() int {
 	return l.damaged
 }
 
+// Torn reports whether the file's last line had no end when it was read: cut
+// off, or being written.
+func (l *Uidlist) Torn() bool { return l.torn }
+
 // Changed reports whether the file changed since the last Load or own change.
 func (l *Uidlist) Changed() (bool, error) {
 	var st unix.Stat_t
 	err := retry(func() error {
-		return unix.Fstatat(l.dir.FD, uidlistName, &st, unix.AT_SYMLINK_NOFOLLOW)
+		return unix.Fstatat(l.dir.FD, UidlistName, &st, unix.AT_SYMLINK_NOFOLLOW)
 	})
 	if err == unix.ENOENT {
 		return l.seen != stamp{}, nil
 	}
 	if err != nil {
-		return false, &os.PathError{Op: "stat", Path: l.dir.Path + "/" + uidlistName, Err: err}
+		return false, &os.PathError{Op: "stat", Path: l.dir.Path + "/" + UidlistName, Err: err}
 	}
 	return stamp{st.Ino, st.Size, st.Mtim} != l.seen, nil
 }
@@ -122,9 +127,9 @@ func (l *Uidlist) Changed() (bool, error) {
 // given anew. Errors: ErrNoList when there is none with a readable header;
 // UIDValidity and Next then keep what they were.
 func (l *Uidlist) Load(reset func(), each func(Record)) error {
-	f, err := l.dir.open(uidlistName, unix.O_RDWR)
+	f, err := l.dir.open(UidlistName, unix.O_RDWR)
 	if errors.Is(err, os.ErrPermission) {
-		f, err = l.dir.open(uidlistName, unix.O_RDONLY)
+		f, err = l.dir.open(UidlistName, unix.O_RDONLY)
 	}
 	if errors.Is(err, os.ErrNotExist) {
 		l.forget()

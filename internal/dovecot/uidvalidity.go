@@ -26,11 +26,11 @@ func (k *Locker) NewUIDValidity(root Dir, now time.Time) (uint32, error) {
 		return 0, err
 	}
 	defer l.Release() // a lock that was taken away cannot be helped any more
-	names, err := root.names(uidvalidityName + ".")
+	names, err := root.Names(uidvalidityName + ".")
 	if err != nil {
 		return 0, err
 	}
-	content, err := root.read(uidvalidityName, 16)
+	content, err := root.Read(uidvalidityName, 16)
 	if err != nil {
 		return 0, err
 	}
@@ -62,7 +62,7 @@ func claim(root Dir, highest uint32, old []string) (uint32, error) {
 			return 0, err
 		}
 		f.Close()
-		err = root.replace(uidvalidityName, func(f *os.File) error {
+		err = root.Replace(uidvalidityName, func(f *os.File) error {
 			_, err := fmt.Fprintf(f, "%08x", n)
 			return err
 		})

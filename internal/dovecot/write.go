@@ -146,7 +146,7 @@ func (l *Uidlist) write(body func(*bufio.Writer) error) error {
 	if l.next > l.head.Next || l.head.Next == 0 {
 		l.head.Next = higher(l.next, l.step)
 	}
-	err := l.dir.replace(uidlistName, func(f *os.File) error {
+	err := l.dir.Replace(UidlistName, func(f *os.File) error {
 		w := bufio.NewWriterSize(f, 64<<10)
 		w.Write(l.head.append(nil)) // bufio keeps the error for Flush
 		if err := body(w); err != nil {
@@ -172,7 +172,7 @@ func (l *Uidlist) keepBroken() error {
 	if err := d.Disk.RemoveAt(d.FD, uidlistBroken); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	err := d.Disk.LinkAt(d.FD, uidlistName, d.FD, uidlistBroken)
+	err := d.Disk.LinkAt(d.FD, UidlistName, d.FD, uidlistBroken)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}

@@ -23,3 +23,10 @@ func (l *Log) SizeCorrected(folder, file, name string) {
 func (l *Log) FolderUnwatched(folder string, err error) {
 	l.event("folder-unwatched", "folder", folder, "err", cause(err))
 }
+
+// CourierAdopted: the folder had no uidlist but Courier's lists, by which
+// messages keep their UIDs; some keywords may be left out, for file names have
+// letters for 26.
+func (l *Log) CourierAdopted(folder string, messages, leftKeywords int) {
+	l.event("courier-adopted", "folder", folder, "messages", number(messages), "left-keywords", number(leftKeywords))
+}

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -332,12 +331,7 @@ func (f *folder) createList() error {
 	if v, n, ok := dovecot.IndexUIDs(f.dir); ok && n < dovecot.MaxUID-indexGap {
 		return f.list.Create(v, n+indexGap, nil)
 	}
-	root, err := f.boxRoot()
-	if err != nil {
-		return err
-	}
-	defer unix.Close(root.FD)
-	uidvalidity, err = f.store.locker.NewUIDValidity(root, time.Now())
+	uidvalidity, err := f.newUIDValidity()
 	if err != nil {
 		return err
 	}

@@ -90,6 +90,10 @@ func (s *Store) openFolder(root, dir dovecot.Dir, disk string, id fileID) (*fold
 		step = 0 // others announce N as it stands
 	}
 	f.list = dovecot.NewUidlist(dir, step)
+	if err := f.takeOver(); err != nil {
+		f.close()
+		return nil, fmt.Errorf("taking folder %s over from Courier: %w", dir.Path, err)
+	}
 	return f, nil
 }
 

@@ -118,7 +118,12 @@ func (s *Store) Open(path string) (*Box, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening mailbox: %w", err)
 	}
-	return &Box{store: s, root: dovecot.Dir{Disk: s.opt.Disk, FD: fd, Path: path}}, nil
+	b := &Box{store: s, root: dovecot.Dir{Disk: s.opt.Disk, FD: fd, Path: path}}
+	if err := b.takeOver(); err != nil {
+		b.Close()
+		return nil, fmt.Errorf("opening mailbox: %w", err)
+	}
+	return b, nil
 }
 
 // existing returns the nearest folder above path that is there.

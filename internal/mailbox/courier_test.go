@@ -1,0 +1,157 @@
+package mailbox
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"posthorn/internal/durable"
+)
+
+// courierBox makes a Maildir as Courier leaves it: INBOX with three messages
+// and a folder whose name is in UTF-8.
+func courierBox(t *testing.T) string {
+	t.Helper()
+	path := t.TempDir()
+	for name, content := range map[string]string{
+		"cur/1700000001.a:2,S":             text("one"),
+		"cur/1700000002.b:2,":              text("two"),
+		"new/1700000003.c":                 text("three"),
+		"cur/1700000004.d:2,":              text("only POP3 knows"),
+		"courierimapuiddb":                 "1 795364218 12\n3 1700000001.a\n5 1700000002.b\n7 1700000009.gone\n11 1700000003.c\n",
+		"courierimapkeywords/:list":        "foo\n$Junk\n\n1700000001.a:0 1\n",
+		"courierimapkeywords/1700000002.b": "foo\n",
+		"courierimapkeywords/1700000003.c": "bar\n",
+		"courierpop3dsizelist":             "/3 5 99\n1700000001.a:2,S 31 1:99:0\n1700000004.d:2, 31 4:99:0\n",
+		"courierimapsubscribed":            "INBOX\nINBOX.Entwürfe\n",
+		".Entwürfe/cur/1.x:2,FS":           text("draft"),
+		".Entwürfe/courierimapuiddb":       "1 795364219 9\n8 1.x\n",
+	} {
+		file := filepath.Join(path, name)
+		os.MkdirAll(filepath.Dir(file), 0o700)
+		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return path
+}
+
+// adopted opens the box and compares it with what Courier had.
+func adopted(t *testing.T, b *Box) {
+	t.Helper()
+	v := sel(t, b, "INBOX", false)
+	defer v.Close()
+	if v.UIDValidity() != 795364218 || v.UIDNext() < 13 {
+		t.Errorf("got UIDVALIDITY %d, UIDNEXT %d, want 795364218, 13 or more", v.UIDValidity(), v.UIDNext())
+	}
+	var got []string
+	for seq := 1; seq <= v.Len(); seq++ {
+		m := v.At(seq)
+		words := slices.Sorted(slices.Values(m.Flags.Keywords))
+		got = append(got, fmt.Sprint(m.UID, " ", subjectOf(content(t, v, seq)), " ", words))
+	}
+	if want := "3 one [$Junk foo], 5 two [foo], 11 three [bar], 12 only POP3 knows []"; strings.Join(got, ", ") != want {
+		t.Errorf("got %s, want %s", strings.Join(got, ", "), want)
+	}
+	uidls, err := v.POP3UIDLs()
+	if want := "map[3:UID1-99 12:UID4-99]"; fmt.Sprint(uidls) != want || err != nil {
+		t.Errorf("got UIDLs %v, %v, want %s", uidls, err, want)
+	}
+	w := sel(t, b, "Entwürfe", false)
+	defer w.Close()
+	if w.UIDValidity() != 795364219 || w.Len() != 1 || w.At(1).UID != 8 {
+		t.Errorf("got UIDVALIDITY %d, %d messages, want 795364219 and one with UID 8", w.UIDValidity(), w.Len())
+	}
+	if got, err := b.Subscriptions(); fmt.Sprint(got) != "[Entwürfe INBOX]" || err != nil {
+		t.Errorf("got subscriptions %v, %v", got, err)
+	}
+}
+
+func TestFromCourier(t *testing.T) {
+	path := courierBox(t)
+	adopted(t, openBox(t, newStore(t, Options{}), path))
+	adopted(t, openBox(t, newStore(t, Options{}), path))
+}
+
+// TestFromCourierFails fails each step of taking a box over: nobody sees a
+// message under another UID, and the next try takes over all.
+func TestFromCourierFails(t *testing.T) {
+	for step := 1; ; step++ {
+		path, disk, n := courierBox(t), new(durable.Disk), 0
+		disk.Hook = func(op durable.Op) error {
+			if n++; n == step {
+				return unix.ENOSPC
+			}
+			return nil
+		}
+		s := newStore(t, Options{Disk: disk})
+		if b, err := s.Open(path); err == nil {
+			for _, name := range []string{"INBOX", "Entwürfe"} {
+				if v, err := b.Select(name, false); err == nil {
+					if v.UIDValidity() > 795364219 {
+						t.Errorf("step %d: got UIDVALIDITY %d", step, v.UIDValidity())
+					}
+					v.Close()
+				}
+			}
+			b.Close()
+		}
+		reached := n >= step
+		disk.Hook = nil
+		adopted(t, openBox(t, newStore(t, Options{}), path))
+		if t.Failed() {
+			t.Fatalf("after step %d failed", step)
+		}
+		if !reached {
+			if step < 10 {
+				t.Errorf("got only %d steps: the hook does not see the disk", step)
+			}
+			return
+		}
+	}
+}
+
+// TestCourierOnlyOnce: when our list is lost, Courier's is too old: UIDs that
+// were given since would go to other messages.
+func TestCourierOnlyOnce(t *testing.T) {
+	path := courierBox(t)
+	b := openBox(t, newStore(t, Options{}), path)
+	adopted(t, b)
+	uid := appendText(t, b, "INBOX", "new", Flags{})
+	os.Remove(path + "/dovecot-uidlist")
+	v := sel(t, openBox(t, newStore(t, Options{}), path), "INBOX", false)
+	if v.UIDValidity() == 795364218 {
+		t.Errorf("got the old UIDVALIDITY again, and UID %d for other messages", uid)
+	}
+}
+
+// TestCourierBesideDovecot: where Dovecot has been since, its lists count.
+func TestCourierBesideDovecot(t *testing.T) {
+	path := courierBox(t)
+	os.WriteFile(path+"/dovecot-uidlist", []byte("3 V77 N20\n19 :1700000001.a\n"), 0o600)
+	v := sel(t, openBox(t, newStore(t, Options{}), path), "INBOX", false)
+	if v.UIDValidity() != 77 || v.At(1).UID != 19 {
+		t.Errorf("got UIDVALIDITY %d, UID %d, want 77, 19", v.UIDValidity(), v.At(1).UID)
+	}
+}
+
+// TestCourierManyKeywords: the 26 of the most messages get letters.
+func TestCourierManyKeywords(t *testing.T) {
+	path := courierBox(t)
+	var words []string
+	for n := range 40 {
+		words = append(words, fmt.Sprintf("w%02d", n))
+	}
+	os.WriteFile(path+"/courierimapkeywords/1700000001.a", []byte(strings.Join(words, "\n")), 0o600)
+	os.WriteFile(path+"/courierimapkeywords/1700000002.b", []byte("w39\nw38\n"), 0o600)
+	v := sel(t, openBox(t, newStore(t, Options{}), path), "INBOX", false)
+	got := v.At(1).Flags.Keywords
+	if len(got) != 25 || !slices.Contains(got, "w39") || !slices.Contains(got, "w38") { // bar of another has one
+		t.Errorf("got %d keywords %v, want 25 with those of two messages", len(got), got)
+	}
+}
