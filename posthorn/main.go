@@ -33,6 +33,7 @@ func commands() []command {
 		{"reload", "", "check the configuration once and have every daemon read it again", reload},
 		{"queue", "list|show|flush|hold|release|remove [id …]", "look after the queue", queue},
 		{"user", "add|remove|list [name]", "edit the table of users", user},
+		{"mailbox", "check|stat|export --courier user|path", "look through a user's Maildir, or prepare it for Courier", mailbox},
 		{"passwd", "name", "set a user's password", passwd},
 	}
 }

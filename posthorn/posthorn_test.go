@@ -249,3 +249,17 @@ func TestReloadNamesWhoDoesNotAnswer(t *testing.T) {
 		}
 	}
 }
+
+func TestMailboxWords(t *testing.T) {
+	file, dir := instance(t, "")
+	for _, words := range [][]string{{}, {"check"}, {"stat", "a", "b"}, {"export", "ann"}, {"export", "--dovecot", "ann"}, {"mend", "ann"}} {
+		if _, err := posthorn("", append([]string{"-c", file, "mailbox"}, words...)...); !errors.Is(err, errUsage) {
+			t.Errorf("mailbox %q: got %v, want a usage error", words, err)
+		}
+	}
+	for _, word := range []string{"nobody", "nobody@test", dir + "/nothing"} {
+		if out, err := posthorn("", "-c", file, "mailbox", "check", word); err == nil {
+			t.Errorf("mailbox check %s: got %q, want an error", word, out)
+		}
+	}
+}

@@ -3,6 +3,7 @@ package dovecot
 import (
 	"bufio"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -106,6 +107,19 @@ func TestThereAndBack(t *testing.T) {
 	s.logout()
 	i.StopServer()
 	same(t, "Dovecot, after us again", p.imap(t).sight(), want)
+
+	if out, err := i.Posthorn("", "mailbox", "check", suite.Bob); err != nil || out != "" {
+		t.Errorf("mailbox check: got %v\n%s", err, out)
+	}
+	out, err := i.Posthorn("", "mailbox", "stat", bobs(i))
+	if err != nil || !strings.Contains(out, "INBOX messages=11 unseen=") || !strings.Contains(out, "Entwürfe messages=6 ") {
+		t.Errorf("mailbox stat: got %v\n%s", err, out)
+	}
+	os.Remove(filepath.Join(bobs(i), "tmp"))
+	out, err = i.Posthorn("", "mailbox", "check", "bob")
+	if err == nil || !strings.Contains(out, "/tmp: found nothing, expected a folder\n") {
+		t.Errorf("mailbox check without tmp: got %v\n%s", err, out)
+	}
 }
 
 // ourUIDLs returns the unique-ids of bob's messages as our POP3 server has

@@ -1,0 +1,154 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	osuser "os/user"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"posthorn/internal/courier"
+	"posthorn/internal/dovecot"
+	"posthorn/internal/durable"
+	"posthorn/internal/priv"
+	"posthorn/internal/tables"
+	"posthorn/posthorn/internal/survey"
+)
+
+// mailbox looks through a Maildir or exports it.
+func mailbox(e *env, args []string) error {
+	var do func(e *env, path string) error
+	switch {
+	case len(args) == 2 && args[0] == "check":
+		do = checkMailbox
+	case len(args) == 2 && args[0] == "stat":
+		do = statMailbox
+	case len(args) == 3 && args[0] == "export" && (args[1] == "--courier" || args[1] == "-courier"):
+		do = exportMailbox
+	default:
+		return usage("expected: mailbox check, stat or export --courier, and a user or path")
+	}
+	path, err := maildirOf(e, args[len(args)-1])
+	if err == nil {
+		err = becomeOwner(path)
+	}
+	if err == nil {
+		err = do(e, path)
+	}
+	if err != nil {
+		return fmt.Errorf("mailbox %s: %w", args[0], err)
+	}
+	return nil
+}
+
+// maildirOf returns the Maildir that a word means: a path has a slash in it.
+func maildirOf(e *env, word string) (string, error) {
+	if strings.Contains(word, "/") {
+		return filepath.Abs(word)
+	}
+	name := strings.ToLower(word)
+	if !strings.Contains(name, "@") {
+		name += "@" + e.conf.Domains[0]
+	}
+	users, err := tables.LoadUsers(e.conf.UsersFile, e.conf.Domains[0], nil)
+	if optional(err) != nil {
+		return "", err
+	}
+	if users != nil {
+		if u, ok := users.Lookup(name); ok {
+			_, mail := u.Paths(e.conf.MailRoot)
+			return mail, nil
+		}
+	}
+	if e.conf.SystemUsers {
+		local, _, _ := strings.Cut(name, "@")
+		if u, err := osuser.Lookup(local); err == nil {
+			return filepath.Join(u.HomeDir, "Maildir"), nil
+		}
+	}
+	return "", fmt.Errorf("found %q, expected a user or a path with a slash", word)
+}
+
+// becomeOwner gives root's rights away for good: what stands in a Maildir is
+// its owner's doing.
+func becomeOwner(path string) error {
+	var st unix.Stat_t
+	if err := unix.Stat(path, &st); err != nil {
+		return &os.PathError{Op: "stat", Path: path, Err: err}
+	}
+	if !priv.Root() || st.Uid == 0 {
+		return nil
+	}
+	return priv.Drop(int(st.Uid), int(st.Gid), []int{int(st.Gid)})
+}
+
+func checkMailbox(e *env, path string) error {
+	s, err := survey.Maildir(path)
+	if err != nil {
+		return err
+	}
+	for _, f := range s.Findings {
+		fmt.Fprintln(e.stdout, printable(f.String()))
+	}
+	if n := len(s.Findings); n > 0 {
+		return fmt.Errorf("%d findings in %s", n, path)
+	}
+	return nil
+}
+
+func statMailbox(e *env, path string) error {
+	s, err := survey.Maildir(path)
+	if err != nil {
+		return err
+	}
+	for _, f := range s.Folders {
+		fmt.Fprintf(e.stdout, "%s messages=%d unseen=%d bytes=%d keywords=%d uidvalidity=%d uidnext=%d\n",
+			printable(f.Name), f.Messages, f.Unseen, f.Bytes, f.Keywords, f.UIDValidity, f.Next)
+	}
+	return nil
+}
+
+// exportMailbox writes Courier's files into each folder that has been opened.
+func exportMailbox(e *env, path string) error {
+	s, err := survey.Maildir(path)
+	if err != nil {
+		return err
+	}
+	locker, err := dovecot.NewLocker()
+	if err != nil {
+		return err
+	}
+	var failed []error
+	for _, f := range s.Folders {
+		err := inFolder(f.Path, func(d dovecot.Dir) error {
+			if f.Name == "INBOX" {
+				if err := courier.ExportSubscribed(d); err != nil {
+					return err
+				}
+			}
+			return courier.Export(locker, d)
+		})
+		switch {
+		case err == nil:
+			fmt.Fprintf(e.stdout, "%s: uidvalidity=%d uidnext=%d\n", printable(f.Name), f.UIDValidity, f.Next)
+		case errors.Is(err, dovecot.ErrNoList):
+			fmt.Fprintf(e.stdout, "%s: never opened, nothing to export\n", printable(f.Name))
+		default:
+			failed = append(failed, fmt.Errorf("%s: %w", f.Path, err))
+		}
+	}
+	return errors.Join(failed...)
+}
+
+// inFolder runs do on the open folder at path.
+func inFolder(path string, do func(dovecot.Dir) error) error {
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	return do(dovecot.Dir{Disk: new(durable.Disk), FD: fd, Path: path})
+}
