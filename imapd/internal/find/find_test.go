@@ -149,6 +149,37 @@ func TestAcrossPieces(t *testing.T) {
 	}
 }
 
+// TestBounds asks of messages that would take forever if what is looked at again
+// and again had no bound.
+func TestBounds(t *testing.T) {
+	tests := []struct{ name, msg string }{
+		{"encoded words without end", "Subject: " + strings.Repeat("=?utf-8?q?", 300<<10) + "\r\n\r\n"},
+		{"encoded words", "Subject: " + strings.Repeat("=?utf-8?b?eHh4?= ", 200<<10) + "\r\n\r\n"},
+		{"folds", "Subject: a\r\n" + strings.Repeat(" b\r\n", 1<<20) + "\r\n"},
+		{"fields", strings.Repeat("Subject: a\r\n", 300<<10) + "\r\n"},
+		{"addresses", "From: " + strings.Repeat("(<\"@,:;", 500<<10) + "\r\n\r\n"},
+		{"groups", "From: " + strings.Repeat("a:b@c,;", 500<<10) + "\r\n\r\n"},
+		{"nested", strings.Repeat("Content-Type: message/rfc822\r\n\r\n", 50000)},
+		{"parts", "Content-Type: multipart/mixed; boundary=b\r\n\r\n" + strings.Repeat("--b\r\n\r\nx\r\n", 500<<10)},
+		{"commas of a date", "Date: " + strings.Repeat(",", 3<<20) + "\r\n\r\n"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			m := New(strings.NewReader(tt.msg), int64(len(tt.msg)))
+			for _, ask := range []func() (bool, error){
+				func() (bool, error) { return m.Field("subject", "nowhere") },
+				func() (bool, error) { return m.Addresses("from", "nowhere") },
+				func() (bool, error) { return m.Any("nowhere") },
+				func() (bool, error) { _, ok, err := m.Date(); return ok, err },
+			} {
+				if found, err := ask(); found || err != nil {
+					t.Errorf("got %v, %v, want false", found, err)
+				}
+			}
+		})
+	}
+}
+
 func TestBrokenEncodings(t *testing.T) {
 	for _, encoding := range []string{"base64", "quoted-printable"} {
 		msg := "Content-Transfer-Encoding: " + encoding + "\r\n\r\n" + base64.StdEncoding.EncodeToString([]byte("found")) + "\r\n=!=\r\n\x00\xff"

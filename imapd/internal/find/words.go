@@ -34,16 +34,21 @@ func decodeWords(s string) string {
 	return out.String() + s
 }
 
+// maxWord bounds an encoded word. RFC 2047 section 2 has 75 characters; mail
+// programs know no such bound.
+const maxWord = 4 << 10
+
 // encodedWord decodes the encoded word that s begins with.
 func encodedWord(s string) (text, rest string, ok bool) {
-	parts := strings.SplitN(s, "?", 4) // =, charset, encoding, the rest
+	parts := strings.SplitN(s[:min(len(s), maxWord)], "?", 4) // =, charset, encoding, the rest
 	if len(parts) < 4 {
 		return "", s, false
 	}
-	encoded, rest, ok := strings.Cut(parts[3], "?=")
+	encoded, _, ok := strings.Cut(parts[3], "?=")
 	if !ok {
 		return "", s, false
 	}
+	rest = s[len(parts[0])+len(parts[1])+len(parts[2])+len("???")+len(encoded)+len("?="):]
 	switch parts[2] {
 	case "q", "Q":
 		text, ok = fromQ(encoded), !strings.Contains(encoded, "?")

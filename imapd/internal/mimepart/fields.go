@@ -68,7 +68,8 @@ func EachField(src io.ReaderAt, r Range, found func(field string) bool) (bool, e
 			if len(spaced) == 0 {
 				spaced = append(spaced, field...)
 			}
-			spaced = upTo(maxField, bytes.TrimRight(spaced, " \t"), append([]byte(" "), bytes.TrimLeft(line, " \t")...))
+			spaced = upTo(maxField, bytes.TrimRight(spaced, " \t"), []byte(" "))
+			spaced = upTo(maxField, spaced, bytes.TrimLeft(line, " \t"))
 		case len(spaced) > 0:
 			spaced = upTo(maxField, spaced, line)
 		}

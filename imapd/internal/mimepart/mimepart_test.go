@@ -113,6 +113,22 @@ func TestFindSingle(t *testing.T) {
 	}
 }
 
+// TestFindNone asks for the part that a multipart without parts is said to have.
+func TestFindNone(t *testing.T) {
+	root := parse(t, crlf("Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: multipart/mixed; boundary=c\n\nx\n--b--\n"))
+	for _, path := range [][]int{{1, 1}, {1}} {
+		p := root.Find(path)
+		if p == nil || len(path) == 2 && (p.Header.Len() != 0 || p.Body.Len() != 0) {
+			t.Errorf("%v: got %+v", path, p)
+		}
+	}
+	for _, path := range [][]int{{1, 2}, {1, 1, 1}, {2}} {
+		if p := root.Find(path); p != nil {
+			t.Errorf("%v: got %+v, want nothing", path, p)
+		}
+	}
+}
+
 func TestStructure(t *testing.T) {
 	tests := []struct{ name, msg, want string }{
 		{"plain", "Subject: x\n\na\nb\n",
@@ -255,7 +271,11 @@ func TestBounds(t *testing.T) {
 	tests := []struct{ name, msg string }{
 		{"deep", strings.Repeat("Content-Type: message/rfc822\r\n\r\n", 5000)},
 		{"deep multiparts", deepMultipart(5000)},
-		{"many parts", "Content-Type: multipart/mixed; boundary=b\r\n\r\n" + strings.Repeat("--b\r\n\r\nx\r\n", 20000)},
+		{"a million parts", "Content-Type: multipart/mixed; boundary=b\r\n\r\n" + strings.Repeat("--b\r\n\r\nx\r\n", 1<<20)},
+		{"a million delimiters at the bottom", deepMultipart(100) + strings.Repeat("--c\r\n", 1<<20)},
+		{"a million parameters", "Content-Type: image/png" + strings.Repeat("; a*1=b", 1<<17) + "\r\n\r\n"},
+		{"a million addresses", "From: " + strings.Repeat("a@b,", 1<<18) + "\r\n\r\n"},
+		{"fields again and again", strings.Repeat("To: a@b\r\n", 1<<20) + "\r\n"},
 		{"long lines", "Subject: " + strings.Repeat("x", 3<<20) + "\r\nContent-Type: multipart/mixed; boundary=" + strings.Repeat("b", 3<<20) + "\r\n\r\n"},
 		{"long folded field", "Subject: x\r\n" + strings.Repeat(" y\r\n", 1<<20) + "\r\n"},
 	}

@@ -111,12 +111,12 @@ func (p *Part) Find(path []int) *Part {
 		switch {
 		case p.Message != nil && !message:
 			p, message = p.Message, true
-		case p.Children == nil && !message:
+		case p.Children == nil && !message && !p.Is("multipart", ""):
 			return nil
 		}
 		switch {
 		case p.Children == nil && n == 1 && p.Is("multipart", ""):
-			return p.none()
+			p = p.none()
 		case p.Children == nil && n == 1:
 		case n < 1 || n > len(p.Children):
 			return nil
