@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"posthorn/internal/addr"
 	"posthorn/internal/dsn"
 	"posthorn/internal/id"
 	"posthorn/internal/spool"
@@ -243,12 +244,19 @@ func (p *pass) rcpt(n int, kind string) bounce.Rcpt {
 		r.Action = bounce.Failed
 	case kind == "delay":
 		r.Action = bounce.Delayed
-	case about.Kind == "address":
+	case about.Kind == "address" && !p.intoBox(about):
 		r.Action = bounce.Relayed // RFC 3461 5.2.2
 	default:
 		r.Action = bounce.Delivered
 	}
 	return r
+}
+
+// intoBox reports whether a target's host takes mail into its boxes before it
+// says done.
+func (p *pass) intoBox(t *spool.Target) bool {
+	rcpt, err := addr.Parse(t.Value)
+	return err == nil && p.set.router.Choose(p.m.From, rcpt).LMTP
 }
 
 // finalAddress is the address of a target, as far as others may know it.

@@ -1,10 +1,8 @@
 package test
 
 import (
-	"bufio"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -12,34 +10,6 @@ import (
 	"posthorn/test/instance"
 	"posthorn/test/suite"
 )
-
-// sink starts a host of its own that takes mail, and returns its address and
-// its folder.
-func sink(t *testing.T, args ...string) (addr, dir string) {
-	t.Helper()
-	if testing.Short() {
-		t.Skip("-short leaves the end-to-end tests out")
-	}
-	bin, err := suite.Built()
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir = t.TempDir()
-	cmd := exec.Command(filepath.Join(bin, "sink"), append([]string{"-addr", "127.0.0.1:0", "-dir", dir}, args...)...)
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
-	line, err := bufio.NewReader(out).ReadString('\n')
-	if err != nil {
-		t.Fatal(err)
-	}
-	return strings.TrimPrefix(strings.TrimSpace(line), "ready addr="), dir
-}
 
 // TestSmarthost sends through a host that wants TLS with a name that can be
 // checked, and a login.
@@ -52,7 +22,7 @@ func TestSmarthost(t *testing.T) {
 	defer os.RemoveAll(trust)
 	os.Chmod(trust, 0o755)
 	ca, secret := filepath.Join(trust, "ca.pem"), filepath.Join(trust, "secret")
-	addr, dir := sink(t, "-starttls", "-name", "relay.test", "-ca", ca, "-login", "me:opensesame")
+	addr, dir := suite.Sink(t, "-starttls", "-name", "relay.test", "-ca", ca, "-login", "me:opensesame")
 	os.Chmod(ca, 0o644)
 	os.WriteFile(secret, []byte("me:opensesame\n"), 0o640)
 	if os.Geteuid() == 0 {

@@ -2,7 +2,8 @@
 // message and stores it, and fails in the ways that it is told.
 //
 // A message becomes two files in the folder: NNNN.env, lines name=value with
-// helo, from, rcpt (one each), body, tls and auth; then NNNN.msg, the message as
+// helo, from, rcpt (one each, followed by asked with the parameters of RCPT where
+// there were some), body, tls and auth; then NNNN.msg, the message as
 // it came, dots taken back, CRLF kept. NNNN.msg appears whole and last. A line
 // "message file=NNNN.msg" is written to standard output then, after the line
 // "ready addr=127.0.0.1:2525" of the start.
@@ -34,6 +35,7 @@ type options struct {
 	addr, dir, name           string
 	greeting, mail, data, end string
 	noESMTP, no8Bit, noPipe   bool
+	dsn, utf8                 bool
 	starttls, implicit        bool
 	ca, login                 string
 	later, drop               int
@@ -63,6 +65,8 @@ func parseFlags(args []string) (options, error) {
 	f.BoolVar(&o.noESMTP, "no-esmtp", false, "refuse EHLO")
 	f.BoolVar(&o.no8Bit, "no-8bitmime", false, "do not offer 8BITMIME")
 	f.BoolVar(&o.noPipe, "no-pipelining", false, "do not offer PIPELINING")
+	f.BoolVar(&o.dsn, "dsn", false, "offer DSN; without it its parameters are refused")
+	f.BoolVar(&o.utf8, "smtputf8", false, "offer SMTPUTF8; without its parameter addresses that are not ASCII are refused")
 	f.BoolVar(&o.starttls, "starttls", false, "offer STARTTLS with a self-signed certificate for -name")
 	f.BoolVar(&o.implicit, "tls", false, "begin with TLS")
 	f.StringVar(&o.ca, "ca", "", "`file` to write that certificate to")

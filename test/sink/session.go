@@ -12,6 +12,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -38,8 +39,11 @@ type session struct {
 type mail struct {
 	open       bool
 	from, body string
-	rcpts      []string
+	rcpts      []rcpt
 }
+
+// rcpt is a recipient with the parameters of its RCPT.
+type rcpt struct{ to, asked string }
 
 var errBye = errors.New("session over")
 
@@ -122,6 +126,8 @@ func (c *session) ehlo(name string) error {
 	}{
 		{!c.s.noPipe, "PIPELINING"},
 		{!c.s.no8Bit, "8BITMIME"},
+		{c.s.dsn, "DSN"},
+		{c.s.utf8, "SMTPUTF8"},
 		{c.s.size > 0, fmt.Sprintf("SIZE %d", c.s.size)},
 		{c.s.starttls && !c.tls, "STARTTLS"},
 		{c.s.options.login != "", "AUTH PLAIN"},
@@ -182,13 +188,17 @@ func (c *session) from(rest string) error {
 		return c.say("530 5.7.0 log in first")
 	case c.s.options.mail != "":
 		return c.say(c.s.options.mail)
+	case !c.known(params):
+		return c.say("555 5.5.4 parameter not offered")
+	case !ascii(from) && !asks(params, "SMTPUTF8"):
+		return c.say("553 5.6.7 no SMTPUTF8")
 	}
 	c.mail = mail{open: true, from: from, body: params}
 	return c.say("250 2.1.0 ok")
 }
 
 func (c *session) rcpt(rest string) error {
-	to, _, ok := path(rest)
+	to, params, ok := path(rest)
 	switch {
 	case !ok || !c.mail.open:
 		return c.say("503 5.5.1 no")
@@ -196,9 +206,32 @@ func (c *session) rcpt(rest string) error {
 		return c.say(to[:3] + " " + to[:1] + ".1.1 as you wish")
 	case c.s.count(&c.s.busy, c.s.later):
 		return c.say("450 4.2.1 not yet")
+	case !c.known(params):
+		return c.say("555 5.5.4 parameter not offered")
+	case !ascii(to+params) && !asks(c.mail.body, "SMTPUTF8"):
+		return c.say("553 5.6.7 no SMTPUTF8")
 	}
-	c.mail.rcpts = append(c.mail.rcpts, to)
+	c.mail.rcpts = append(c.mail.rcpts, rcpt{to, params})
 	return c.say("250 2.1.5 ok")
+}
+
+// known reports whether all parameters are of extensions that are offered.
+func (c *session) known(params string) bool {
+	offered := map[string]bool{"SIZE": true, "BODY": !c.s.no8Bit, "AUTH": true, "SMTPUTF8": c.s.utf8,
+		"RET": c.s.dsn, "ENVID": c.s.dsn, "NOTIFY": c.s.dsn, "ORCPT": c.s.dsn}
+	for word := range strings.FieldsSeq(params) {
+		key, _, _ := strings.Cut(word, "=")
+		if !offered[key] {
+			return false
+		}
+	}
+	return true
+}
+
+func asks(params, key string) bool { return slices.Contains(strings.Fields(params), key) }
+
+func ascii(s string) bool {
+	return strings.IndexFunc(s, func(r rune) bool { return r >= 0x80 }) < 0
 }
 
 func (c *session) data() error {
@@ -263,7 +296,10 @@ func (c *session) store(m []byte) (name string, err error) {
 	var env strings.Builder
 	fmt.Fprintf(&env, "helo=%s\nfrom=%s\n", c.helo, c.mail.from)
 	for _, r := range c.mail.rcpts {
-		fmt.Fprintf(&env, "rcpt=%s\n", r)
+		fmt.Fprintf(&env, "rcpt=%s\n", r.to)
+		if r.asked != "" {
+			fmt.Fprintf(&env, "asked=%s\n", r.asked)
+		}
 	}
 	fmt.Fprintf(&env, "body=%s\ntls=%t\nauth=%s\n", c.mail.body, c.tls, c.auth)
 	dir := c.s.dir

@@ -72,6 +72,7 @@ func TestRefuses(t *testing.T) {
 		{"DATA", "b@y.example", "452 full", []string{"-data", "452 full"}},
 		{"the end", "b@y.example", "554 spam", []string{"-end", "554 spam"}},
 		{"the end, dropped", "b@y.example", "EOF", []string{"-drop", "1"}},
+		{"UTF-8, not offered", "ä@y.example", "553 5.6.7", nil},
 		{"without login", "b@y.example", "530 5.7.0 log in first", []string{"-login", "u:p"}},
 	}
 	for _, tt := range tests {

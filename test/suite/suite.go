@@ -4,6 +4,7 @@
 package suite
 
 import (
+	"bufio"
 	"cmp"
 	"context"
 	"fmt"
@@ -131,6 +132,34 @@ func Server(t *testing.T, o instance.Options) *instance.Instance {
 		}
 	})
 	return i
+}
+
+// Sink starts a host of its own that takes mail, and returns its address and
+// its folder.
+func Sink(t *testing.T, args ...string) (addr, dir string) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("-short leaves the end-to-end tests out")
+	}
+	bin, err := Built()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir = t.TempDir()
+	cmd := exec.Command(filepath.Join(bin, "sink"), append([]string{"-addr", "127.0.0.1:0", "-dir", dir}, args...)...)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimPrefix(strings.TrimSpace(line), "ready addr="), dir
 }
 
 // Need skips the test when a program is not installed, unless everything must
