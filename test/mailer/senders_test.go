@@ -3,6 +3,7 @@ package mailer
 import (
 	"net/mail"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -58,12 +59,10 @@ func TestSenders(t *testing.T) {
 // TestGitSendEmail: what git takes for a host with a slash in it is a sendmail.
 func TestGitSendEmail(t *testing.T) {
 	suite.Need(t, "git")
+	suite.Need(t, filepath.Join(strings.TrimSpace(suite.Must(t, "", "git", "--exec-path")), "git-send-email"))
 	d := newDesk(t, instance.Options{})
-	if d.run(call{line: "git send-email -h"}).code == 1 {
-		suite.Need(t, "git-send-email")
-	}
 	d.sh(`printf 'From: Ann <ann@` + instance.Domain + `>\nSubject: [PATCH] git\nDate: Sun, 22 Nov 2026 10:00:00 +0000\n\nx\n---\n' >p.patch &&
-		git send-email --quiet --confirm=never --smtp-server=$SENDMAIL --from=ann@` + instance.Domain + ` --to=bob@` + instance.Domain + ` --suppress-cc=all p.patch`)
+		git -c user.name=Ann -c user.email=ann@` + instance.Domain + ` send-email --quiet --confirm=never --smtp-server=$SENDMAIL --from=ann@` + instance.Domain + ` --to=bob@` + instance.Domain + ` --suppress-cc=all p.patch`)
 	d.complete(d.message(suite.Bob, "[PATCH] git"), strconv.Itoa(os.Getuid()))
 }
 

@@ -41,6 +41,15 @@ func TestExitCodes(t *testing.T) {
 // others; its sender is told by mail.
 func TestBounce(t *testing.T) {
 	d := newDesk(t, instance.Options{})
+	quiet := d.run(call{line: "$SENDMAIL -v -N never -f bob nobody", stdin: strings.NewReader("Subject: quiet\n\nhi\n")})
+	words := strings.Fields(quiet.out) // sendmail: 2.0.0 id queued
+	if quiet.code != 0 || len(words) != 4 {
+		t.Fatalf("got %d, %q", quiet.code, quiet.out)
+	}
+	d.WaitLog(suite.Limit, func(line string) bool { return strings.HasPrefix(line, "queued: finished id="+words[2]+" ") })
+	if got := suite.BoxFiles(d.Instance, suite.Bob, ""); len(got) > 0 {
+		t.Errorf("got %d reports with -N never, want none", len(got))
+	}
 	r := d.run(call{line: "$SENDMAIL -f bob nobody root eve@" + instance.Foreign, stdin: strings.NewReader("Subject: some\n\nhi\n")})
 	if r.code != 0 {
 		t.Fatalf("got %d, %s", r.code, r.out)
