@@ -115,7 +115,7 @@ func (s *session) file(folder, words, message string) {
 var (
 	// dropped are words that tell nothing of the Maildir: \Marked says that
 	// new/ changed, which servers guess in ways of their own.
-	dropped = []string{`\Marked`, `\UnMarked`, `\Drafts`, `\Junk`, `\Sent`, `\Trash`}
+	dropped = []string{`\Marked`, `\UnMarked`}
 
 	listLine  = regexp.MustCompile(`^\* (?:LIST|LSUB) \((.*?)\) "\." (.*)$`)
 	fetchUID  = regexp.MustCompile(`\bUID (\d+)`)

@@ -27,7 +27,7 @@ func bobs(i *instance.Instance) string {
 
 // fill makes folders and messages of every kind.
 func fill(s *session) {
-	for _, name := range []string{drafts, taipeh, special, "Sent", "Work.2023"} {
+	for _, name := range []string{drafts, taipeh, special, "Sent", "Work.2023", "Drafts", "Junk", "Trash", "Sent Messages", "Archive"} {
 		s.do("CREATE %q", name)
 	}
 	for _, name := range []string{"INBOX", drafts, taipeh, special, "Gone"} {
