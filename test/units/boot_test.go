@@ -185,12 +185,18 @@ func (s *system) send(t *testing.T, subject string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	send(t, conn, "ann@example.test", subject)
+}
+
+// send sends a message over conn, which it closes.
+func send(t *testing.T, conn net.Conn, to, subject string) {
+	t.Helper()
 	defer conn.Close()
 	c, err := smtp.NewClient(conn, "mx.example.test")
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = errors.Join(c.Mail("eve@other.test"), c.Rcpt("ann@example.test"))
+	err = errors.Join(c.Mail("eve@other.test"), c.Rcpt(to))
 	data, derr := c.Data()
 	if err = errors.Join(err, derr); err != nil {
 		t.Fatalf("send %s: %v", subject, err)
