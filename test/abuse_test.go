@@ -6,9 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
-	"regexp"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -79,24 +76,6 @@ func readLine(t *testing.T, r *bufio.Reader) string {
 	return strings.TrimSpace(line)
 }
 
-var peak = regexp.MustCompile(`VmHWM:\s+(\d+) kB`)
-
-// peakMiB returns the most memory that a daemon has had.
-func peakMiB(t *testing.T, i *instance.Instance, name string) int {
-	t.Helper()
-	pid, err := i.PID(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	m := peak.FindSubmatch(text)
-	if err != nil || m == nil {
-		t.Fatalf("%s: no peak of memory: %v", name, err)
-	}
-	kib, _ := strconv.Atoi(string(m[1]))
-	return kib >> 10
-}
-
 // again abuses connections one after the other until done is closed.
 func again(addr string, abuse func(net.Conn), done <-chan struct{}) {
 	for {
@@ -159,7 +138,7 @@ func TestAbuse(t *testing.T) {
 	close(mailed)
 	abusers.Wait()
 	for _, name := range []string{"smtpd", "imapd", "imap-session", "pop3d"} {
-		if got := peakMiB(t, i, name); got > 100 {
+		if got := suite.PeakMiB(t, i, name); got > 100 {
 			t.Errorf("%s: got a peak of %d MiB, want it bounded", name, got)
 		}
 	}

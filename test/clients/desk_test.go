@@ -33,9 +33,11 @@ type desk struct {
 	replace *strings.Replacer
 }
 
-// newDesk starts a server for clients that are installed.
+// newDesk starts a server for clients that are installed. A test with a server
+// of its own runs beside others.
 func newDesk(t *testing.T, programs ...string) *desk {
 	t.Helper()
+	t.Parallel()
 	suite.Need(t, programs...)
 	return (&desk{Instance: suite.Server(t, instance.Options{})}).at(t)
 }
