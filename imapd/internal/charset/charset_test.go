@@ -1,8 +1,12 @@
 package charset
 
 import (
+	"strings"
 	"testing"
+	"unicode"
 	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
 )
 
 func TestDecode(t *testing.T) {
@@ -60,6 +64,16 @@ func TestFold(t *testing.T) {
 	if Fold("Köln") == Fold("Koln") || Fold("Straße") == Fold("Strasse") {
 		t.Error("accents and ß count")
 	}
+}
+
+// FuzzFold holds the short way to the long one.
+func FuzzFold(f *testing.F) {
+	f.Add("e\u0301a\u0323\u0301 \u0301\u0323 ü ﬁ 한국 \xff ǆ")
+	f.Fuzz(func(t *testing.T, s string) {
+		if got, want := Fold(s), norm.NFKD.String(strings.Map(unicode.ToTitle, s)); got != want {
+			t.Errorf("%q: got %q, want %q", s, got, want)
+		}
+	})
 }
 
 func TestNames(t *testing.T) {

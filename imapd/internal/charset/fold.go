@@ -1,7 +1,6 @@
 package charset
 
 import (
-	"strings"
 	"unicode"
 	"unicode/utf8"
 
@@ -12,10 +11,32 @@ import (
 // their accents are written become equal, as i;unicode-casemap has it (RFC 5051
 // section 2): title case, then decomposed.
 func Fold(s string) string {
-	for i := 0; i < len(s); i++ {
-		if s[i] >= utf8.RuneSelf {
-			return norm.NFKD.String(strings.Map(unicode.ToTitle, s))
+	out := make([]byte, 0, len(s)+len(s)/8)
+	var last uint8 // combining class of what stands at the end of out
+	ordered := true
+	for i := 0; i < len(s); {
+		if c := s[i]; c < utf8.RuneSelf {
+			if 'a' <= c && c <= 'z' {
+				c -= 'a' - 'A'
+			}
+			out, last = append(out, c), 0
+			i++
+			continue
 		}
+		r, n := utf8.DecodeRuneInString(s[i:])
+		i += n
+		start := len(out)
+		out = utf8.AppendRune(out, unicode.ToTitle(r))
+		p := norm.NFKD.Properties(out[start:])
+		// Hangul has no table, and marks may want another order.
+		ordered = ordered && (p.LeadCCC() == 0 || p.LeadCCC() >= last) && !unicode.Is(unicode.Hangul, r)
+		if d := p.Decomposition(); d != nil {
+			out = append(out[:start], d...)
+		}
+		last = p.TrailCCC()
 	}
-	return strings.ToUpper(s)
+	if !ordered {
+		return norm.NFKD.String(string(out))
+	}
+	return string(out)
 }
