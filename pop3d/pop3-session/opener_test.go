@@ -19,7 +19,7 @@ func TestReload(t *testing.T) {
 	dir := t.TempDir()
 	write := func(idle string) string {
 		file := filepath.Join(dir, "posthorn.conf")
-		text := fmt.Sprintf("hostname mx.example.org\ndomain example.org\nrun-dir %s/run\nmail-root %s/mail\nprocess-user vmail %d\nprocess-user pop3d %d\n"+
+		text := fmt.Sprintf("hostname mx.example.org\ndomain example.org\nrun-dir %s/run\nmail-root %s/mail\nprocess-user vmail %d\nprocess-user pop3d %d\nprocess-user authd 4713\n"+
 			"process-group sockets %d\nprocess-group tls %d\nidle-timeout %s\n", dir, dir, os.Geteuid(), os.Geteuid(), os.Getegid(), os.Getegid(), idle)
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
