@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"encoding/base64"
@@ -315,10 +316,15 @@ func FuzzDialogue(f *testing.F) {
 	f.Add([]byte("EHLO x\r\nMAIL FROM:<a@x.test>\r\nRCPT TO:<b@y.test>\r\nBDAT 3\r\nabcBDAT 0 LAST\r\n"))
 	f.Add([]byte("HELO x\r\nAUTH PLAIN\r\n=\r\nSTARTTLS\r\n"))
 	f.Add([]byte("BDAT 10\r\n1234567890RSET\r\nNOOP\r\n\xff\x00\n"))
+	f.Add([]byte("LHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<b@y.test>\r\nRCPT TO:<b@y.test>\r\nDATA\r\nx\r\n.\r\nQUIT\r\n"))
+	f.Add([]byte("LHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<b@y.test>\r\nRCPT TO:<b@y.test>\r\nBDAT 1\r\nxRSET\r\n"))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		s := start(t, func(o *setting) {
 			o.limits.MessageSize = 10000
 			o.o.Implicit, o.o.TLS = false, &tls.Config{}
+			if bytes.HasPrefix(text, []byte("LHLO")) {
+				lmtp(saved, full)(o)
+			}
 		})
 		c := dial(t, s)
 		go func() {
