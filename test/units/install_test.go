@@ -183,31 +183,6 @@ func (e entry) compare(t *testing.T, root string) {
 	}
 }
 
-// TestInstallSources: whatever the tree has to install is in the table.
-func TestInstallSources(t *testing.T) {
-	root, err := suite.Root()
-	if err != nil {
-		t.Fatal(err)
-	}
-	from := map[string]bool{}
-	for _, e := range table(t) {
-		from[e.from] = true
-	}
-	for _, pattern := range []string{"doc/man/*.[1-9]", "doc/*.md", "doc/protocol/*.md", "etc/systemd/*.service",
-		"etc/systemd/*.socket", "etc/systemd/*.target", "etc/systemd/*/*.conf", "etc/sysusers.d/*", "etc/tmpfiles.d/*", "etc/runit/*", "etc/s6/*", "etc/hooks/*"} {
-		files, err := filepath.Glob(filepath.Join(root, pattern))
-		if err != nil || len(files) == 0 {
-			t.Errorf("%s: %d files, %v", pattern, len(files), err)
-		}
-		for _, file := range files {
-			name, _ := filepath.Rel(root, file)
-			if !from[name] {
-				t.Errorf("%s: expected a line of install.txt for it", name)
-			}
-		}
-	}
-}
-
 // TestInstallKeepsConfiguration: what the administrator wrote stays.
 func TestInstallKeepsConfiguration(t *testing.T) {
 	install(t) // builds

@@ -86,6 +86,18 @@ func TestUnitsAreGood(t *testing.T) {
 	if err != nil || strings.TrimSpace(out) != "" {
 		t.Errorf("systemd-analyze verify: got %v\n%s\nwant not a word", err, out)
 	}
+	// The same with the drop-in for system users, which says what root starts.
+	for _, program := range []string{"deliver", "imap-session", "pop3-session"} {
+		folder := filepath.Join(units, "with", "posthorn-"+program+".service.d")
+		suite.Must(t, "", "mkdir", "-p", folder)
+		suite.Must(t, "", "cp", filepath.Join(dest, "usr/share/posthorn/examples/system-users.conf"), folder)
+		service := filepath.Join(units, "with", "posthorn-"+program+".service")
+		suite.Must(t, "", "cp", filepath.Join(units, "posthorn-"+program+".service"), service)
+		suite.Must(t, "", "cp", "-r", filepath.Join(units, "posthorn-.service.d"), filepath.Join(units, "with"))
+		if out, err := suite.Command(t, "", "systemd-analyze", "verify", "--man=no", service); err != nil || strings.TrimSpace(out) != "" {
+			t.Errorf("systemd-analyze verify %s with system-users.conf: got %v\n%s\nwant not a word", program, err, out)
+		}
+	}
 	for _, program := range programs {
 		out, err := suite.Command(t, "", "systemd-analyze", "security", "--offline=yes", "--no-pager",
 			fmt.Sprintf("--threshold=%d", int(exposure[program]*10)), filepath.Join(units, "posthorn-"+program+".service"))
