@@ -210,9 +210,7 @@ func (s supervisor) test(t *testing.T, i *instance.Instance) {
 	arrives()
 	stop()
 	for _, program := range programs {
-		if !strings.Contains(log(program), " stopping\n") {
-			t.Errorf("%s: got no end by itself:\n%s", program, log(program))
-		}
+		suite.Eventually(t, program+" to end by itself", func() bool { return strings.Contains(log(program), " stopping\n") })
 	}
 }
 
