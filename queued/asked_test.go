@@ -88,12 +88,12 @@ func TestNotify(t *testing.T) {
 			[]string{"bad@b.example failed", "bob@test delivered"}},
 		{"success, handed to a host without DSN", [][2]string{{"far@b.example", "SUCCESS"}}, []string{"far@b.example relayed"}},
 		{"success, handed to a host with DSN", [][2]string{{"far@dsn.example", "SUCCESS"}}, nil},
-		{"success, by way of an alias", [][2]string{{"one@test", "SUCCESS"}}, []string{"bob@test delivered"}},
+		{"success, by way of an alias", [][2]string{{"one@test", "SUCCESS"}}, []string{"one@test delivered"}},
 		{"success, an alias for several", [][2]string{{"many@test", "SUCCESS"}}, []string{"many@test expanded"}},
-		{"failure, an alias for several", [][2]string{{"many@test", "FAILURE"}}, []string{"bad@b.example failed"}},
-		{"everything, an alias for several", [][2]string{{"many@test", "SUCCESS,FAILURE,DELAY"}}, []string{"bad@b.example failed", "many@test expanded"}},
-		{"one box by two names, one asks", [][2]string{{"bob@test", ""}, {"one@test", "SUCCESS"}}, []string{"bob@test delivered"}},
-		{"one box by two names, one does not want to know", [][2]string{{"bad@b.example", "NEVER"}, {"worse@test", "FAILURE"}}, []string{"bad@b.example failed"}},
+		{"failure, an alias for several", [][2]string{{"many@test", "FAILURE"}}, []string{"many@test failed"}},
+		{"everything, an alias for several", [][2]string{{"many@test", "SUCCESS,FAILURE,DELAY"}}, []string{"many@test expanded", "many@test failed"}},
+		{"one box by two names, one asks", [][2]string{{"bob@test", ""}, {"one@test", "SUCCESS"}}, []string{"one@test delivered"}},
+		{"one box by two names, one does not want to know", [][2]string{{"bad@b.example", "NEVER"}, {"worse@test", "FAILURE"}}, []string{"worse@test failed"}},
 		{"one box by two names, nobody asks", [][2]string{{"bad@b.example", ""}, {"worse@test", ""}}, []string{"bad@b.example failed"}},
 	}
 	for _, tt := range tests {

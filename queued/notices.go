@@ -225,7 +225,7 @@ func (p *pass) report(n spool.Notice) *bounce.Report {
 // them.
 func (p *pass) expandedRcpt(orig int) bounce.Rcpt {
 	a := p.m.Rcpts[orig]
-	return bounce.Rcpt{Original: a.Address, Orcpt: a.Orcpt, Final: a.String(), Action: bounce.Expanded, Verdict: verdict.Of(nil)}
+	return bounce.Rcpt{Original: a.Address, Orcpt: a.Orcpt, Actual: a.String(), Action: bounce.Expanded, Verdict: verdict.Of(nil)}
 }
 
 // rcpt tells of one target.
@@ -236,7 +236,7 @@ func (p *pass) rcpt(n int, kind string) bounce.Rcpt {
 		about = &p.m.Targets[i]
 	}
 	r := bounce.Rcpt{
-		Original: p.m.Rcpts[t.Orig].Address, Orcpt: p.m.Rcpts[t.Orig].Orcpt, Final: finalAddress(about),
+		Original: p.m.Rcpts[t.Orig].Address, Orcpt: p.m.Rcpts[t.Orig].Orcpt, Actual: actualAddress(about),
 		Verdict: t.Verdict, Via: remoteHost(about), At: t.At,
 	}
 	switch {
@@ -259,8 +259,8 @@ func (p *pass) intoBox(t *spool.Target) bool {
 	return err == nil && p.set.router.Choose(p.m.From, rcpt).LMTP
 }
 
-// finalAddress is the address of a target, as far as others may know it.
-func finalAddress(t *spool.Target) string {
+// actualAddress is the address of a target, as far as others may know it.
+func actualAddress(t *spool.Target) string {
 	if t.Kind == "address" {
 		return t.Value
 	}

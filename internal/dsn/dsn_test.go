@@ -81,12 +81,12 @@ func TestParseOrcpt(t *testing.T) {
 		want string
 	}{
 		{"rfc822;ann@example.org", false, "rfc822;ann@example.org"},
-		{"RFC822;a+2Bb@example.org", false, "rfc822;a+b@example.org"},
+		{"RFC822;a+2Bb@example.org", false, "RFC822;a+b@example.org"}, // RFC 3461 5.2.1: no case is changed
 		{"x400;/s=ann/", false, "error"},
 		{"x400;/s+3Dann/", false, "x400;/s=ann/"},
 		{"unknown-9;any+20thing;", false, "unknown-9;any thing;"},
 		{`utf-8;j\x{FC}rgen@example.org`, false, "utf-8;jürgen@example.org"},
-		{`UTF-8;a\x{2B}b\x{5C}@example.org`, false, `utf-8;a+b\@example.org`},
+		{`UTF-8;a\x{2B}b\x{5C}@example.org`, false, `UTF-8;a+b\@example.org`},
 		{"utf-8;jürgen@example.org", true, "utf-8;jürgen@example.org"},
 		{"utf-8;jürgen@example.org", false, "error"},
 		{"rfc822;jürgen@example.org", true, "error"},
@@ -100,6 +100,9 @@ func TestParseOrcpt(t *testing.T) {
 		{";ann@example.org", false, "error"},
 		{"rfc822;", false, "error"},
 		{"rfc 822;a", false, "error"},
+		{"x_any!type;a", false, "x_any!type;a"},
+		{"a:b;c", false, "error"},
+		{`a"b;c`, false, "error"},
 		{"rfc822;a+0D+0ANOTIFY", false, "error"},
 		{"rfc822;" + strings.Repeat("x", MaxOrcpt-7), false, "rfc822;" + strings.Repeat("x", MaxOrcpt-7)},
 		{"rfc822;" + strings.Repeat("x", MaxOrcpt-6), false, "error"},

@@ -19,19 +19,19 @@ func ParseEnvid(s string) (string, error) {
 	return envid, nil
 }
 
-// ParseOrcpt decodes ORCPT to "type;address", its type in lower case. A type
-// that we do not know is kept like any other (RFC 3461 4.2). For the type utf-8
-// the address is in one of the forms of RFC 6533 3, with characters of UTF-8
-// themselves only where utf8ok says that SMTPUTF8 was asked for.
+// ParseOrcpt decodes ORCPT to "type;address". A type that we do not know is kept
+// like any other (RFC 3461 4.2), and each in the case in which it was given
+// (RFC 3461 5.2.1). For the type utf-8 the address is in one of the forms of
+// RFC 6533 3, with characters of UTF-8 themselves only where utf8ok says that
+// SMTPUTF8 was asked for.
 func ParseOrcpt(s string, utf8ok bool) (string, error) {
 	kind, value, found := strings.Cut(s, ";")
 	if !found || len(s) > MaxOrcpt || !validType(kind) {
 		return "", ErrOrcpt
 	}
-	kind = strings.ToLower(kind)
 	var address string
 	var ok bool
-	if kind == "utf-8" && (utf8ok || ascii(value)) {
+	if IsUTF8(kind) && (utf8ok || ascii(value)) {
 		address, ok = decodeUTF8(value)
 	} else {
 		address, ok = decodeXtext(value)
@@ -45,15 +45,20 @@ func ParseOrcpt(s string, utf8ok bool) (string, error) {
 // validOrcpt holds a decoded ORCPT to what ParseOrcpt returns.
 func validOrcpt(s string) bool {
 	kind, address, _ := strings.Cut(s, ";")
-	return len(s) <= MaxOrcpt && validType(kind) && address != "" && (printable(address) || kind == "utf-8" && text(address))
+	return len(s) <= MaxOrcpt && validType(kind) && address != "" && (printable(address) || IsUTF8(kind) && text(address))
 }
 
-// validType reports whether s is an atom (RFC 3461 4.2).
+// validType reports whether s is an atom (RFC 3461 4.2, RFC 822 3.3) that may
+// stand in a parameter.
 func validType(s string) bool {
 	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
-		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-'
+		return r <= ' ' || r > '~' || strings.ContainsRune(`()<>@,;:\".[]=`, r)
 	})
 }
+
+// IsUTF8 reports whether an ORCPT's type is that of addresses in UTF-8
+// (RFC 6533 3).
+func IsUTF8(kind string) bool { return strings.EqualFold(kind, "utf-8") }
 
 // Xtext encodes printable ASCII (RFC 3461 4).
 func Xtext(s string) string {
@@ -72,7 +77,7 @@ func Xtext(s string) string {
 // the transaction is one of SMTPUTF8.
 func Orcpt(s string, utf8ok bool) string {
 	kind, address, _ := strings.Cut(s, ";")
-	if kind == "utf-8" {
+	if IsUTF8(kind) {
 		return kind + ";" + encodeUTF8(address, utf8ok)
 	}
 	return kind + ";" + Xtext(address)

@@ -186,12 +186,9 @@ func (g *Guard) accept(ctx, life context.Context, l net.Listener) {
 func (g *Guard) take(life context.Context, raw net.Conn) {
 	lim := g.o.Limits()
 	peer, reason := g.peerOf(raw)
-	each := lim.PerClient
-	if peer.UID == 0 || g.o.Trusted(peer.Addr) {
-		each = 0
-	}
 	if reason == "" {
-		reason = g.slots.enter(peer, lim.Connections, each)
+		total, each := g.room(peer, lim)
+		reason = g.slots.enter(peer, total, each)
 	}
 	if reason != "" {
 		g.o.Events.Refused(peer, reason)
@@ -213,6 +210,19 @@ func (g *Guard) take(life context.Context, raw net.Conn) {
 	}
 	c.wire = &wire{c: c}
 	g.clear.give(c.wire)
+}
+
+// room returns the limits of connections that hold for p, 0 for none. Root has
+// none: other users, of whom each may have many uids, must not keep cron(8) from
+// sending.
+func (g *Guard) room(p Peer, lim Limits) (total, each int) {
+	switch {
+	case p.UID == 0:
+		return 0, 0
+	case g.o.Trusted(p.Addr):
+		return lim.Connections, 0
+	}
+	return lim.Connections, lim.PerClient
 }
 
 // turnAway says 421 without waiting: a new connection has room for a line.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net"
+	"net/netip"
 	"runtime"
 	"strings"
 	"testing"
@@ -148,6 +149,23 @@ func TestConnectionLimits(t *testing.T) {
 	d.want("220*")
 	if s.refused[0] != "too many connections from your address" {
 		t.Errorf("got %q", s.refused)
+	}
+}
+
+// TestRoom: root gets in when everybody else has filled the place.
+func TestRoom(t *testing.T) {
+	relay := netip.MustParseAddr("192.0.2.1")
+	g := &Guard{o: Options{Trusted: func(ip netip.Addr) bool { return ip == relay }}, slots: newSlots()}
+	for _, c := range []struct {
+		p           Peer
+		total, each int
+	}{
+		{Peer{UID: 0}, 0, 0}, {Peer{UID: 1000}, 10, 2}, {Peer{UID: -1, Addr: relay}, 10, 0},
+		{Peer{UID: -1, Addr: netip.MustParseAddr("192.0.2.2")}, 10, 2},
+	} {
+		if total, each := g.room(c.p, Limits{Connections: 10, PerClient: 2}); total != c.total || each != c.each {
+			t.Errorf("%v: got %d and %d, want %d and %d", c.p, total, each, c.total, c.each)
+		}
 	}
 }
 

@@ -40,7 +40,7 @@ const (
 type Rcpt struct {
 	Original addr.Address // as we were given it
 	Orcpt    string       // the sender's ORCPT, "type;address", or ""
-	Final    string       // where it led
+	Actual   string       // where it led
 	Action   Action
 	Verdict  verdict.Verdict
 	Via      string    // the host that spoke, "name[address]", or ""

@@ -27,9 +27,9 @@ func report() *Report {
 		About: "06habout00000000000000000000", Sender: addr.Address{Local: "ann", Domain: "test"},
 		Arrived: arrived, Until: arrived.Add(5 * 24 * time.Hour),
 		Rcpts: []Rcpt{
-			{Original: addr.Address{Local: "bob", Domain: "b.example"}, Final: "bob@b.example", Action: Failed, At: arrived.Add(time.Minute),
+			{Original: addr.Address{Local: "bob", Domain: "b.example"}, Actual: "bob@b.example", Action: Failed, At: arrived.Add(time.Minute),
 				Verdict: verdict.New(verdict.Never, "5.1.1", "550 5.1.1 no such user"), Via: "mx.b.example[192.0.2.1]"},
-			{Original: addr.Address{Local: "list", Domain: "test"}, Final: "carl@c.example", Action: Failed, Verdict: verdict.New(verdict.Never, "5.4.7", "too old")},
+			{Original: addr.Address{Local: "list", Domain: "test"}, Actual: "carl@c.example", Action: Failed, Verdict: verdict.New(verdict.Never, "5.4.7", "too old")},
 		},
 	}
 }
@@ -129,7 +129,8 @@ func TestFailure(t *testing.T) {
 	}{
 		{1, "Final-Recipient", "rfc822; bob@b.example"}, {1, "Original-Recipient", ""}, {1, "Action", "failed"},
 		{1, "Status", "5.1.1"}, {1, "Remote-MTA", "dns; mx.b.example"}, {1, "Diagnostic-Code", "smtp; 550 5.1.1 no such user"},
-		{2, "Final-Recipient", "rfc822; carl@c.example"}, {2, "Original-Recipient", ""},
+		{2, "Final-Recipient", "rfc822; list@test"}, {2, "Original-Recipient", ""},
+		{1, "X-Actual-Recipient", ""}, {2, "X-Actual-Recipient", "rfc822; carl@c.example"},
 		{2, "Diagnostic-Code", "x-posthorn; too old"}, {2, "Remote-MTA", ""},
 		{1, "Last-Attempt-Date", "Sun, 22 Nov 2026 10:01:00 +0000"}, {2, "Last-Attempt-Date", ""}, {0, "Original-Envelope-Id", ""},
 	} {
@@ -177,7 +178,7 @@ func TestWhatWasAskedComesBack(t *testing.T) {
 	}{
 		{0, "Original-Envelope-Id", "QQ 314159"}, {1, "Original-Recipient", "rfc822; b+c@old.example"}, {2, "Original-Recipient", "x400; /s=carl/"},
 		{1, "Action", "relayed"}, {2, "Action", "expanded"}, {1, "Status", "2.1.5"}, {2, "Status", "2.0.0"},
-		{1, "Remote-MTA", "dns; mx.b.example"}, {1, "Diagnostic-Code", ""}, {2, "Will-Retry-Until", ""},
+		{1, "Remote-MTA", "dns; mx.b.example"}, {1, "Diagnostic-Code", "smtp; 250 2.1.5 ok"}, {2, "Diagnostic-Code", ""}, {2, "Will-Retry-Until", ""},
 	} {
 		if got := g[c.n].Get(c.name); got != c.value {
 			t.Errorf("group %d: %s: got %q, want %q", c.n, c.name, got, c.value)
@@ -190,7 +191,7 @@ func TestUTF8(t *testing.T) {
 	r.UTF8, r.MessageUTF8 = true, true
 	r.To = addr.Address{Local: "änn", Domain: "test"}
 	r.Rcpts[0].Original = addr.Address{Local: "jürgen", Domain: "b.example"}
-	r.Rcpts[0].Final, r.Rcpts[0].Orcpt = "jürgen@b.example", "utf-8;jü+rgen@b.example"
+	r.Rcpts[0].Actual, r.Rcpts[0].Orcpt = "jürgen@b.example", "utf-8;jü+rgen@b.example"
 	h, types, bodies := parts(t, r, "Subject: grün\r\n\r\n")
 	if types[1] != "message/global-delivery-status" || types[2] != "message/global-headers" || h.Get("To") != "<änn@test>" {
 		t.Errorf("got parts %q to %s", types, h.Get("To"))
@@ -206,7 +207,7 @@ func TestUTF8(t *testing.T) {
 	r = report() // the same for a sender whose host may know nothing of it
 	r.MessageUTF8 = true
 	r.Rcpts[0].Original = addr.Address{Local: "jürgen", Domain: "b.example"}
-	r.Rcpts[0].Final, r.Rcpts[0].Orcpt = "jürgen@b.example", "utf-8;jü+rgen@b.example"
+	r.Rcpts[0].Actual, r.Rcpts[0].Orcpt = "jürgen@b.example", "utf-8;jü+rgen@b.example"
 	_, types, bodies = parts(t, r, "Subject: grün\r\n\r\n")
 	if types[1] != "message/delivery-status" || types[2] != "message/global-headers" {
 		t.Errorf("in ASCII: got parts %q", types)

@@ -34,14 +34,18 @@ func (r *Report) rcpt(out *bufio.Writer, rcpt Rcpt) {
 	if rcpt.Orcpt != "" { // no other word of the sender's may stand there
 		fmt.Fprintf(out, "Original-Recipient: %s\r\n", r.typed(rcpt.Orcpt))
 	}
-	fmt.Fprintf(out, "Final-Recipient: %s\r\n", r.address(rcpt.Final))
+	// Final is what stood in the envelope when we took the message, whatever it led
+	// to (RFC 3464 2.3.2, RFC 3461 6.3).
+	fmt.Fprintf(out, "Final-Recipient: %s\r\n", r.address(rcpt.Original.String()))
 	fmt.Fprintf(out, "Action: %s\r\n", rcpt.Action)
 	fmt.Fprintf(out, "Status: %s\r\n", status(rcpt.Verdict.Status, rcpt.Action.class()))
 	if rcpt.Via != "" {
 		name, _, _ := strings.Cut(rcpt.Via, "[")
 		fmt.Fprintf(out, "Remote-MTA: dns; %s\r\n", r.clean(cmp.Or(name, rcpt.Via))) // or an address literal
 	}
-	if rcpt.Action == Failed || rcpt.Action == Delayed {
+	switch {
+	case rcpt.Action == Relayed && !smtpReply(rcpt.Verdict.Text):
+	case rcpt.Action == Failed, rcpt.Action == Delayed, rcpt.Action == Relayed: // RFC 3461 6.3
 		wrap(out, "", "Diagnostic-Code: "+diagnostic(r.clean(rcpt.Verdict.Text)))
 	}
 	if !rcpt.At.IsZero() {
@@ -49,6 +53,9 @@ func (r *Report) rcpt(out *bufio.Writer, rcpt Rcpt) {
 	}
 	if rcpt.Action == Delayed {
 		fmt.Fprintf(out, "Will-Retry-Until: %s\r\n", r.Until.Format(time.RFC1123Z))
+	}
+	if rcpt.Actual != rcpt.Original.String() {
+		fmt.Fprintf(out, "X-Actual-Recipient: %s\r\n", r.address(rcpt.Actual))
 	}
 }
 
@@ -79,10 +86,14 @@ func digits(s string) bool {
 
 // diagnostic gives a text its type: smtp for a reply of another server.
 func diagnostic(text string) string {
-	if len(text) > 4 && digits(text[:3]) && (text[3] == ' ' || text[3] == '-') {
+	if smtpReply(text) {
 		return "smtp; " + text
 	}
 	return "x-posthorn; " + text
+}
+
+func smtpReply(text string) bool {
+	return len(text) > 4 && digits(text[:3]) && (text[3] == ' ' || text[3] == '-')
 }
 
 // address writes an address of ours with its type (RFC 6533 3).
@@ -97,7 +108,7 @@ func (r *Report) address(s string) string {
 // utf-8-addr-xtext where the report is ASCII (RFC 6533 3).
 func (r *Report) typed(s string) string {
 	kind, address, _ := strings.Cut(s, ";")
-	if kind == "utf-8" && !r.UTF8 {
+	if dsn.IsUTF8(kind) && !r.UTF8 {
 		address = dsn.UTF8Xtext(address)
 	}
 	return kind + "; " + r.clean(address)

@@ -60,8 +60,8 @@ func (r *Report) letter(out *bufio.Writer) {
 	}
 	for _, rcpt := range r.Rcpts {
 		fmt.Fprintf(out, "\r\n<%s>", oneLine(rcpt.Original.String()))
-		if rcpt.Final != rcpt.Original.String() {
-			fmt.Fprintf(out, " (by way of <%s>)", oneLine(rcpt.Final))
+		if rcpt.Actual != rcpt.Original.String() {
+			fmt.Fprintf(out, " (by way of <%s>)", oneLine(rcpt.Actual))
 		}
 		fmt.Fprintf(out, ":\r\n")
 		wrap(out, "    ", oneLine(rcpt.outcome()))
