@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/netip"
+	"slices"
 
 	"posthorn/internal/handover"
 	"posthorn/internal/verdict"
@@ -55,6 +56,7 @@ type sending struct {
 type recipient struct {
 	verdict verdict.Verdict // Kind 0: no host has said anything
 	final   bool            // no other host is to be asked
+	unable  bool            // the host lacks what it takes, and was not asked
 	host    string
 	tls     string
 	dsn     bool // the host answers for the reports
@@ -131,7 +133,6 @@ func (n *sending) try(ctx context.Context, h host) (next bool) {
 // more says whether another address may do better for those who were put off.
 func (n *sending) more(ctx context.Context) bool {
 	n.reached = true
-	n.talked++
 	return n.talked < maxTransactions && ctx.Err() == nil
 }
 
@@ -139,7 +140,7 @@ func (n *sending) more(ctx context.Context) bool {
 // and keeps the connection for the next message. It is false when the connection
 // had been kept and was dead: then nothing has happened.
 func (n *sending) converse(ctx context.Context, k *kept) (alive bool) {
-	h, c, idle := k.way.host, k.c, k.uses > 0
+	h, c, idle, asked := k.way.host, k.c, k.uses > 0, false
 	stop := c.Watch(ctx)
 	for todo := n.open(); len(todo) > 0 && !c.Broken(); {
 		part := todo[:min(len(todo), maxTogether, c.MaxRcpts())]
@@ -153,6 +154,10 @@ func (n *sending) converse(ctx context.Context, k *kept) (alive bool) {
 		idle = false
 		k.uses++
 		n.take(part, o, h, c.TLS())
+		asked = asked || slices.Contains(o.Unable, false)
+	}
+	if asked {
+		n.talked++
 	}
 	if !stop() || !n.s.pool.put(k) {
 		n.part(c)
@@ -192,27 +197,36 @@ func (n *sending) message(part []int) client.Message {
 }
 
 // take keeps the verdicts of one transaction. Later is final too when the host
-// may have the message.
+// may have the message; never is not when it was not even asked, for the hosts of
+// a destination need not have the same extensions (RFC 6531 3.2).
 func (n *sending) take(part []int, o client.Outcome, h host, tls string) {
 	for i, p := range part {
 		v := o.Verdicts[i]
-		n.rcpts[p] = recipient{v, o.Unsure || v.Kind != verdict.Later, h.String(), tls, o.DSN && v.Kind == verdict.Done}
+		if o.Unable[i] && n.rcpts[p].verdict.Kind == verdict.Later {
+			continue // a host that could take it put it off
+		}
+		n.rcpts[p] = recipient{
+			verdict: v, final: o.Unsure || v.Kind != verdict.Later && !o.Unable[i], unable: o.Unable[i],
+			host: h.String(), tls: tls, dsn: o.DSN && v.Kind == verdict.Done,
+		}
 	}
 	if o.Err != nil {
 		n.s.log.HostFailed(n.r.ID, h.String(), "the conversation broke", o.Err)
 	}
 }
 
-// result gives those whom no host has heard of what stopped the last host, and
-// logs every outcome.
+// result gives those whom no host has heard of what stopped the last host, also
+// those who need more than the others offer: that host may offer it. It logs every
+// outcome.
 func (n *sending) result() handover.RemoteResult {
+	down := n.fate.Kind == verdict.Later
 	if n.fate.Kind == 0 {
 		n.fate = verdict.New(verdict.Later, "4.4.1", "no host could be tried")
 	}
 	r := handover.RemoteResult{Reached: n.reached}
 	for i, a := range n.r.Rcpts {
 		to := n.rcpts[i]
-		if to.verdict.Kind == 0 {
+		if to.verdict.Kind == 0 || to.unable && down {
 			to.verdict, to.host = n.fate, n.at
 		}
 		r.Rcpts = append(r.Rcpts, handover.RcptResult{Rcpt: a.String(), Verdict: to.verdict, Host: to.host, DSN: to.dsn})

@@ -126,6 +126,44 @@ func TestNoNextHost(t *testing.T) {
 	}
 }
 
+// A host that lacks what a message needs says nothing of the others: each is
+// asked, and one that is down, or put the message off, may have it.
+func TestLackingHosts(t *testing.T) {
+	const taken = "C: MAIL FROM:<a@x.example> SMTPUTF8\nS: 250 ok\nC: RCPT TO:<\u00fc@y.example>\n"
+	lacks := hello() + "C: QUIT"
+	has := hello("SMTPUTF8") + taken
+	const never = "never 5.6.7 the address needs SMTPUTF8, which the host does not offer @[127.0.0.1] reached"
+	tests := []struct {
+		name  string
+		hosts []string // "" is down
+		want  string
+	}{
+		{"one", []string{lacks}, never},
+		{"all", []string{lacks, lacks, lacks}, never},
+		{"the last has it", []string{lacks, lacks, has + "S: 250 ok\nC: DATA\nS: 354 go\nM:\nS: 250 kept\nC: QUIT"}, "done 2.0.0 250 kept @[127.0.0.1] reached"},
+		{"the last refuses", []string{lacks, has + "S: 550 no\nC: RSET\nS: 250 ok\nC: QUIT"}, "never 5.0.0 550 no @[127.0.0.1] reached"},
+		{"the first is down", []string{"", lacks}, "later 4.4.1 "},
+		{"the last is down", []string{lacks, ""}, "later 4.4.1 "},
+		{"the first puts off", []string{has + "S: 450 wait\nC: RSET\nS: 250 ok\nC: QUIT", lacks}, "later 4.0.0 450 wait @[127.0.0.1] reached"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var hosts []handover.Host
+			for _, steps := range tt.hosts {
+				address := closed(t)
+				if steps != "" {
+					address = serve(t, steps).Addr
+				}
+				hosts = append(hosts, at("127.0.0.1", address))
+			}
+			s, _ := testService(t, names{})
+			if got := told(s.send(t.Context(), request(t, hosts, "\u00fc@y.example"), section(text))); !strings.HasPrefix(got, tt.want) {
+				t.Errorf("got %s, want %s", got, tt.want)
+			}
+		})
+	}
+}
+
 // Only those who were put off go to the next host.
 func TestPartToNextHost(t *testing.T) {
 	first := serve(t, hello()+mail("250 kept one", "b@y.example 250 ok", "c@y.example 450 later", "d@y.example 550 no")+"C: QUIT")

@@ -29,6 +29,9 @@ type Message struct {
 type Outcome struct {
 	// Verdicts has one verdict for each of Message.Rcpts.
 	Verdicts []verdict.Verdict
+	// Unable has true for those for whom the server was not asked, as it does
+	// not offer what they or the message need. Another one may.
+	Unable []bool
 	// Unsure: the whole message went out and no reply came back. Some later
 	// verdicts may belong to recipients who have it, and another host must
 	// not be tried now.
@@ -67,6 +70,7 @@ func (c *Conn) Send(m Message) Outcome {
 		c.broken = true // A reply that nobody asked for: both sides are out of step.
 	}
 	t.check()
+	unable := t.decided()
 	var unsure bool
 	var err error
 	if len(t.todo) > 0 {
@@ -76,7 +80,7 @@ func (c *Conn) Send(m Message) Outcome {
 		t.settle(lost(err))
 	}
 	_, reports := c.Ext("DSN")
-	return Outcome{Verdicts: t.verdicts, Unsure: unsure, Unheard: len(t.todo) > 0 && !t.heard, DSN: reports, Err: err}
+	return Outcome{Verdicts: t.verdicts, Unable: unable, Unsure: unsure, Unheard: len(t.todo) > 0 && !t.heard, DSN: reports, Err: err}
 }
 
 // lost is the verdict for whoever waited when the connection broke.
@@ -124,6 +128,15 @@ func (t *transaction) check() {
 		}
 		t.todo = append(t.todo, i)
 	}
+}
+
+// decided has true for those who have a verdict.
+func (t *transaction) decided() []bool {
+	list := make([]bool, len(t.verdicts))
+	for i, v := range t.verdicts {
+		list[i] = v.Kind != 0
+	}
+	return list
 }
 
 // unfit says why the message cannot go to this server at all. It makes the
@@ -277,61 +290,6 @@ func (t *transaction) commands(pipelining bool) []command {
 		queue = append(queue, command{"DATA", isData})
 	}
 	return queue
-}
-
-// mail is the MAIL command with the parameters that the server knows.
-func (t *transaction) mail() string {
-	var b strings.Builder
-	b.WriteString("MAIL FROM:<" + t.m.From.String() + ">")
-	if _, ok := t.c.Ext("SIZE"); ok {
-		b.WriteString(" SIZE=" + strconv.FormatInt(t.m.Content.Size, 10))
-	}
-	found := t.m.Content
-	if _, ok := t.c.Ext("8BITMIME"); ok && (t.m.EightBit || found.Body8Bit || found.HeaderUTF8) {
-		b.WriteString(" BODY=8BITMIME")
-	}
-	if _, ok := t.c.Ext("SMTPUTF8"); ok && t.needsUTF8() {
-		b.WriteString(" SMTPUTF8")
-	}
-	if _, ok := t.c.Ext("DSN"); ok && t.m.Ret != "" {
-		b.WriteString(" RET=" + strings.ToUpper(string(t.m.Ret)))
-	}
-	if _, ok := t.c.Ext("DSN"); ok && t.m.Envid != "" {
-		b.WriteString(" ENVID=" + dsn.Xtext(t.m.Envid))
-	}
-	return b.String()
-}
-
-// rcpt is the RCPT command, with what the server can be asked of reports.
-func (t *transaction) rcpt(r handover.Rcpt) string {
-	line := "RCPT TO:<" + r.String() + ">"
-	if _, ok := t.c.Ext("DSN"); !ok {
-		return line
-	}
-	if r.Notify != 0 {
-		line += " NOTIFY=" + strings.ToUpper(r.Notify.String())
-	}
-	_, utf8 := t.c.Ext("SMTPUTF8")
-	if orcpt := dsn.Orcpt(r.Orcpt, utf8 && t.needsUTF8()); r.Orcpt != "" && len(orcpt) <= dsn.MaxOrcpt {
-		line += " ORCPT=" + orcpt
-	}
-	return line
-}
-
-// needsUTF8 decides for a server that offers SMTPUTF8: a message for which the
-// sender asked for it and that is ASCII all the same goes without. The header of
-// a part inside may be UTF-8 too, so bytes of the body count here.
-func (t *transaction) needsUTF8() bool {
-	found := t.m.Content
-	if t.m.From.UTF8() || t.m.UTF8 && (found.HeaderUTF8 || found.Body8Bit) {
-		return true
-	}
-	for _, i := range t.todo {
-		if t.m.Rcpts[i].UTF8() {
-			return true
-		}
-	}
-	return false
 }
 
 // group says how many of the commands go out together.
