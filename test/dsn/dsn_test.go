@@ -32,10 +32,10 @@ func TestNotify(t *testing.T) {
 		{"bob@example.test", "NEVER", none},
 		{"bob@example.test", "FAILURE,DELAY", none},
 		{"bob@example.test", "SUCCESS", map[string]string{"bob@example.test": "delivered 2"}},
-		{"one@example.test", "SUCCESS", map[string]string{"bob@example.test": "delivered 2"}},
+		{"one@example.test", "SUCCESS", map[string]string{"one@example.test by way of bob@example.test": "delivered 2"}},
 		{"team@example.test", "SUCCESS", map[string]string{"team@example.test": "expanded 2"}},
 		{"team@example.test", "FAILURE", none},
-		{"broken@example.test", "SUCCESS,FAILURE", map[string]string{"broken@example.test": "expanded 2", "550-gone@plain.test": "failed 5"}},
+		{"broken@example.test", "SUCCESS,FAILURE", map[string]string{"broken@example.test": "expanded 2", "broken@example.test by way of 550-gone@plain.test": "failed 5"}},
 		{"broken@example.test", "NEVER", none},
 		{"x@plain.test", "", none},
 		{"x@plain.test", "SUCCESS", map[string]string{"x@plain.test": "relayed 2"}},
@@ -241,7 +241,7 @@ func TestClient(t *testing.T) {
 				t.Fatalf("got %+v", reports)
 			}
 			h := reports[0].rcpts["rfc822; "+to]
-			if h.Get("Action") != "relayed" || h.Get("Original-Recipient") != "rfc822; old+1@plain.test" {
+			if h.Get("Action") != "relayed" || h.Get("Original-Recipient") != "RFC822; old+1@plain.test" {
 				t.Errorf("got %v", h)
 			}
 		})

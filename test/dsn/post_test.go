@@ -269,11 +269,15 @@ func (r *report) status(t *testing.T, body string) {
 	}
 }
 
-// actions lists "recipient action", sorted.
+// actions lists what became of each recipient, "to", and where he leads elsewhere
+// of "to by way of actual".
 func actions(reports []report) map[string]string {
 	all := map[string]string{}
 	for _, r := range reports {
 		for rcpt, h := range r.rcpts {
+			if actual := h.Get("X-Actual-Recipient"); actual != "" {
+				rcpt += " by way of " + strings.TrimPrefix(actual, "rfc822; ")
+			}
 			all[strings.TrimPrefix(rcpt, "rfc822; ")] = h.Get("Action") + " " + h.Get("Status")[:1]
 		}
 	}
