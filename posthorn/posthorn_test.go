@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,8 @@ import (
 	"time"
 
 	"posthorn/internal/conf"
+	"posthorn/internal/door"
+	"posthorn/internal/dsn"
 )
 
 // instance writes a configuration whose daemons are shell scripts, and returns
@@ -236,6 +239,18 @@ func TestUsage(t *testing.T) {
 	for _, args := range [][]string{{}, {"dance"}, {"user"}, {"user", "add"}, {"passwd"}, {"check", "x"}, {"reload", "x"}, {"run", "x"}, {"queue"}, {"queue", "dance"}} {
 		if _, err := posthorn("", append([]string{"-c", file}, args...)...); !errors.Is(err, errUsage) {
 			t.Errorf("%q: got %v, want an error about usage", args, err)
+		}
+	}
+}
+
+func TestQueueShowsWhatWasAsked(t *testing.T) {
+	var b bytes.Buffer
+	printDetail(&b, door.Detail{Mail: dsn.Mail{Ret: dsn.Hdrs, Envid: "e 1"}, Recipients: []door.Recipient{
+		{Address: "a@x.test", Rcpt: dsn.Rcpt{Orcpt: "rfc822;b@y.test", Notify: dsn.Success | dsn.Delay}}, {Address: "c@x.test"},
+	}})
+	for _, want := range []string{"  ret      hdrs\n", "  envid    e 1\n", "  rcpt     <a@x.test> notify=success,delay orcpt=rfc822;b@y.test\n", "  rcpt     <c@x.test>\n"} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("got\n%s\nwant %q in it", b.String(), want)
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"posthorn/internal/door"
+	"posthorn/internal/dsn"
 	"posthorn/internal/id"
 )
 
@@ -164,17 +165,29 @@ func printDetail(w io.Writer, m door.Detail) {
 	for _, line := range [][2]string{
 		{"arrived", m.Arrived.Format(time.RFC3339)}, {"size", fmt.Sprint(m.Size)}, {"origin", m.Origin},
 		{"client", m.Client}, {"helo", m.Helo}, {"login", m.Auth}, {"from", "<" + m.From + ">"},
+		{"ret", string(m.Mail.Ret)}, {"envid", m.Mail.Envid},
 	} {
 		if line[1] != "" {
 			fmt.Fprintf(w, "  %-8s %s\n", line[0], printable(line[1]))
 		}
 	}
 	for _, r := range m.Recipients {
-		fmt.Fprintf(w, "  rcpt     <%s>\n", printable(r))
+		fmt.Fprintf(w, "  rcpt     <%s>%s\n", printable(r.Address), asked(r.Rcpt))
 	}
 	for _, t := range m.Targets {
 		fmt.Fprintf(w, "  %-8s %s (for %s, by %s): %s\n", t.Kind, printable(t.Value), printable(t.Rcpt), printable(t.Origin), outcome(t))
 	}
+}
+
+// asked says what the sender asked of reports for a recipient.
+func asked(r dsn.Rcpt) (text string) {
+	if r.Notify != 0 {
+		text += " notify=" + r.Notify.String()
+	}
+	if r.Orcpt != "" {
+		text += " orcpt=" + printable(r.Orcpt)
+	}
+	return text
 }
 
 func outcome(t door.TargetDetail) string {

@@ -37,8 +37,8 @@ func asked(t *testing.T, address, notify, orcpt string) spool.Rcpt {
 	return r
 }
 
-// submitAsked hands a message over.
-func (w *world) submitAsked(from string, m dsn.Mail, rcpts ...spool.Rcpt) {
+// submitAsked hands a message over and returns its id.
+func (w *world) submitAsked(from string, m dsn.Mail, rcpts ...spool.Rcpt) string {
 	w.t.Helper()
 	sender, err := addr.ParseOrNull(from)
 	if err != nil {
@@ -51,6 +51,7 @@ func (w *world) submitAsked(from string, m dsn.Mail, rcpts ...spool.Rcpt) {
 	if err := c.Submit(w.t.Context(), d); err != nil {
 		w.t.Fatal(err)
 	}
+	return d.Envelope().ID
 }
 
 // told lists what reports say, "recipient action" in order of recipients.
@@ -179,6 +180,26 @@ func TestPassedOn(t *testing.T) {
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %q\nwant %q", got, want)
+	}
+}
+
+// TestShowWhatWasAsked: the administrator sees what the envelope holds.
+func TestShowWhatWasAsked(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "retry 1h")
+	w.say["bob@test"], w.say["carl@test"] = later("busy"), later("busy")
+	r := w.run()
+	mail := dsn.Mail{Ret: dsn.Hdrs, Envid: "e 1"}
+	bob, carl := asked(t, "bob@test", "SUCCESS,DELAY", "rfc822;old@c.example"), asked(t, "carl@test", "", "")
+	msg := w.submitAsked("ann@test", mail, bob, carl)
+	w.awaitLog("deferred", "id="+msg)
+	d, err := r.control().Show(t.Context(), msg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []door.Recipient{{Address: "bob@test", Rcpt: bob.Rcpt}, {Address: "carl@test"}}
+	if d.Mail != mail || !reflect.DeepEqual(d.Recipients, want) {
+		t.Errorf("got %+v for %+v, want %+v for %+v", d.Mail, d.Recipients, mail, want)
 	}
 }
 

@@ -72,10 +72,10 @@ func (q *queue) show(_ context.Context, req attr.List) attr.List {
 		return sock.Reply(verdict.New(verdict.Later, "4.3.0", "the message cannot be read: "+err.Error()))
 	}
 	defer m.Close()
-	d := door.Detail{Summary: summary(info), Auth: m.Auth, Client: m.Client, Helo: m.Helo}
+	d := door.Detail{Summary: summary(info), Auth: m.Auth, Client: m.Client, Helo: m.Helo, Mail: m.Mail}
 	describe(&d.Summary, m)
 	for _, r := range m.Rcpts {
-		d.Recipients = append(d.Recipients, r.String())
+		d.Recipients = append(d.Recipients, door.Recipient{Address: r.String(), Rcpt: r.Rcpt})
 	}
 	for i := range m.Targets {
 		d.Targets = append(d.Targets, detail(&m.Targets[i]))

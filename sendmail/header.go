@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"mime"
 	"strings"
 	"unicode"
 )
@@ -86,7 +87,8 @@ func fromField(sender, name, domain string) string {
 }
 
 // phrase writes a person's name so that it can stand before an address
-// (RFC 5322 3.2.5).
+// (RFC 5322 3.2.5), one that is not ASCII as encoded words: nobody has asked for
+// SMTPUTF8.
 func phrase(name string) string {
 	name = strings.TrimSpace(strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {
@@ -94,6 +96,9 @@ func phrase(name string) string {
 		}
 		return r
 	}, name))
+	if !ascii(name) {
+		return mime.BEncoding.Encode("utf-8", name) // RFC 2047 5 (3) allows few characters else
+	}
 	if !strings.ContainsAny(name, "()<>[]:;@\\,.\"") {
 		return name
 	}

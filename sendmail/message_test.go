@@ -128,7 +128,8 @@ func TestLargeText(t *testing.T) {
 
 func TestPhrase(t *testing.T) {
 	for in, want := range map[string]string{
-		"": "", "Ann Smith": "Ann Smith", "Smith, Ann": `"Smith, Ann"`, `a"b\`: `"a\"b\\"`, "x\r\nBcc: y": `"x  Bcc: y"`, " a ": "a", "Jörg": "Jörg",
+		"": "", "Ann Smith": "Ann Smith", "Smith, Ann": `"Smith, Ann"`, `a"b\`: `"a\"b\\"`, "x\r\nBcc: y": `"x  Bcc: y"`, " a ": "a",
+		"Jörg, \"x\"": "=?utf-8?b?SsO2cmcsICJ4Ig==?=", "J\xf6rg": "=?utf-8?b?Su+/vXJn?=",
 	} {
 		if got := phrase(in); got != want {
 			t.Errorf("%q: got %q, want %q", in, got, want)

@@ -126,11 +126,7 @@ func (o *options) set(c byte, value string) (err error) {
 	case 'b':
 		return o.setMode(value)
 	case 'q':
-		o.mode = modeFlush
-		o.only, _ = strings.CutPrefix(value, "I")
-		if o.only == value {
-			o.only = ""
-		}
+		return o.setFlush(value)
 	case 'f', 'r':
 		o.sender = &value
 	case 'F':
@@ -156,6 +152,20 @@ func (o *options) set(c byte, value string) (err error) {
 		return o.longOption(value)
 	}
 	return err
+}
+
+// setFlush takes -q, with an interval for which there is no daemon here, or with
+// the id of a message.
+func (o *options) setFlush(value string) error {
+	o.mode = modeFlush
+	only, one := strings.CutPrefix(value, "I")
+	switch {
+	case one:
+		o.only = only
+	case value != "" && (value[0] < '0' || value[0] > '9'): // such as -qRsite: not all, please
+		return usage("found -q%s, expected -q, or -qI and an id", value)
+	}
+	return nil
 }
 
 func (o *options) setMode(value string) error {

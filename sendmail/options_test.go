@@ -85,6 +85,7 @@ func TestBadOptions(t *testing.T) {
 		"sendmail -N never,delay bob":             "expected never",
 		"sendmail -N delay,delay bob":             "expected never",
 		"sendmail -R all bob":                     "expected full or hdrs",
+		"sendmail -qRx.test":                      "expected -q, or -qI and an id",
 		"sendmail -V a\tb bob":                    "printable ASCII",
 		"sendmail -O Timeout.submit=x":            "duration",
 		"sendmail -V " + strings.Repeat("x", 101): "at most 100",

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -16,8 +17,18 @@ import (
 // reasonWidth is the column in front of which Postfix's mailq sets reasons.
 const reasonWidth = 76
 
-// printQueue writes the queue as Postfix's mailq does, for scripts read that.
+// printQueue writes the queue as Postfix's mailq does, for scripts read that. One
+// that could not be written whole is an error: a script would take it for all.
 func (p *program) printQueue() error {
+	w := bufio.NewWriter(p.stdout)
+	err := p.listQueue(w)
+	if werr := w.Flush(); werr != nil && err == nil {
+		err = fail(exOSErr, "%w", werr)
+	}
+	return err
+}
+
+func (p *program) listQueue(w io.Writer) error {
 	c := door.NewControl(p.conf.Socket("mailq"))
 	defer c.Close()
 	ctx := context.Background()
@@ -38,18 +49,18 @@ func (p *program) printQueue() error {
 				return queueFailure(err)
 			}
 			if count == 0 {
-				fmt.Fprintln(p.stdout, "-Queue ID-  --Size-- ----Arrival Time---- -Sender/Recipient-------")
+				fmt.Fprintln(w, "-Queue ID-  --Size-- ----Arrival Time---- -Sender/Recipient-------")
 			}
-			printMessage(p.stdout, d)
+			printMessage(w, d)
 			count, size = count+1, size+d.Size
 		}
 		more = more && len(page) > 0
 	}
 	if count == 0 {
-		fmt.Fprintln(p.stdout, "Mail queue is empty")
+		fmt.Fprintln(w, "Mail queue is empty")
 		return nil
 	}
-	fmt.Fprintf(p.stdout, "-- %d Kbytes in %d Request%s.\n", size/1024, count, plural(count))
+	fmt.Fprintf(w, "-- %d Kbytes in %d Request%s.\n", size/1024, count, plural(count))
 	return nil
 }
 
@@ -93,7 +104,7 @@ func waiting(d door.Detail) (all []waiter) {
 	}
 	if len(d.Targets) == 0 { // authd was not asked yet
 		for _, r := range d.Recipients {
-			all = append(all, waiter{r, ""})
+			all = append(all, waiter{r.Address, ""})
 		}
 	}
 	return all

@@ -31,7 +31,7 @@ func TestPrintMessage(t *testing.T) {
 	}
 	for state, mark := range map[string]string{"active": "*", "deferred": " ", "waiting": " "} {
 		b.Reset()
-		if printMessage(&b, door.Detail{Summary: door.Summary{ID: "0CAFE", State: state}, Recipients: []string{"e@y.test"}}); b.String()[5:6] != mark || !strings.Contains(b.String(), blank+"e@y.test\n") {
+		if printMessage(&b, door.Detail{Summary: door.Summary{ID: "0CAFE", State: state}, Recipients: []door.Recipient{{Address: "e@y.test"}}}); b.String()[5:6] != mark || !strings.Contains(b.String(), blank+"e@y.test\n") {
 			t.Errorf("%s: got %q, want the mark %q", state, b.String(), mark)
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+
+	"posthorn/internal/addr"
 )
 
 // send reads a message and submits it.
@@ -78,7 +80,7 @@ func readFailure(err error) error {
 // the message.
 func (p *program) from() (string, error) {
 	if p.sender == nil {
-		return p.user.login, nil
+		return addr.Address{Local: p.user.login}.String(), nil // quoted, where it has to be
 	}
 	list, err := parseMailboxes(*p.sender)
 	switch {

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"posthorn/internal/addr"
 	"posthorn/internal/conf"
 )
 
@@ -220,6 +221,20 @@ func TestPersists(t *testing.T) {
 		}
 		if got := s.mail[len(s.mail)-1]; got != "From: a@b.test\n\nhi\n.more\n" {
 			t.Errorf("%s: got %q", at, got)
+		}
+	}
+}
+
+// TestLogin: every login that a system has can send.
+func TestLogin(t *testing.T) {
+	for login, want := range map[string]string{"ann": "ann", `DOM\ann`: `"DOM\\ann"`, "ann smith": `"ann smith"`, "a.b": "a.b", "a@b": `"a@b"`} {
+		p := &program{user: user{login: login}}
+		got, err := p.from()
+		if err != nil || got != want {
+			t.Errorf("%q: got %s, %v, want %s", login, got, err, want)
+		}
+		if _, rest, err := addr.ParsePathAt("<"+got+">", "x.test"); err != nil || rest != "" {
+			t.Errorf("%q: got %s, which smtpd does not take: %v", login, got, err)
 		}
 	}
 }

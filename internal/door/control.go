@@ -8,6 +8,7 @@ import (
 
 	"posthorn/internal/attr"
 	"posthorn/internal/daemon"
+	"posthorn/internal/dsn"
 	"posthorn/internal/sock"
 )
 
@@ -47,8 +48,15 @@ type Summary struct {
 type Detail struct {
 	Summary
 	Auth, Client, Helo string
-	Recipients         []string // of the envelope
+	Mail               dsn.Mail // what the sender asked of reports
+	Recipients         []Recipient
 	Targets            []TargetDetail
+}
+
+// Recipient is one of the envelope.
+type Recipient struct {
+	Address string
+	dsn.Rcpt
 }
 
 // TargetDetail is one place that a message goes to. Verdict is "" before the
@@ -183,9 +191,11 @@ func (d Detail) Append(l *attr.List, after int) {
 	l.Add("auth", d.Auth)
 	l.Add("client", d.Client)
 	l.Add("helo", d.Helo)
+	d.Mail.Add(l)
 	if after == 0 {
 		for _, r := range d.Recipients[:min(len(d.Recipients), MaxPage)] {
-			l.Add("recipient", r)
+			l.Add("recipient", r.Address)
+			r.Rcpt.Add(l)
 		}
 	}
 	for _, t := range d.Targets[min(after, len(d.Targets)):min(after+MaxPage, len(d.Targets))] {
@@ -216,7 +226,9 @@ func (d *Detail) read(l attr.List) error {
 		return err
 	}
 	d.Auth, d.Client, d.Helo = l.Get("auth"), l.Get("client"), l.Get("helo")
-	d.Recipients = append(d.Recipients, l.All("recipient")...)
+	if err := d.readAsked(l); err != nil {
+		return err
+	}
 	for _, g := range sock.Groups(l, "target") {
 		tried, err := g.Int("tried")
 		if err != nil {
@@ -226,6 +238,24 @@ func (d *Detail) read(l attr.List) error {
 			Kind: g.Get("target"), Value: g.Get("value"), Rcpt: g.Get("rcpt"), Origin: g.Get("origin"),
 			Verdict: g.Get("verdict"), Status: g.Get("status"), Text: g.Get("text"), Via: g.Get("via"), Try: int(tried),
 		})
+	}
+	return nil
+}
+
+// readAsked takes in the recipients, and what was asked of reports.
+func (d *Detail) readAsked(l attr.List) error {
+	for _, a := range l {
+		if a.Name == "recipient" {
+			d.Recipients = append(d.Recipients, Recipient{Address: a.Value})
+			continue
+		}
+		take := d.Mail.Take
+		if n := len(d.Recipients); n > 0 {
+			take = d.Recipients[n-1].Take
+		}
+		if _, err := take(a); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -93,6 +93,9 @@ func TestMailq(t *testing.T) {
 			t.Errorf("%s: got %q, want %q", line, got, want)
 		}
 	}
+	if r := d.run(call{line: "$MAILQ >/dev/full"}); r.code != 71 {
+		t.Errorf("to a full disk: got %d, %s, want 71", r.code, r.out)
+	}
 	if out, err := d.Posthorn("", "queue", "hold", all[0].id); err != nil {
 		t.Fatal(out)
 	}
