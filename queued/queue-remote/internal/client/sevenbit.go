@@ -8,6 +8,21 @@ import (
 	"posthorn/queued/queue-remote/internal/recode"
 )
 
+// needsUTF8Header reports whether a message for which SMTPUTF8 was asked has UTF-8
+// in its header or in that of a part: no host without SMTPUTF8 may have it
+// (RFC 6531 3.4, 3.6). An error is that of reading it.
+func (t *transaction) needsUTF8Header() (bool, error) {
+	found := t.m.Content
+	if !t.m.UTF8 || found.HeaderUTF8 || !found.Body8Bit {
+		return t.m.UTF8 && found.HeaderUTF8, nil
+	}
+	_, err := recode.Look(t.m.Open())
+	if errors.Is(err, recode.ErrCannot) {
+		return errors.Is(err, recode.ErrHeader), nil
+	}
+	return false, err
+}
+
 // sevenBit replaces a message with 8-bit text by its 7-bit form when the server
 // does not offer 8BITMIME (RFC 6152 3). It returns the verdict of a message that
 // has none.

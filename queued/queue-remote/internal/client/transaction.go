@@ -148,8 +148,12 @@ func (t *transaction) unfit() (v verdict.Verdict, refused bool) {
 		return verdict.Of(errUnsafe), true
 	case !utf8 && t.m.From.UTF8():
 		return verdict.New(verdict.Never, "5.6.7", "the sender's address needs SMTPUTF8, which the host does not offer"), true
-	case !utf8 && t.m.UTF8 && t.m.Content.HeaderUTF8: // RFC 6531 3.4
-		return verdict.New(verdict.Never, "5.6.9", "the message's header needs SMTPUTF8, which the host does not offer"), true
+	case !utf8:
+		if needs, err := t.needsUTF8Header(); err != nil {
+			return verdict.Of(err), true
+		} else if needs {
+			return verdict.New(verdict.Never, "5.6.9", "the message's header needs SMTPUTF8, which the host does not offer"), true
+		}
 	}
 	if v, refused = t.sevenBit(); refused {
 		return v, true

@@ -22,6 +22,10 @@ import (
 // ErrCannot is wrapped by the errors about messages that have no 7-bit form.
 var ErrCannot = errors.New("the message has no 7-bit form")
 
+// ErrHeader is the ErrCannot about 8-bit bytes in a header, the message's own or
+// that of a part.
+var ErrHeader = fmt.Errorf("%w: 8-bit text in a header", ErrCannot)
+
 // Limits on the structure of a message.
 const (
 	maxHeader   = 256 << 10 // of one part
@@ -212,7 +216,7 @@ func (w *walker) headerLine(piece []byte, start bool) error {
 		return nil
 	}
 	if has8Bit(piece) {
-		return cannot("8-bit text in a header")
+		return ErrHeader
 	}
 	if len(w.header.raw)+len(piece) > maxHeader {
 		return cannot("a header of more than %d bytes", maxHeader)
