@@ -131,6 +131,8 @@ func (c *client) reply(what string) (string, error) {
 // exit chooses the exit code for a refusal.
 func (r *refusal) exit() int {
 	switch {
+	case strings.HasPrefix(r.what, "RCPT") && strings.HasPrefix(r.text, "4.5.3 "):
+		return exUnavailable // too many: a message is sent to all or to nobody
 	case r.code < 500:
 		return exTempFail
 	case r.code == 501, r.code == 553, r.code == 555, r.code == 554:

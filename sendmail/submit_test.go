@@ -183,6 +183,7 @@ func TestExitCodes(t *testing.T) {
 		{"sender's domain", "MAIL", "550 5.7.1 no", exUnavailable},
 		{"recipient", "RCPT", "550 5.1.1 no such mailbox", exNoUser},
 		{"recipient later", "RCPT", "451 4.3.0 later", exTempFail},
+		{"too many recipients", "RCPT", "452 4.5.3 no more than 8000 recipients", exUnavailable},
 		{"no data", "DATA", "550 no", exUnavailable},
 		{"too large", ".", "552 5.3.4 too large", exUnavailable},
 		{"malformed", ".", "554 5.6.0 no", exDataErr},
