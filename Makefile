@@ -23,9 +23,6 @@ TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
 VERSION    ?= $(shell git describe --tags --always --dirty 2>/dev/null || cat VERSION 2>/dev/null || echo devel)
 
 export CGO_ENABLED = 0
-# What scripts/install puts into etc/install.txt.
-export DESTDIR BINDIR SBINDIR LIBEXECDIR MANDIR DOCDIR DATADIR SYSCONFDIR RUNDIR SPOOLDIR UNITDIR SYSUSERSDIR TMPFILESDIR
-
 DAEMONS = smtpd queued queued/queue-remote deliver deliver/deliver-box authd \
 	pop3d pop3d/pop3-session imapd imapd/imap-session
 ADMIN   = posthorn sendmail
@@ -36,6 +33,8 @@ LDFLAGS = -X posthorn/internal/daemon.Version=$(VERSION) \
 	-X posthorn/internal/conf.DefaultFile=$(SYSCONFDIR)/posthorn/posthorn.conf \
 	-X posthorn/internal/conf.DefaultRunDir=$(RUNDIR) \
 	-X posthorn/internal/conf.DefaultSpool=$(SPOOLDIR)
+# What scripts/install puts into etc/install.txt.
+FOLDERS = DESTDIR BINDIR SBINDIR LIBEXECDIR MANDIR DOCDIR DATADIR SYSCONFDIR RUNDIR SPOOLDIR UNITDIR SYSUSERSDIR TMPFILESDIR
 STATICCHECK = $(GO) tool -modfile=tools/go.mod staticcheck
 
 all:
@@ -57,7 +56,7 @@ check:
 	shellcheck .ci/run $$(find scripts etc -type f -perm -u+x ! -name '*.go')
 
 install: all
-	scripts/install
+	$(foreach v,$(FOLDERS),$v='$($v)') scripts/install
 
 clean:
 	rm -rf bin run

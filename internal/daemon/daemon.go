@@ -245,12 +245,15 @@ func (d *Daemon) serve(ctx context.Context, service Service) error {
 			}
 		}
 	})
-	stopping := context.AfterFunc(ctx, func() {
+	stopping := sync.OnceFunc(func() {
 		d.manager.tell("STOPPING=1", "STATUS=stopping")
 		d.Log.Stopping()
 	})
+	early := context.AfterFunc(ctx, stopping)
 	err := service.Serve(ctx)
-	stopping()
+	if !early() { // it has begun, and may not have ended
+		stopping()
+	}
 	return err
 }
 
