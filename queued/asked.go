@@ -79,14 +79,30 @@ func (p *pass) passOn(n int) dsn.Rcpt {
 	if p.m.Origin == "bounce" {
 		return dsn.Rcpt{Notify: dsn.Never}
 	}
-	ask := p.leftToTell(n)
+	named := p.named(n)
+	ask := p.leftToTell(named)
 	for _, other := range p.ways().same[n] {
 		ask.Notify = ask.Notify.Join(p.leftToTell(other).Notify)
 	}
 	if ask.Orcpt == "" {
-		ask.Orcpt = dsn.OrcptOf(p.m.Rcpts[p.m.Targets[n].Orig].String())
+		ask.Orcpt = dsn.OrcptOf(p.m.Rcpts[p.m.Targets[named].Orig].String())
 	}
 	return ask
+}
+
+// named is whose recipient the next host is told of, among a target and those for
+// which it stands too: the first for whom there is something to tell. The host
+// can name one only in its reports; of the success of others we tell.
+func (p *pass) named(n int) int {
+	if p.leftToTell(n).Notify != dsn.Never {
+		return n
+	}
+	for _, other := range p.ways().same[n] {
+		if p.leftToTell(other).Notify != dsn.Never {
+			return other
+		}
+	}
+	return n
 }
 
 // leftToTell is what the sender asked for the recipient of a target, as far as it

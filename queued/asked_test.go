@@ -95,6 +95,8 @@ func TestNotify(t *testing.T) {
 		{"everything, an alias for several", [][2]string{{"many@test", "SUCCESS,FAILURE,DELAY"}}, []string{"many@test expanded", "many@test failed"}},
 		{"one box by two names, one asks", [][2]string{{"bob@test", ""}, {"one@test", "SUCCESS"}}, []string{"one@test delivered"}},
 		{"one box by two names, one does not want to know", [][2]string{{"bad@b.example", "NEVER"}, {"worse@test", "FAILURE"}}, []string{"worse@test failed"}},
+		{"one address by two names, to a host with DSN", [][2]string{{"far@dsn.example", "SUCCESS"}, {"farther@test", "SUCCESS"}}, []string{"farther@test relayed"}},
+		{"one address by two names, which a host with DSN tells of the second", [][2]string{{"far@dsn.example", "NEVER"}, {"farther@test", "SUCCESS"}}, nil},
 		{"one box by two names, nobody asks", [][2]string{{"bad@b.example", ""}, {"worse@test", ""}}, []string{"bad@b.example failed"}},
 	}
 	for _, tt := range tests {
@@ -104,6 +106,7 @@ func TestNotify(t *testing.T) {
 			w.say["bad@b.example"] = never("no")
 			w.aliases["one@test"] = []directory.Target{{Kind: "box", Value: "bob@test", Rcpt: "bob@test", Origin: "aliases:1"}}
 			w.aliases["worse@test"] = []directory.Target{{Kind: "address", Value: "bad@b.example", Rcpt: "bad@b.example", Origin: "aliases:2"}}
+			w.aliases["farther@test"] = []directory.Target{{Kind: "address", Value: "far@dsn.example", Rcpt: "far@dsn.example", Origin: "aliases:2"}}
 			w.aliases["many@test"] = []directory.Target{{Kind: "box", Value: "bob@test", Rcpt: "bob@test", Origin: "aliases:3"},
 				{Kind: "address", Value: "far@b.example", Rcpt: "far@b.example", Origin: "aliases:3"},
 				{Kind: "address", Value: "bad@b.example", Rcpt: "bad@b.example", Origin: "aliases:3"}}
@@ -157,9 +160,10 @@ func TestPassedOn(t *testing.T) {
 	w.aliases["one@test"] = []directory.Target{{Kind: "address", Value: "x@b.example", Rcpt: "x@b.example"}}
 	w.aliases["many@test"] = []directory.Target{{Kind: "address", Value: "y@b.example", Rcpt: "y@b.example"},
 		{Kind: "address", Value: "z@b.example", Rcpt: "z@b.example"}}
+	w.aliases["other@test"] = []directory.Target{{Kind: "address", Value: "quiet@b.example", Rcpt: "quiet@b.example"}}
 	w.say["bad@b.example"] = never("no")
 	r := w.run()
-	w.submitAsked("ann@a.example", dsn.Mail{Ret: dsn.Full, Envid: "e 1"},
+	w.submitAsked("ann@a.example", dsn.Mail{Ret: dsn.Full, Envid: "e 1"}, asked(t, "quiet@b.example", "NEVER", "rfc822;q@c.example"), asked(t, "other@test", "FAILURE", ""),
 		asked(t, "one@test", "SUCCESS", "rfc822;first@c.example"), asked(t, "many@test", "SUCCESS", ""), asked(t, "far@b.example", "", ""),
 		asked(t, "bad@b.example", "", ""), asked(t, "jürgen@b.example", "", ""))
 	w.awaitEmpty(r)
@@ -171,6 +175,7 @@ func TestPassedOn(t *testing.T) {
 	}
 	want := map[string]string{
 		"x@b.example":      "full e 1|success rfc822;first@c.example",
+		"quiet@b.example":  "full e 1|failure rfc822;other@test", // never is not told of
 		"y@b.example":      "full e 1|never rfc822;many@test",
 		"z@b.example":      "full e 1|never rfc822;many@test",
 		"far@b.example":    "full e 1| rfc822;far@b.example",

@@ -259,7 +259,9 @@ func (p *pass) mirror() {
 		if i, err := strconv.Atoi(t.Value); err != nil || i < 0 || i >= n {
 			p.decide(n, notKnown)
 		} else if other := &p.m.Targets[i]; other.Final() || other.Try == p.try {
-			p.m.SetResult([]int{n}, p.try, other.Result)
+			r := other.Result
+			r.Passed = r.Passed && p.named(i) == n
+			p.m.SetResult([]int{n}, p.try, r)
 		}
 	}
 }

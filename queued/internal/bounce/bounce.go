@@ -32,7 +32,7 @@ const (
 	Failed    Action = "failed"
 	Delayed   Action = "delayed"
 	Delivered Action = "delivered"
-	Relayed   Action = "relayed"  // to a host that knows nothing of reports
+	Relayed   Action = "relayed"  // to a host that reports no success
 	Expanded  Action = "expanded" // to several other addresses
 )
 

@@ -78,7 +78,7 @@ func (rcpt Rcpt) outcome() string {
 	case Delivered:
 		return "it is in the mailbox"
 	case Relayed:
-		return "it was handed to the next host, which does not send reports of success"
+		return "it was handed to the next host, and no report of success will come from there"
 	case Expanded:
 		return "it was passed on to the addresses that this one stands for"
 	}
