@@ -5,9 +5,10 @@ import "strings"
 // maxAddresses bounds the addresses of one field.
 const maxAddresses = 10000
 
-// Address is one address of an ENVELOPE (RFC 3501 section 7.4.2). The start of
-// a group has only Mailbox, its end nothing.
+// Address is one address of an ENVELOPE (RFC 3501 section 7.4.2). The end of a
+// group has nothing.
 type Address struct {
+	Group   bool // the start of one, which has only its name, as Mailbox
 	Name    string
 	Route   string // at-domain-list of RFC 822
 	Mailbox string
@@ -98,7 +99,7 @@ func (t *tokens) address(grouped bool) (a Address, found bool) {
 	case !ok:
 		return a, true
 	case end == ':' && !grouped:
-		return Address{Mailbox: phrase(words)}, true
+		return Address{Group: true, Mailbox: phrase(words)}, true
 	case end == '<':
 		t.angle(&a)
 		a.Name = t.note

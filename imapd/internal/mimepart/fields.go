@@ -58,7 +58,7 @@ func EachField(src io.ReaderAt, r Range, found func(field string) bool) (bool, e
 		if l.fresh && len(line) == 0 {
 			break
 		}
-		switch folded := line[0] == ' ' || line[0] == '\t'; {
+		switch folded := len(line) > 0 && (line[0] == ' ' || line[0] == '\t'); {
 		case l.fresh && !folded:
 			if have() {
 				return true, nil

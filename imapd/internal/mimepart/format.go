@@ -10,8 +10,8 @@ func Format(list []Address) string {
 	sep, next := "", ", "
 	for _, a := range list {
 		switch {
-		case a.Mailbox != "" && a.Host == "":
-			out.WriteString(sep + asPhrase(a.Name+a.Mailbox, true) + ": ")
+		case a.Group:
+			out.WriteString(sep + asPhrase(a.Mailbox, true) + ": ")
 			sep = ""
 			continue
 		case a.Mailbox == "":
@@ -47,7 +47,10 @@ func present(s, missing string) string {
 // asPhrase quotes s unless it is an atom, or holds encoded words; with dots they have
 // to be quoted.
 func asPhrase(s string, dots bool) string {
-	if strings.Contains(s, "=?") {
+	switch {
+	case s == "":
+		return `""`
+	case strings.Contains(s, "=?"):
 		return s
 	}
 	for i := 0; i < len(s); i++ {

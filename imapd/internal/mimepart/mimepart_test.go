@@ -201,6 +201,8 @@ func TestEnvelope(t *testing.T) {
 			`(NIL "two" NIL NIL NIL ((NIL NIL "a" "b")(NIL NIL "c" "d")) NIL NIL NIL NIL)`},
 		{"goes on behind what is broken", "To: a@b c, <d@e, <@f>, (g) h@i; \"j\n\n",
 			`(NIL NIL NIL NIL NIL ((NIL NIL "a" "b")(NIL NIL "d" "SYNTAX_ERROR")(NIL "INVALID_ROUTE" "MISSING_MAILBOX" "MISSING_DOMAIN")("g" NIL "h" "i")(NIL NIL "MISSING_MAILBOX" "MISSING_DOMAIN")) NIL NIL NIL NIL)`},
+		{"group without a name", "To: : a@b, c@d;\nCc: \"\":;\n\n",
+			`(NIL NIL NIL NIL NIL ((NIL NIL "" NIL)(NIL NIL "a" "b")(NIL NIL "c" "d")(NIL NIL NIL NIL)) ((NIL NIL "" NIL)(NIL NIL NIL NIL)) NIL NIL NIL)`},
 		{"group without end", "To: g: a@b\n\n",
 			`(NIL NIL NIL NIL NIL ((NIL NIL "g" NIL)(NIL NIL "a" "b")(NIL NIL NIL NIL)) NIL NIL NIL NIL)`},
 	}
@@ -221,8 +223,8 @@ func TestEnvelope(t *testing.T) {
 }
 
 func TestFormat(t *testing.T) {
-	const in = `A B <a@b>, "c d"@e, f: G.H <@r:g@h>;, =?utf-8?q?x?= y <z@z>, nobody`
-	const want = `"A B" <a@b>, <"c d"@e>, f: "G.H" <@r:g@h>;, =?utf-8?q?x?= y <z@z>, <nobody@>`
+	const in = `A B <a@b>, "c d"@e, f: G.H <@r:g@h>;, "":;, =?utf-8?q?x?= y <z@z>, nobody`
+	const want = `"A B" <a@b>, <"c d"@e>, f: "G.H" <@r:g@h>;, "": ;, =?utf-8?q?x?= y <z@z>, <nobody@>`
 	if got := Format(parseAddresses(in)); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
@@ -237,6 +239,24 @@ func TestEachField(t *testing.T) {
 	})
 	if want := []string{"A: 1", "B: 2\t3  4", "B: 2 3 4"}; found || err != nil || !slices.Equal(got, want) {
 		t.Errorf("got %q, %v, %v, want %q", got, found, err, want)
+	}
+}
+
+// TestEachFieldFragments: a line can end exactly where a fragment of it does.
+func TestEachFieldFragments(t *testing.T) {
+	for size := bufferSize - 2; size <= bufferSize+2; size++ {
+		field := "A: " + strings.Repeat("x", size-3)
+		for _, end := range []string{"\n", "\r\n"} {
+			msg := field + end + " y" + end + "B: 1" + end + end
+			var got []int
+			_, err := EachField(strings.NewReader(msg), Range{0, int64(len(msg))}, func(f string) bool {
+				got = append(got, len(f))
+				return false
+			})
+			if want := []int{size + 2, size + 2, 4}; err != nil || !slices.Equal(got, want) {
+				t.Errorf("%d bytes and %q: got fields of %v bytes, %v, want %v", size, end, got, err, want)
+			}
+		}
 	}
 }
 

@@ -53,7 +53,11 @@ func writeAddresses(w Output, list []Address) {
 		w.Raw(" ")
 		orNil(w, a.Route)
 		w.Raw(" ")
-		orNil(w, a.Mailbox)
+		if a.Group {
+			w.AString(a.Mailbox) // NIL would be an end
+		} else {
+			orNil(w, a.Mailbox)
+		}
 		w.Raw(" ")
 		orNil(w, a.Host)
 		w.Raw(")")
