@@ -48,6 +48,7 @@ func TestSearch(t *testing.T) {
 	d.want("UID SEARCH 3 DELETED", "* SEARCH 3", "OK UID SEARCH completed")
 	d.want("SEARCH CHARSET X-NONE FROM x", "NO [BADCHARSET ("+strings.Join(charset.Names(), " ")+")] charset not supported")
 	d.want("SEARCH CHARSET Shift_JIS NOT SUBJECT \"\x82\"", "NO text does not follow its charset")
+	d.want(`SEARCH KEYWORD \Seen`, "BAD invalid keyword")
 	d.want("SEARCH 4", "BAD no such message")
 	d.want("SEARCH", "BAD missing argument")
 	d.want("SEARCH RETURN (ALL) ALL", "BAD unknown search key")

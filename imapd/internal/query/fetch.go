@@ -7,10 +7,11 @@ import (
 	"posthorn/imapd/internal/wire"
 )
 
-// Bounds of one FETCH. Thunderbird asks for some 20 header fields; nobody
-// nests parts deeper than mimepart follows them.
+// Bounds of one FETCH. A line of 8192 bytes, the longest that clients should
+// send (RFC 7162 section 4), holds no more items. Thunderbird asks for some 20
+// header fields; nobody nests parts deeper than mimepart follows them.
 const (
-	maxItems  = 256
+	maxItems  = 2048
 	maxPath   = 64
 	maxFields = 256
 )

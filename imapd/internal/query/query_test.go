@@ -23,6 +23,8 @@ func TestParseFetch(t *testing.T) {
 		{"BODY[TEXT]", "0 BODY[TEXT] [] 4"},
 		{"RFC822.HEADER", "0 RFC822.HEADER [] 1 peek"},
 		{"RFC822", "0 RFC822 [] 0"},
+		{"(" + strings.Repeat("UID ", 2000) + "UID)", "2"}, // a line of 8 KB
+		{"(" + strings.Repeat("UID ", 2200) + "UID)", "error"},
 		{"()", "error"},
 		{"(FAST)", "error"},
 		{"BODY.PEEK", "error"},

@@ -240,6 +240,9 @@ func (p *searchParser) flagNamed(negate bool) (Key, error) {
 		return Key{}, err
 	}
 	name, err := p.s.Flag()
+	if err == nil && name[0] == '\\' { // RFC 3501 section 9, flag-keyword
+		err = bad("invalid keyword")
+	}
 	k := Key{Op: Flag, Keyword: name}
 	if negate {
 		k = not(k)
