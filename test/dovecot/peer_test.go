@@ -65,7 +65,7 @@ func owner() int {
 // test.
 func newPeer(t *testing.T, mail string) *peer {
 	t.Helper()
-	suite.Need(t, libexec+"imap", libexec+"pop3")
+	suite.Need(t, libexec+"imap", libexec+"pop3", "doveadm")
 	dir, err := os.MkdirTemp("", "posthorn-dovecot")
 	if err != nil {
 		t.Fatal(err)

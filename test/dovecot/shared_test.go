@@ -109,16 +109,15 @@ func subjects(s *session) map[string]string {
 }
 
 // together works on the folder from both sides and returns how many renames
-// and deliveries we made. enough ends it as
-// soon as a message lost its UID.
+// and deliveries we made. With enough it ends as soon as a message lost its UID;
+// without, Dovecot has to see all messages of seed at any time.
 func together(t *testing.T, i *instance.Instance, p *peer, enough bool) (n, delivered int) {
 	t.Helper()
 	stop := make(chan struct{})
 	var wg sync.WaitGroup
 	failed := make(chan error, 3)
-	for range 2 {
-		wg.Go(func() { failed <- p.readOn(stop) })
-	}
+	wg.Go(func() { failed <- p.readOn(stop) })
+	wg.Go(func() { failed <- p.fetchOn(stop, !enough) })
 	wg.Go(func() {
 		var err error
 		delivered, err = deliverOn(i, stop)
@@ -195,6 +194,32 @@ func (p *peer) readOn(stop chan struct{}) error {
 	}()
 	_, err = io.Copy(io.Discard, out)
 	return errors.Join(err, cmd.Wait())
+}
+
+// fetchOn runs doveadm again and again until stop; with all, each has to show
+// every message of seed under its UID.
+func (p *peer) fetchOn(stop chan struct{}, all bool) error {
+	for {
+		select {
+		case <-stop:
+			return nil
+		default:
+		}
+		out, err := p.command("doveadm", "fetch", "uid flags", "mailbox", "INBOX", "all").Output()
+		if err != nil {
+			return fmt.Errorf("doveadm: %w", err)
+		}
+		seen := 0
+		for line := range strings.Lines(string(out)) {
+			var uid int
+			if n, _ := fmt.Sscanf(line, "uid: %d", &uid); n == 1 && uid <= crowd {
+				seen++
+			}
+		}
+		if all && seen != crowd {
+			return fmt.Errorf("doveadm saw %d of the messages with UIDs up to %d", seen, crowd)
+		}
+	}
 }
 
 // deliverOn has messages delivered until stop.
