@@ -26,9 +26,9 @@ const (
 	uidlsName      = "courierpop3dsizelist"
 	subscribedName = "courierimapsubscribed"
 
-	// readName is a second name of the list of UIDs that was taken over, so
-	// that it is not taken over again when our own list is lost: since then
-	// UIDs were given that it does not know.
+	// readName is a second name of the list of UIDs that was taken over, or is
+	// older than our own, so that it is not taken over when that is lost: since
+	// then UIDs were given that it does not know.
 	readName = "posthorn-courieruiddb"
 )
 
@@ -78,7 +78,8 @@ func taken(d dovecot.Dir, name string) (bool, error) {
 	return now.Dev == then.Dev && now.Ino == then.Ino, nil
 }
 
-// Taken notes that the folder's lists were taken over.
+// Taken notes that the folder's lists were taken over, or are too old to be.
+// That is durable when it returns nil.
 func Taken(d dovecot.Dir) error {
 	if err := d.Disk.RemoveAt(d.FD, readName); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -87,7 +88,10 @@ func Taken(d dovecot.Dir) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		err = d.Disk.LinkAt(d.FD, uidlsName, d.FD, readName)
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return d.Disk.SyncDirAt(d.FD, d.Path)
 }
 
 // Read reads all that there is of a folder's files.

@@ -6,7 +6,6 @@ import (
 	"maps"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -46,32 +45,33 @@ func (b *Box) takeOver() error {
 // them since its version 5, the names that we and Dovecot look for. One that
 // is there already under both stays.
 func (b *Box) renameFolders() error {
-	entries, err := os.ReadDir("/proc/self/fd/" + strconv.Itoa(b.root.FD))
+	names, err := b.root.Names(".")
 	if err != nil {
 		return err
 	}
-	for _, e := range entries {
-		name, isFolder := strings.CutPrefix(e.Name(), ".")
-		if _, err := utf7.Decode(name); !isFolder || err == nil || !b.isMaildir(e.Name()) {
+	for _, disk := range names {
+		name := strings.TrimPrefix(disk, ".")
+		if _, err := utf7.Decode(name); err == nil || !b.isMaildir(disk) {
 			continue
 		}
 		encoded, ok := courier.FolderName(name)
 		if _, valid := folderName("." + encoded); !ok || !valid {
 			continue
 		}
-		err := b.root.Disk.RenameNewAt(b.root.FD, e.Name(), b.root.FD, "."+encoded)
-		if err != nil && !errors.Is(err, os.ErrExist) {
+		err := b.root.Disk.RenameNewAt(b.root.FD, disk, b.root.FD, "."+encoded)
+		if err != nil && !errors.Is(err, os.ErrExist) && !gone(err) { // gone: another session was faster
 			return err
 		}
 	}
 	return b.root.Disk.SyncDirAt(b.root.FD, b.root.Path)
 }
 
-// takeOver takes in what Courier knew of a folder that has no uidlist yet: its
-// UIDVALIDITY and UIDs, the keywords and what POP3 clients know messages by.
-// Where Dovecot has been since, its files count.
+// takeOver takes in, once, what Courier knew of a folder that has no uidlist
+// yet: its UIDVALIDITY and UIDs, the keywords and what POP3 clients know messages
+// by. Where we or Dovecot have been since, those files count, and Courier's are
+// too old for good.
 func (f *folder) takeOver() error {
-	if ok, err := f.adoptable(); err != nil || !ok {
+	if ok, err := courier.Present(f.dir); err != nil || !ok {
 		return err
 	}
 	l, err := f.lock()
@@ -79,9 +79,22 @@ func (f *folder) takeOver() error {
 		return err
 	}
 	defer l.Release() // a lock that was taken away cannot be helped any more
-	if ok, err := f.adoptable(); err != nil || !ok {
+	if ok, err := courier.Present(f.dir); err != nil || !ok {
 		return err // another process did
 	}
+	for _, name := range []string{dovecot.UidlistName, "dovecot.index"} {
+		if have, err := f.dir.Has(name); err != nil {
+			return err
+		} else if have {
+			return courier.Taken(f.dir)
+		}
+	}
+	return f.fromCourier()
+}
+
+// fromCourier is takeOver once it is clear that Courier's lists count; the caller
+// holds the dotlock.
+func (f *folder) fromCourier() error {
 	old, err := courier.Read(f.dir)
 	if err != nil {
 		return err
@@ -101,15 +114,6 @@ func (f *folder) takeOver() error {
 	}
 	f.store.log.CourierAdopted(f.dir.Path, n, left)
 	return courier.Taken(f.dir)
-}
-
-func (f *folder) adoptable() (bool, error) {
-	for _, name := range []string{dovecot.UidlistName, "dovecot.index"} {
-		if have, err := f.dir.Has(name); err != nil || have {
-			return false, err
-		}
-	}
-	return courier.Present(f.dir)
 }
 
 // place is where a message's file stands, and how it is called there.

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"posthorn/internal/courier"
 	"posthorn/internal/durable"
 )
 
@@ -79,7 +80,7 @@ func TestFromCourier(t *testing.T) {
 }
 
 // TestFromCourierFails fails each step of taking a box over: nobody sees a
-// message under another UID, and the next try takes over all.
+// message under another UID, the next try takes over all, and no other does.
 func TestFromCourierFails(t *testing.T) {
 	for step := 1; ; step++ {
 		path, disk, n := courierBox(t), new(durable.Disk), 0
@@ -104,6 +105,7 @@ func TestFromCourierFails(t *testing.T) {
 		reached := n >= step
 		disk.Hook = nil
 		adopted(t, openBox(t, newStore(t, Options{}), path))
+		notAgain(t, path, "INBOX", "Entwürfe")
 		if t.Failed() {
 			t.Fatalf("after step %d failed", step)
 		}
@@ -116,18 +118,54 @@ func TestFromCourierFails(t *testing.T) {
 	}
 }
 
+// TestFromCourierTogether: another session renames a folder meanwhile.
+func TestFromCourierTogether(t *testing.T) {
+	path, disk := courierBox(t), new(durable.Disk)
+	disk.Hook = func(op durable.Op) error {
+		if op.Name == "rename" && op.Path == ".Entwürfe" {
+			return os.Rename(filepath.Join(path, op.Path), filepath.Join(path, op.To))
+		}
+		return nil
+	}
+	adopted(t, openBox(t, newStore(t, Options{Disk: disk}), path))
+}
+
 // TestCourierOnlyOnce: when our list is lost, Courier's is too old: UIDs that
 // were given since would go to other messages.
 func TestCourierOnlyOnce(t *testing.T) {
 	path := courierBox(t)
 	b := openBox(t, newStore(t, Options{}), path)
 	adopted(t, b)
-	uid := appendText(t, b, "INBOX", "new", Flags{})
-	os.Remove(path + "/dovecot-uidlist")
-	v := sel(t, openBox(t, newStore(t, Options{}), path), "INBOX", false)
-	if v.UIDValidity() == 795364218 {
-		t.Errorf("got the old UIDVALIDITY again, and UID %d for other messages", uid)
+	appendText(t, b, "INBOX", "new", Flags{})
+	notAgain(t, path, "INBOX", "Entwürfe")
+}
+
+// notAgain loses the uidlists of folders.
+func notAgain(t *testing.T, path string, names ...string) {
+	t.Helper()
+	b := openBox(t, newStore(t, Options{}), path)
+	for _, name := range names {
+		disk, _ := diskName(name)
+		os.Remove(filepath.Join(path, disk, "dovecot-uidlist"))
+		v := sel(t, b, name, false)
+		if v.UIDValidity() == 795364218 || v.UIDValidity() == 795364219 {
+			t.Errorf("%s: got Courier's UIDVALIDITY again, with UIDs that went to other messages", name)
+		}
+		v.Close()
 	}
+}
+
+// TestCourierAgain: a mailbox that went back to Courier and comes again, without
+// our old list, is taken over once more.
+func TestCourierAgain(t *testing.T) {
+	path := courierBox(t)
+	b := openBox(t, newStore(t, Options{}), path)
+	adopted(t, b)
+	if err := courier.Export(b.store.locker, b.root); err != nil {
+		t.Fatal(err)
+	}
+	os.Remove(path + "/dovecot-uidlist")
+	adopted(t, openBox(t, newStore(t, Options{}), path))
 }
 
 // TestCourierBesideDovecot: where Dovecot has been since, its lists count.
@@ -138,6 +176,7 @@ func TestCourierBesideDovecot(t *testing.T) {
 	if v.UIDValidity() != 77 || v.At(1).UID != 19 {
 		t.Errorf("got UIDVALIDITY %d, UID %d, want 77, 19", v.UIDValidity(), v.At(1).UID)
 	}
+	notAgain(t, path, "INBOX")
 }
 
 // TestCourierManyKeywords: the 26 of the most messages get letters.
