@@ -73,14 +73,18 @@ func maildirOf(e *env, word string) (string, error) {
 }
 
 // becomeOwner gives root's rights away for good: what stands in a Maildir is
-// its owner's doing.
+// its owner's doing. Nobody's mail is root's, and a link can lead to a folder of
+// root's now and elsewhere a moment later: that is refused.
 func becomeOwner(path string) error {
 	var st unix.Stat_t
 	if err := unix.Stat(path, &st); err != nil {
 		return &os.PathError{Op: "stat", Path: path, Err: err}
 	}
-	if !priv.Root() || st.Uid == 0 {
+	switch {
+	case !priv.Root():
 		return nil
+	case st.Uid == 0:
+		return fmt.Errorf("found that %s belongs to root, expected the owner of its mail", path)
 	}
 	return priv.Drop(int(st.Uid), int(st.Gid), []int{int(st.Gid)})
 }
@@ -137,7 +141,7 @@ func exportMailbox(e *env, path string) error {
 		case errors.Is(err, dovecot.ErrNoList):
 			fmt.Fprintf(e.stdout, "%s: never opened, nothing to export\n", printable(f.Name))
 		default:
-			failed = append(failed, fmt.Errorf("%s: %w", f.Path, err))
+			failed = append(failed, errors.New(printable(f.Path+": "+err.Error())))
 		}
 	}
 	return errors.Join(failed...)

@@ -265,6 +265,22 @@ func TestReloadNamesWhoDoesNotAnswer(t *testing.T) {
 	}
 }
 
+func TestMailboxOfRoot(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root")
+	}
+	file, dir := instance(t, "")
+	if err := os.MkdirAll(dir+"/Maildir/cur", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, words := range [][]string{{"check"}, {"stat"}, {"export", "--courier"}} {
+		words = append(append([]string{"-c", file, "mailbox"}, words...), dir+"/Maildir")
+		if out, err := posthorn("", words...); err == nil || !strings.Contains(err.Error(), "belongs to root") || out != "" {
+			t.Errorf("%q: got %v and %q, want that root keeps no rights", words, err, out)
+		}
+	}
+}
+
 func TestMailboxWords(t *testing.T) {
 	file, dir := instance(t, "")
 	for _, words := range [][]string{{}, {"check"}, {"stat", "a", "b"}, {"export", "ann"}, {"export", "--dovecot", "ann"}, {"mend", "ann"}} {
