@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -14,7 +15,9 @@ import (
 	"time"
 
 	"posthorn/internal/conf"
+	"posthorn/internal/directory"
 	"posthorn/internal/door"
+	"posthorn/internal/dsn"
 	"posthorn/internal/durable"
 	"posthorn/internal/verdict"
 )
@@ -115,6 +118,37 @@ func TestKilledAtEachStep(t *testing.T) {
 			r := w.run()
 			w.awaitEmpty(r)
 			w.checkKilled(ids)
+		})
+	}
+}
+
+// Wherever queued is killed, of each success that a sender asked for he is told
+// once, and of a failure too.
+func TestKilledTellsOnce(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts many processes")
+	}
+	const steps = 30
+	for n := 1; n <= steps; n++ {
+		t.Run(strconv.Itoa(n), func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.say["bad@b.example"] = never("no")
+			w.say["slow@test"] = later("busy")
+			w.aliases["many@test"] = []directory.Target{{Kind: "box", Value: "bob@test", Rcpt: "bob@test"}, {Kind: "box", Value: "dora@test", Rcpt: "dora@test"}}
+			w.killed(n, func() {
+				const both = "SUCCESS,FAILURE"
+				w.submitAsked("ann@test", dsn.Mail{}, asked(t, "carl@test", both, ""), asked(t, "slow@test", both, ""), asked(t, "many@test", both, ""),
+					asked(t, "far@b.example", both, ""), asked(t, "far@dsn.example", both, ""), asked(t, "bad@b.example", both, ""))
+			})
+			w.set(func() { delete(w.say, "slow@test") })
+			w.conf.Retry = []time.Duration{20 * time.Millisecond}
+			r := w.run()
+			w.awaitEmpty(r)
+			want := []string{"bad@b.example failed", "carl@test delivered", "far@b.example relayed", "many@test expanded", "slow@test delivered"}
+			if got := told(w.boxes["ann@test"]); !slices.Equal(got, want) {
+				t.Errorf("got %q, want %q; log:\n%s", got, want, w.log)
+			}
 		})
 	}
 }
