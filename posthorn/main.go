@@ -35,6 +35,7 @@ func commands() []command {
 		{"user", "add|remove|list [name]", "edit the table of users", user},
 		{"mailbox", "check|stat|export --courier user|path", "look through a user's Maildir, or prepare it for Courier", mailbox},
 		{"passwd", "name", "set a user's password", passwd},
+		{"cert", "install [-name name] [fullchain key]", "put a renewed certificate where the daemons take it: a deploy hook", cert},
 	}
 }
 

@@ -252,7 +252,22 @@ func (d *Disk) Truncate(f *os.File, size int64) error {
 // Replace gives path a new content as a whole: after an error the old content
 // stands, or the new one, never a part. The new file is made beside it under
 // path + ".new"; two callers must not replace one path at a time.
-func (d *Disk) Replace(path string, perm os.FileMode, content []byte) (err error) {
+func (d *Disk) Replace(path string, perm os.FileMode, content []byte) error {
+	return d.replace(path, perm, content, func(*os.File) error { return nil })
+}
+
+// ReplaceAs is Replace for a file of uid and gid, with perm whatever the umask
+// is; nobody else can open it at any time. -1 keeps the process's.
+func (d *Disk) ReplaceAs(path string, perm os.FileMode, uid, gid int, content []byte) error {
+	return d.replace(path, 0o600, content, func(f *os.File) error {
+		if err := f.Chown(uid, gid); err != nil {
+			return err
+		}
+		return f.Chmod(perm)
+	})
+}
+
+func (d *Disk) replace(path string, perm os.FileMode, content []byte, give func(*os.File) error) (err error) {
 	tmp := path + ".new"
 	if err := d.Remove(tmp); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err // left by a crash and cannot be removed
@@ -268,6 +283,9 @@ func (d *Disk) Replace(path string, perm os.FileMode, content []byte) (err error
 		}
 	}()
 	if _, err := f.Write(content); err != nil {
+		return err
+	}
+	if err := give(f); err != nil {
 		return err
 	}
 	if err := d.Sync(f); err != nil {

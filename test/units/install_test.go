@@ -79,6 +79,7 @@ var installed = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
+	made = append(made, dir)
 	os.Chmod(dir, 0o755)
 	cmd := exec.Command("make", "-s", "install", "DESTDIR="+dir, "PREFIX=/usr", "VERSION=test")
 	cmd.Dir = root
@@ -88,9 +89,12 @@ var installed = sync.OnceValues(func() (string, error) {
 	return dir, nil
 })
 
+// made are the folders to remove when all tests are done.
+var made []string
+
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if dir, err := installed(); err == nil {
+	for _, dir := range made {
 		os.RemoveAll(dir)
 	}
 	os.Exit(code)
