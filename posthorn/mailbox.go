@@ -14,6 +14,7 @@ import (
 	"posthorn/internal/dovecot"
 	"posthorn/internal/durable"
 	"posthorn/internal/priv"
+	"posthorn/internal/screen"
 	"posthorn/internal/tables"
 	"posthorn/posthorn/internal/survey"
 )
@@ -95,7 +96,7 @@ func checkMailbox(e *env, path string) error {
 		return err
 	}
 	for _, f := range s.Findings {
-		fmt.Fprintln(e.stdout, printable(f.String()))
+		fmt.Fprintln(e.stdout, screen.Line(f.String()))
 	}
 	if n := len(s.Findings); n > 0 {
 		return fmt.Errorf("%d findings in %s", n, path)
@@ -110,7 +111,7 @@ func statMailbox(e *env, path string) error {
 	}
 	for _, f := range s.Folders {
 		fmt.Fprintf(e.stdout, "%s messages=%d unseen=%d bytes=%d keywords=%d uidvalidity=%d uidnext=%d\n",
-			printable(f.Name), f.Messages, f.Unseen, f.Bytes, f.Keywords, f.UIDValidity, f.Next)
+			screen.Line(f.Name), f.Messages, f.Unseen, f.Bytes, f.Keywords, f.UIDValidity, f.Next)
 	}
 	return nil
 }
@@ -137,11 +138,11 @@ func exportMailbox(e *env, path string) error {
 		})
 		switch {
 		case err == nil:
-			fmt.Fprintf(e.stdout, "%s: uidvalidity=%d uidnext=%d\n", printable(f.Name), f.UIDValidity, f.Next)
+			fmt.Fprintf(e.stdout, "%s: uidvalidity=%d uidnext=%d\n", screen.Line(f.Name), f.UIDValidity, f.Next)
 		case errors.Is(err, dovecot.ErrNoList):
-			fmt.Fprintf(e.stdout, "%s: never opened, nothing to export\n", printable(f.Name))
+			fmt.Fprintf(e.stdout, "%s: never opened, nothing to export\n", screen.Line(f.Name))
 		default:
-			failed = append(failed, errors.New(printable(f.Path+": "+err.Error())))
+			failed = append(failed, errors.New(screen.Line(f.Path+": "+err.Error())))
 		}
 	}
 	return errors.Join(failed...)

@@ -11,6 +11,7 @@ import (
 	"posthorn/internal/door"
 	"posthorn/internal/dsn"
 	"posthorn/internal/id"
+	"posthorn/internal/screen"
 )
 
 // queue looks after the queue.
@@ -113,18 +114,18 @@ func listQueue(e *env, c *door.Control, args []string) error {
 
 // printSummary writes one line: id, age, size, sender, recipients, state.
 func printSummary(w io.Writer, m door.Summary) {
-	rcpt := printable(m.Rcpt)
+	rcpt := screen.Line(m.Rcpt)
 	if m.Rcpts > 1 {
 		rcpt = fmt.Sprintf("%s (%d recipients)", rcpt, m.Rcpts)
 	}
-	fmt.Fprintf(w, "%s %7s %9d <%s> %s %s\n", m.ID, age(time.Since(m.Arrived)), m.Size, printable(m.From), rcpt, state(m))
+	fmt.Fprintf(w, "%s %7s %9d <%s> %s %s\n", m.ID, age(time.Since(m.Arrived)), m.Size, screen.Line(m.From), rcpt, state(m))
 }
 
 // state says in words what a message waits for.
 func state(m door.Summary) string {
 	switch {
 	case m.Waiting != "":
-		return m.State + " for " + printable(m.Waiting)
+		return m.State + " for " + screen.Line(m.Waiting)
 	case !m.Next.IsZero():
 		return m.State + " next try in " + age(time.Until(m.Next))
 	}
@@ -168,14 +169,14 @@ func printDetail(w io.Writer, m door.Detail) {
 		{"ret", string(m.Mail.Ret)}, {"envid", m.Mail.Envid},
 	} {
 		if line[1] != "" {
-			fmt.Fprintf(w, "  %-8s %s\n", line[0], printable(line[1]))
+			fmt.Fprintf(w, "  %-8s %s\n", line[0], screen.Line(line[1]))
 		}
 	}
 	for _, r := range m.Recipients {
-		fmt.Fprintf(w, "  rcpt     <%s>%s\n", printable(r.Address), asked(r.Rcpt))
+		fmt.Fprintf(w, "  rcpt     <%s>%s\n", screen.Line(r.Address), asked(r.Rcpt))
 	}
 	for _, t := range m.Targets {
-		fmt.Fprintf(w, "  %-8s %s (for %s, by %s): %s\n", t.Kind, printable(t.Value), printable(t.Rcpt), printable(t.Origin), outcome(t))
+		fmt.Fprintf(w, "  %-8s %s (for %s, by %s): %s\n", t.Kind, screen.Line(t.Value), screen.Line(t.Rcpt), screen.Line(t.Origin), outcome(t))
 	}
 }
 
@@ -185,7 +186,7 @@ func asked(r dsn.Rcpt) (text string) {
 		text += " notify=" + r.Notify.String()
 	}
 	if r.Orcpt != "" {
-		text += " orcpt=" + printable(r.Orcpt)
+		text += " orcpt=" + screen.Line(r.Orcpt)
 	}
 	return text
 }
@@ -196,19 +197,7 @@ func outcome(t door.TargetDetail) string {
 	}
 	via := ""
 	if t.Via != "" {
-		via = " " + printable(t.Via) + ":"
+		via = " " + screen.Line(t.Via) + ":"
 	}
-	return fmt.Sprintf("%s %s after try %d:%s %s", t.Verdict, t.Status, t.Try, via, printable(t.Text))
-}
-
-// printable replaces what could play tricks on a terminal: these texts come
-// from strangers.
-func printable(s string) string {
-	out := []rune(s)
-	for i, r := range out {
-		if r < ' ' || (r >= 0x7f && r < 0xa0) || r == 0x2028 || r == 0x202e {
-			out[i] = '?'
-		}
-	}
-	return string(out)
+	return fmt.Sprintf("%s %s after try %d:%s %s", t.Verdict, t.Status, t.Try, via, screen.Line(t.Text))
 }

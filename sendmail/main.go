@@ -28,6 +28,7 @@ import (
 
 	"posthorn/internal/conf"
 	"posthorn/internal/daemon"
+	"posthorn/internal/screen"
 )
 
 // Exit codes of sysexits.h.
@@ -92,7 +93,7 @@ func main() {
 func (p *program) main(args []string) int {
 	err := p.run(args)
 	if err != nil {
-		fmt.Fprintf(p.stderr, "%s: %s\n", p.name, printable(err.Error()))
+		fmt.Fprintf(p.stderr, "%s: %s\n", p.name, screen.Lines(err.Error()))
 	}
 	return exitCode(err)
 }
@@ -149,15 +150,4 @@ func load(file string) (*conf.Config, error) {
 		return nil, &failure{exConfig, err}
 	}
 	return c, nil
-}
-
-// printable replaces what could play tricks on a terminal, but for line feeds.
-func printable(s string) string {
-	out := []rune(s)
-	for i, r := range out {
-		if r < ' ' && r != '\n' || r >= 0x7f && r < 0xa0 || r == 0x2028 || r == 0x202e {
-			out[i] = '?'
-		}
-	}
-	return string(out)
 }

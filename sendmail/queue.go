@@ -11,6 +11,7 @@ import (
 
 	"posthorn/internal/door"
 	"posthorn/internal/id"
+	"posthorn/internal/screen"
 	"posthorn/internal/verdict"
 )
 
@@ -79,14 +80,14 @@ func printMessage(w io.Writer, d door.Detail) {
 	if from == "" {
 		from = "MAILER-DAEMON"
 	}
-	fmt.Fprintf(w, "%-11s %7d %20.20s %s\n", d.ID+mark, d.Size, d.Arrived.Local().Format("Mon Jan _2 15:04:05")+" ", printable(from))
+	fmt.Fprintf(w, "%-11s %7d %20.20s %s\n", d.ID+mark, d.Size, d.Arrived.Local().Format("Mon Jan _2 15:04:05")+" ", screen.Line(from))
 	last := ""
 	for _, r := range waiting(d) {
 		if r.reason != last && r.reason != "" {
-			fmt.Fprintf(w, "%*s(%s)\n", max(reasonWidth-len(r.reason), 0), "", printable(r.reason))
+			fmt.Fprintf(w, "%*s(%s)\n", max(reasonWidth-len(r.reason), 0), "", screen.Line(r.reason))
 		}
 		last = r.reason
-		fmt.Fprintf(w, "%-10s %8s %-20s %s\n", "", "", "", printable(r.rcpt))
+		fmt.Fprintf(w, "%-10s %8s %-20s %s\n", "", "", "", screen.Line(r.rcpt))
 	}
 	fmt.Fprintln(w)
 }

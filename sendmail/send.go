@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"posthorn/internal/addr"
+	"posthorn/internal/screen"
 )
 
 // send reads a message and submits it.
@@ -21,7 +22,7 @@ func (p *program) send() error {
 		return fmt.Errorf("the message was not sent: %w", err)
 	}
 	if p.verbose {
-		fmt.Fprintf(p.stderr, "%s: %s\n", p.name, printable(reply))
+		fmt.Fprintf(p.stderr, "%s: %s\n", p.name, screen.Lines(reply))
 	}
 	return nil
 }

@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
+
+	"posthorn/internal/screen"
 )
 
 // verify says for each address where its mail would go (-bv). Nothing is sent.
@@ -30,10 +32,10 @@ func (p *program) verify() error {
 		var r *refusal
 		switch {
 		case err == nil:
-			fmt.Fprintf(p.stdout, "%s: deliverable: %s\n", a, printable(words(way)))
+			fmt.Fprintf(p.stdout, "%s: deliverable: %s\n", a, screen.Line(words(way)))
 			continue
 		case errors.As(err, &r):
-			fmt.Fprintf(p.stdout, "%s: not deliverable: %s\n", a, printable(words(r.text)))
+			fmt.Fprintf(p.stdout, "%s: not deliverable: %s\n", a, screen.Line(words(r.text)))
 			err = &failure{exitCode(err), errors.New("not every address is deliverable")}
 		}
 		if worst == nil || exitCode(err) == exTempFail {

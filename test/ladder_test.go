@@ -16,7 +16,7 @@ import (
 // only, nobody sideways or up.
 var rungs = [][]string{
 	{"verdict"},
-	{"attr", "conf", "durable", "evlog", "id", "password", "priv", "tlsconf", "utf7"},
+	{"attr", "conf", "durable", "evlog", "id", "password", "priv", "screen", "tlsconf", "utf7"},
 	{"addr", "dnsx", "dovecot", "dsn", "maildir", "message", "sock"},
 	{"courier", "daemon", "directory", "guard", "spool", "starter", "tables"},
 	{"door", "handover", "login", "mailbox", "session"},
