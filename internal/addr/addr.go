@@ -137,11 +137,14 @@ func parseLocal(s string) (local, rest string, err error) {
 	} else {
 		local, rest, err = parseDotted(s)
 	}
-	if err == nil && (len(local) > MaxLocal || !utf8.ValidString(local)) {
+	if err == nil && (len(local) > MaxLocal || !utf8.ValidString(local) || strings.ContainsFunc(local, isC1)) {
 		err = ErrLocal
 	}
 	return local, rest, err
 }
+
+// isC1 reports a control beyond ASCII, which is no character of a name.
+func isC1(r rune) bool { return r >= 0x80 && r < 0xa0 }
 
 // parseDotted reads a Dot-string (RFC 5321 4.1.2).
 func parseDotted(s string) (local, rest string, err error) {
@@ -162,8 +165,8 @@ func notAtext(r rune) bool {
 	switch {
 	case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9':
 		return false
-	case r >= 0x80: // C1 controls are no characters of a name
-		return r < 0xa0 || r == utf8.RuneError
+	case r >= 0x80:
+		return isC1(r) || r == utf8.RuneError
 	}
 	return !strings.ContainsRune("!#$%&'*+-/=?^_`{|}~", r)
 }

@@ -37,6 +37,7 @@ func TestParse(t *testing.T) {
 		{"\"a\\\nb\"@example.org", Address{}, ErrLocal},
 		{"a\x00@example.org", Address{}, ErrLocal},
 		{"a\xff@example.org", Address{}, ErrLocal},
+		{"\"a\u0085b\"@example.org", Address{}, ErrLocal},
 		{"x@y..test", Address{}, ErrDomain},
 		{"x@y.test.", Address{}, ErrDomain},
 		{"x@-y.test", Address{}, ErrDomain},

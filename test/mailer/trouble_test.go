@@ -25,6 +25,7 @@ func TestExitCodes(t *testing.T) {
 		{"$SENDMAIL a@b@c root", "\nhi\n", 65, "not sent"},
 		{"$SENDMAIL -f a@b@c root", "\nhi\n", 65, "not sent"},
 		{"$SENDMAIL root", "\n" + strings.Repeat("hello there\n", 100000), 69, "too large"},
+		{"$SENDMAIL root </", "", 75, "reading the message"},
 		{"$SENDMAIL -bv root bob nobody", "", 67, "nobody: not deliverable: no such mailbox here"},
 		{"$SENDMAIL -bv root", "", 0, "root: deliverable: box " + suite.Ann},
 		{"$SENDMAIL -bv eve@" + instance.Foreign, "", 0, "deliverable: address"},
