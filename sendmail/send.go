@@ -81,7 +81,7 @@ func readFailure(err error) error {
 // the message.
 func (p *program) from() (string, error) {
 	if p.sender == nil {
-		return addr.Address{Local: p.user.login}.String(), nil // quoted, where it has to be
+		return ownAddress(p.user.login), nil
 	}
 	list, err := parseMailboxes(*p.sender)
 	switch {
@@ -93,4 +93,13 @@ func (p *program) from() (string, error) {
 		return "", nil
 	}
 	return list[0], nil
+}
+
+// ownAddress writes a login as an address: some directories have ann@corp.example,
+// and what is none, such as CORP\ann, is a quoted local part.
+func ownAddress(login string) string {
+	if (mailbox{text: login}).check() == nil {
+		return login
+	}
+	return addr.Address{Local: login}.String()
 }

@@ -228,7 +228,7 @@ func TestPersists(t *testing.T) {
 
 // TestLogin: every login that a system has can send.
 func TestLogin(t *testing.T) {
-	for login, want := range map[string]string{"ann": "ann", `DOM\ann`: `"DOM\\ann"`, "ann smith": `"ann smith"`, "a.b": "a.b", "a@b": `"a@b"`} {
+	for login, want := range map[string]string{"ann": "ann", `DOM\ann`: `"DOM\\ann"`, "ann smith": `"ann smith"`, "a.b": "a.b", "ann@corp.test": "ann@corp.test", "a@b@c": `"a@b@c"`, "a>b": `"a>b"`} {
 		p := &program{user: user{login: login}}
 		got, err := p.from()
 		if err != nil || got != want {
