@@ -1,10 +1,10 @@
 package main
 
 import (
-	"fmt"
-	"slices"
 	"strings"
 	"time"
+
+	"posthorn/internal/dsn"
 )
 
 // mode is what the command is to do.
@@ -141,11 +141,9 @@ func (o *options) set(c byte, value string) (err error) {
 	case 'N':
 		o.notify, err = parseNotify(value)
 	case 'R':
-		if o.ret = strings.ToUpper(value); o.ret != "FULL" && o.ret != "HDRS" {
-			return usage("found -R %q, expected full or hdrs", value)
-		}
+		o.ret, err = parseRet(value)
 	case 'V':
-		o.envid, err = xtext(value)
+		o.envid, err = parseEnvid(value)
 	case 'o':
 		o.shortOption(value)
 	case 'O':
@@ -209,34 +207,29 @@ func (o *options) longOption(value string) error {
 	return nil
 }
 
-// parseNotify reads the value of NOTIFY (RFC 3461 4.1).
+// The values of -N, -R and -V are those of SMTP (RFC 3461 4), as the command
+// says them: what is wrong is said here, before the message is read.
+
 func parseNotify(s string) (string, error) {
-	words := strings.Split(strings.ToUpper(s), ",")
-	for i, w := range words {
-		known := w == "SUCCESS" || w == "FAILURE" || w == "DELAY" || w == "NEVER" && len(words) == 1
-		if !known || slices.Contains(words[:i], w) {
-			return "", usage("found -N %q, expected never, or success, failure and delay with commas", s)
-		}
+	n, err := dsn.ParseNotify(s)
+	if err != nil {
+		return "", usage("found -N %q, expected never, or success, failure and delay with commas", s)
 	}
-	return strings.Join(words, ","), nil
+	return strings.ToUpper(n.String()), nil
 }
 
-// xtext writes an envelope id as RFC 3461 4 wants it.
-func xtext(s string) (string, error) {
-	const most = 100 // RFC 3461 4.4
-	var b strings.Builder
-	for i := range len(s) {
-		switch c := s[i]; {
-		case c < ' ' || c > '~':
-			return "", usage("found -V %q, expected printable ASCII", s)
-		case c == '+' || c == '=' || c == ' ':
-			fmt.Fprintf(&b, "+%02X", c)
-		default:
-			b.WriteByte(c)
-		}
+func parseRet(s string) (string, error) {
+	r, err := dsn.ParseRet(s)
+	if err != nil {
+		return "", usage("found -R %q, expected full or hdrs", s)
 	}
-	if b.Len() > most {
-		return "", usage("found -V with %d characters, expected at most %d", b.Len(), most)
+	return strings.ToUpper(string(r)), nil
+}
+
+func parseEnvid(s string) (string, error) {
+	x := dsn.Xtext(s)
+	if _, err := dsn.ParseEnvid(x); err != nil && s != "" {
+		return "", usage("found -V %q, expected printable ASCII, at most %d characters", s, dsn.MaxEnvid)
 	}
-	return b.String(), nil
+	return x, nil
 }
