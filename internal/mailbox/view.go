@@ -153,14 +153,6 @@ func (v *View) uid(seq int) uint32 {
 	return v.uids[seq-1]
 }
 
-// SeqOf returns the sequence number of uid, or 0.
-func (v *View) SeqOf(uid uint32) int {
-	if i, ok := slices.BinarySearch(v.uids, uid); ok {
-		return i + 1
-	}
-	return 0
-}
-
 // After returns the first sequence number whose UID is at least uid; Len()+1
 // when there is none.
 func (v *View) After(uid uint32) int {

@@ -3,7 +3,6 @@ package dovecot
 import (
 	"cmp"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -57,26 +56,7 @@ func (c *courier) command(name string, args ...string) *exec.Cmd {
 
 func (c *courier) imap(t *testing.T) *session {
 	t.Helper()
-	cmd := c.command("courier-imap/usr/bin/imapd", filepath.Base(c.mail))
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err == nil {
-		err = cmd.Start()
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		in.Close()
-		cmd.Wait()
-	})
-	s := newSession(t, struct {
-		io.Reader
-		io.Writer
-	}{out, in})
+	s := piped(t, c.command("courier-imap/usr/bin/imapd", filepath.Base(c.mail)))
 	for !strings.HasPrefix(s.line(), "* PREAUTH") { // before it says that there is no famd
 	}
 	return s

@@ -111,26 +111,7 @@ const libexec = "/usr/lib/dovecot/"
 // imap opens a session on a pipe.
 func (p *peer) imap(t *testing.T) *session {
 	t.Helper()
-	cmd := p.command(libexec + "imap")
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err == nil {
-		err = cmd.Start()
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		in.Close()
-		cmd.Wait()
-	})
-	s := newSession(t, struct {
-		io.Reader
-		io.Writer
-	}{out, in})
+	s := piped(t, p.command(libexec+"imap"))
 	if greeting := s.line(); !strings.HasPrefix(greeting, "* PREAUTH") {
 		t.Fatalf("got greeting %q of Dovecot", greeting)
 	}
@@ -147,4 +128,32 @@ func (p *peer) pop3(t *testing.T, commands string) string {
 		t.Fatalf("dovecot's pop3: %v", err)
 	}
 	return string(out)
+}
+
+// piped starts a program that speaks IMAP on its standard input and output.
+func piped(t *testing.T, cmd *exec.Cmd) *session {
+	t.Helper()
+	in, out, err := pipes(cmd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		in.Close()
+		cmd.Wait()
+	})
+	return newSession(t, struct {
+		io.Reader
+		io.Writer
+	}{out, in})
+}
+
+// pipes starts a program with pipes to it and from it.
+func pipes(cmd *exec.Cmd) (in io.WriteCloser, out io.Reader, err error) {
+	if in, err = cmd.StdinPipe(); err != nil {
+		return nil, nil, err
+	}
+	if out, err = cmd.StdoutPipe(); err != nil {
+		return nil, nil, err
+	}
+	return in, out, cmd.Start()
 }

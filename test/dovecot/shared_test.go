@@ -166,14 +166,7 @@ func reappeared(i *instance.Instance) bool {
 // readOn has one of Dovecot's sessions look for changes until stop.
 func (p *peer) readOn(stop chan struct{}) error {
 	cmd := p.command(libexec + "imap")
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		return err
-	}
-	out, err := cmd.StdoutPipe()
-	if err == nil {
-		err = cmd.Start()
-	}
+	in, out, err := pipes(cmd)
 	if err != nil {
 		return err
 	}

@@ -61,11 +61,6 @@ func (set Set) Max() uint32 {
 	return m
 }
 
-// Star reports whether the set names "*".
-func (set Set) Star() bool {
-	return slices.ContainsFunc(set, func(r Range) bool { return r.Lo == 0 || r.Hi == 0 })
-}
-
 // Resolve returns the set with "*" replaced by star, ranges turned the right
 // way round, sorted and without overlaps. With star 0 (an empty mailbox)
 // ranges that name "*" are left out.
