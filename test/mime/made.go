@@ -19,6 +19,7 @@ func made() []Message {
 		{"made: 1,000 parts", "Content-Type: multipart/mixed; boundary=b\n\n" + strings.Repeat("--b\n\npart\n", 1000) + "--b--\n"},
 		{"made: a line of 100 kB in the body", "Subject: line\n\n" + long[:100<<10] + "\n"},
 		{"made: a line of 100 kB before a boundary", "Content-Type: multipart/mixed; boundary=b\n\n--b\n\n" + long[:100<<10] + "\n--b--\n"},
+		{"made: a needle behind 64 kB of quoted-printable in one line", "MIME-Version: 1.0\nContent-Transfer-Encoding: quoted-printable\n\n" + strings.Repeat("=3D ", 16<<10) + "\f needle\n"},
 		{"made: a needle across 64 kB of base64", "MIME-Version: 1.0\nContent-Transfer-Encoding: base64\n\n" + strings.Repeat("eHh4\n", 16<<10) + "bmVl\nZGxl\n"},
 	}
 }

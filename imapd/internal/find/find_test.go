@@ -2,8 +2,10 @@ package find
 
 import (
 	"encoding/base64"
+	"io"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"posthorn/imapd/internal/charset"
 	corpus "posthorn/test/mime"
@@ -177,6 +179,28 @@ func TestBounds(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestQuotedPrintable(t *testing.T) {
+	blanks := strings.Repeat(" ", 3*lookahead)
+	tests := []struct{ in, want string }{
+		{"Gr=C3=BC=c3=9fe", "Grüße"},
+		{"soft=\r\nbreak=\nagain= \t\r\nthere=", "softbreakagainthere"},
+		{"blanks \t\r\nat the end  \n of lines ", "blanks\r\nat the end\n of lines"},
+		{"lone = signs =ZZ =4 ==41 =", "lone = signs =ZZ =4 =A "},
+		{"no\rline\x00end=\rhere \rnor\fthere\xe9", "no\rline\x00end=\rhere \rnor\fthere\xe9"},
+		{strings.Repeat("long =3D ", 5000) + "line", strings.Repeat("long = ", 5000) + "line"},
+		{"a" + blanks + "b", "a" + blanks + "b"},
+		{"", ""},
+	}
+	for _, tt := range tests {
+		for _, r := range []io.Reader{strings.NewReader(tt.in), iotest.OneByteReader(strings.NewReader(tt.in))} {
+			got, err := io.ReadAll(newQuoted(r))
+			if string(got) != tt.want || err != nil {
+				t.Errorf("%.50q: got %.50q, %v, want %.50q", tt.in, got, err, tt.want)
+			}
+		}
 	}
 }
 

@@ -3,7 +3,6 @@ package find
 import (
 	"encoding/base64"
 	"io"
-	"mime/quotedprintable"
 	"strings"
 	"unicode/utf8"
 
@@ -20,7 +19,7 @@ func (m *Message) inText(p *mimepart.Part, text string) (bool, error) {
 	case "base64":
 		r = base64.NewDecoder(base64.StdEncoding, &alphabet{src})
 	case "quoted-printable":
-		r = quotedprintable.NewReader(src)
+		r = newQuoted(src)
 	case "7bit", "8bit", "binary":
 	default:
 		return false, nil
