@@ -229,8 +229,10 @@ func (w *world) put(req attr.List, f *os.File) attr.List {
 		if !ok {
 			v = verdict.New(verdict.Done, "2.0.0", "kept")
 		}
-		has := slices.ContainsFunc(w.boxes[b.Box], func(d delivery) bool { return d.id == r.ID })
-		if v.Kind == verdict.Done && !(has && r.Try > 1) {
+		// The request of a queued that was killed may come behind the next one's:
+		// then the name is taken in the box.
+		has := slices.ContainsFunc(w.boxes[b.Box], func(d delivery) bool { return d.id == r.ID && (r.Try > 1 || d.try > r.Try) })
+		if v.Kind == verdict.Done && !has {
 			w.boxes[b.Box] = append(w.boxes[b.Box], delivery{r.ID, r.Try, text})
 		}
 		results = append(results, handover.DeliverResult{Box: b.Box, Verdict: v})

@@ -140,10 +140,14 @@ func TestFromCourierAndBack(t *testing.T) {
 	same(t, "Courier, after us", s.plainSight(), want)
 	s.logout()
 	now := c.uidls(t)
+	var gone []string // Courier numbers for POP3 in an order of its own
 	for _, id := range strings.Fields(uidls) {
-		if !strings.Contains(now+" ", id+" ") && id != strings.Fields(uidls)[6] { // moved by edit
-			t.Errorf("Courier, after us: the message %s has another UIDL", id)
+		if !strings.Contains(now+" ", id+" ") {
+			gone = append(gone, id)
 		}
+	}
+	if len(gone) != 1 {
+		t.Errorf("Courier, after us: got other UIDLs for %q, want one gone, which edit moved", gone)
 	}
 }
 
