@@ -22,6 +22,9 @@ type Options struct {
 // ErrBusy means that a live server answers at the path already.
 var ErrBusy = errors.New("another server listens there")
 
+// errReplaced means that somebody else writes in the folder.
+var errReplaced = errors.New("what was made there is not there any more")
+
 // Listen makes a socket at path. It is bound under a name of its own, owned
 // and moded there, and then renamed into place, so nobody can connect before
 // the mode is right; a dead server's socket is replaced, a live one's is not.
@@ -64,15 +67,34 @@ func dead(path string) error {
 }
 
 func place(tmp, path string, o Options) error {
-	if o.UID >= 0 || o.GID >= 0 {
-		if err := os.Chown(tmp, o.UID, o.GID); err != nil {
-			return err
-		}
-	}
-	if err := os.Chmod(tmp, o.Mode.Perm()); err != nil {
+	if err := give(tmp, o); err != nil {
 		return err
 	}
 	return os.Rename(tmp, path)
+}
+
+// give sets owner and mode of the socket that was made at path. Root may have
+// made it in a folder of another user, who can put something else in its place:
+// what is not a socket of ours without another name is left alone.
+func give(path string, o Options) error {
+	fd, err := unix.Open(path, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return err
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFSOCK || int(st.Uid) != os.Geteuid() || st.Nlink != 1 {
+		return errReplaced
+	}
+	if o.UID >= 0 || o.GID >= 0 {
+		if err := unix.Fchownat(fd, "", o.UID, o.GID, unix.AT_EMPTY_PATH); err != nil {
+			return err
+		}
+	}
+	return os.Chmod(fmt.Sprintf("/proc/self/fd/%d", fd), o.Mode.Perm())
 }
 
 // Peer is the process at the other end, as it was when it connected.
