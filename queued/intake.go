@@ -32,10 +32,14 @@ func (q *queue) Probe(_ context.Context, f *os.File) error {
 			err = verdict.Fail(verdict.Never, "5.3.5", "a message could not be given its name: "+errno.Error(), err)
 		}
 	}
-	// A file of another mount is tried once more through this one's, and what
-	// is wrong then its maker says.
+	return q.refused("", err)
+}
+
+// refused logs what its maker is told and returns it. A file of another mount
+// comes again, through this one's folder, and what is wrong then its maker says.
+func (q *queue) refused(msg string, err error) error {
 	if err != nil && !errors.Is(err, unix.EXDEV) {
-		q.log.NotQueued("", err)
+		q.log.NotQueued(msg, err)
 	}
 	return err
 }
@@ -53,8 +57,7 @@ func (q *queue) Submit(ctx context.Context, msg string, f *os.File) error {
 	m, err := q.spool.Receive(f, msg)
 	if err != nil {
 		q.schedule.Cancel(msg)
-		q.log.NotQueued(msg, err)
-		return err
+		return q.refused(msg, err)
 	}
 	if m.Gone {
 		q.schedule.Cancel(msg)
@@ -68,7 +71,7 @@ func (q *queue) Submit(ctx context.Context, msg string, f *os.File) error {
 		q.expandSoon(ctx, m)
 	}
 	if err := q.enqueue(it, m, found); err != nil {
-		return err
+		return q.refused(msg, err)
 	}
 	q.launch(it, m, m.Expanded && !found)
 	return nil
@@ -89,7 +92,6 @@ func (q *queue) enqueue(it *schedule.Item, m *spool.Message, found bool) error {
 		err = verdict.Fail(verdict.Later, "4.3.1", "no room for the message", err) // RFC 3463 3.4
 	}
 	if err != nil {
-		q.log.NotQueued(m.ID, err)
 		return err
 	}
 	q.schedule.Place(it, m.Entry(), found)
@@ -118,9 +120,7 @@ func (q *queue) again(msg string, f *os.File) error {
 	if ok && ref.Placed() && q.spool.Holds(ref, f) {
 		return nil
 	}
-	err := verdict.Fail(verdict.Later, "4.3.0", "the message is being handled", spool.ErrExists)
-	q.log.NotQueued(msg, err)
-	return err
+	return q.refused(msg, verdict.Fail(verdict.Later, "4.3.0", "the message is being handled", spool.ErrExists))
 }
 
 // expandSoon asks the directory where a new message leads, and leaves it as it

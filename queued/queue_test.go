@@ -285,6 +285,31 @@ func TestAFullDiskIsSaidToTheMaker(t *testing.T) {
 	}
 }
 
+// TestAFileOfAnotherMountIsKept: a message that was begun before queued was
+// started again in a mount namespace of its own comes by way of incoming, and
+// nobody is told of a refusal that is none.
+func TestAFileOfAnotherMountIsKept(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	var elsewhere atomic.Bool
+	r := w.runOn(&durable.Disk{Hook: func(op durable.Op) error {
+		if op.Name == "link" && elsewhere.CompareAndSwap(true, false) {
+			return syscall.EXDEV
+		}
+		return nil
+	}})
+	elsewhere.Store(true)
+	msg := w.submit("ann@test", "bob@test")
+	w.awaitLog("collected", "id="+msg)
+	w.awaitEmpty(r)
+	if got := w.boxes["bob@test"]; len(got) != 1 {
+		t.Errorf("got %d copies, want 1", len(got))
+	}
+	if got := w.log.lines("not-queued"); len(got) > 0 {
+		t.Errorf("got %q, want no such line", got)
+	}
+}
+
 func TestAFileRemovedByHandIsForgotten(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "retry 1h")
