@@ -17,6 +17,7 @@ DATADIR    ?= $(PREFIX)/share/posthorn
 SYSCONFDIR ?= /etc
 RUNDIR     ?= /run/posthorn
 SPOOLDIR   ?= /var/spool/posthorn
+MAILROOT   ?= /var/mail/posthorn
 UNITDIR    ?= $(PREFIX)/lib/systemd/system
 SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
 TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
@@ -32,9 +33,10 @@ LDFLAGS = -X posthorn/internal/daemon.Version=$(VERSION) \
 	-X posthorn/internal/conf.DefaultLibexec=$(LIBEXECDIR) \
 	-X posthorn/internal/conf.DefaultFile=$(SYSCONFDIR)/posthorn/posthorn.conf \
 	-X posthorn/internal/conf.DefaultRunDir=$(RUNDIR) \
-	-X posthorn/internal/conf.DefaultSpool=$(SPOOLDIR)
+	-X posthorn/internal/conf.DefaultSpool=$(SPOOLDIR) \
+	-X posthorn/internal/conf.DefaultMailRoot=$(MAILROOT)
 # What scripts/install puts into etc/install.txt.
-FOLDERS = DESTDIR BINDIR SBINDIR LIBEXECDIR MANDIR DOCDIR DATADIR SYSCONFDIR RUNDIR SPOOLDIR UNITDIR SYSUSERSDIR TMPFILESDIR
+FOLDERS = DESTDIR BINDIR SBINDIR LIBEXECDIR MANDIR DOCDIR DATADIR SYSCONFDIR RUNDIR SPOOLDIR MAILROOT UNITDIR SYSUSERSDIR TMPFILESDIR
 STATICCHECK = $(GO) tool -modfile=tools/go.mod staticcheck
 
 all:

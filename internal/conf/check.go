@@ -10,10 +10,11 @@ import (
 
 // Where things are unless a directive says otherwise; the build sets these.
 var (
-	DefaultFile    = "/etc/posthorn/posthorn.conf" // read where no -c names another
-	DefaultLibexec = "/usr/libexec/posthorn"
-	DefaultRunDir  = "/run/posthorn"
-	DefaultSpool   = "/var/spool/posthorn"
+	DefaultFile     = "/etc/posthorn/posthorn.conf" // read where no -c names another
+	DefaultLibexec  = "/usr/libexec/posthorn"
+	DefaultRunDir   = "/run/posthorn"
+	DefaultSpool    = "/var/spool/posthorn"
+	DefaultMailRoot = "/var/mail/posthorn"
 )
 
 // checkDomain wants a host name of ASCII labels and returns it in lower case.

@@ -40,7 +40,7 @@ var directives = []Directive{
 	{"relay-domain", "name …", "", true, false, "domains whose mail is taken from everybody and sent on",
 		domains(func(c *Config) *[]string { return &c.RelayDomains })},
 	{"tls", "file …", "", true, false, "PEM files with a key and its certificate chain", setTLS},
-	{"mail-root", "folder", "/var/mail/posthorn", false, true, "where users without a home have their mail",
+	{"mail-root", "folder", DefaultMailRoot, false, true, "where users without a home have their mail",
 		text(func(c *Config) *string { return &c.MailRoot }, checkPath)},
 	{"postmaster", "address", "", false, false, "who gets mail for postmaster, and bounces that cannot be returned",
 		text(func(c *Config) *string { return &c.Postmaster }, checkAddress)},

@@ -22,7 +22,7 @@ import (
 // folders are what a distribution's package sets, as scripts/install knows them.
 var folders = strings.NewReplacer("@SBINDIR@", "/usr/sbin", "@BINDIR@", "/usr/bin", "@LIBEXECDIR@", "/usr/libexec/posthorn",
 	"@MANDIR@", "/usr/share/man", "@DOCDIR@", "/usr/share/doc/posthorn", "@DATADIR@", "/usr/share/posthorn",
-	"@SYSCONFDIR@", "/etc", "@RUNDIR@", "/run/posthorn", "@SPOOLDIR@", "/var/spool/posthorn",
+	"@SYSCONFDIR@", "/etc", "@RUNDIR@", "/run/posthorn", "@SPOOLDIR@", "/var/spool/posthorn", "@MAILROOT@", "/var/mail/posthorn",
 	"@UNITDIR@", "/usr/lib/systemd/system", "@SYSUSERSDIR@", "/usr/lib/sysusers.d", "@TMPFILESDIR@", "/usr/lib/tmpfiles.d")
 
 // entry is a line of etc/install.txt.
@@ -197,7 +197,7 @@ func TestInstallKeepsConfiguration(t *testing.T) {
 	dest := t.TempDir()
 	again := func() {
 		out, err := exec.Command("make", "-s", "-C", root, "install", "DESTDIR="+dest, "VERSION=test",
-			"PREFIX=/opt/posthorn", "SYSCONFDIR=/opt/etc", "RUNDIR=/opt/run", "SPOOLDIR=/opt/spool").CombinedOutput()
+			"PREFIX=/opt/posthorn", "SYSCONFDIR=/opt/etc", "RUNDIR=/opt/run", "SPOOLDIR=/opt/spool", "MAILROOT=/opt/mail").CombinedOutput()
 		if err != nil {
 			t.Fatalf("make install: %v\n%s", err, out)
 		}
@@ -213,12 +213,14 @@ func TestInstallKeepsConfiguration(t *testing.T) {
 	}
 	// The folders of the build stand in what names them.
 	for path, want := range map[string]string{
-		"lib/systemd/system/posthorn-smtpd.service": "\nExecStart=/opt/posthorn/libexec/posthorn/smtpd\n",
-		"lib/tmpfiles.d/posthorn.conf":              "\nd /opt/run/control ",
-		"share/posthorn/runit/queue-remote/run":     "\nexec /opt/posthorn/libexec/posthorn/queue-remote\n",
-		"share/posthorn/s6/queued/log/run":          " /var/log/posthorn/queued\n",
-		"share/posthorn/examples/dehydrated":        "\nexec /opt/posthorn/sbin/posthorn cert install ",
-		"share/man/man5/posthorn.conf.5":            "\nDefault: /opt/posthorn/libexec/posthorn.\n",
+		"lib/systemd/system/posthorn-smtpd.service":   "\nExecStart=/opt/posthorn/libexec/posthorn/smtpd\n",
+		"lib/systemd/system/posthorn-deliver.service": "\nReadWritePaths=/opt/mail\n",
+		"lib/sysusers.d/posthorn.conf":                " /opt/mail\n",
+		"lib/tmpfiles.d/posthorn.conf":                "\nd /opt/run/control ",
+		"share/posthorn/runit/queue-remote/run":       "\nexec /opt/posthorn/libexec/posthorn/queue-remote\n",
+		"share/posthorn/s6/queued/log/run":            " /var/log/posthorn/queued\n",
+		"share/posthorn/examples/dehydrated":          "\nexec /opt/posthorn/sbin/posthorn cert install ",
+		"share/man/man5/posthorn.conf.5":              "\nDefault: /opt/posthorn/libexec/posthorn.\n",
 	} {
 		text, err := os.ReadFile(filepath.Join(dest, "opt/posthorn", path))
 		if err != nil || !strings.Contains(string(text), want) {
