@@ -86,7 +86,7 @@ func (f *feed) index(b handover.BoxRcpt) int {
 // Data holds the message, has it delivered, and answers for each recipient.
 func (f *feed) Data(ctx context.Context, body io.Reader) (string, error) {
 	r := handover.DeliverRequest{ID: id.New(), Try: 1, Time: f.l.now(), From: f.from, Boxes: f.boxes}
-	m, err := f.l.holder.hold()
+	m, err := f.l.holder.hold(f.conf.MessageSize)
 	if err != nil {
 		return "", f.rejected(r.ID, "data", f.first(), err)
 	}

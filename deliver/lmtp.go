@@ -28,12 +28,12 @@ type lmtp struct {
 	s         *service
 	conf      atomic.Pointer[conf.Config]
 	listeners []net.Listener
-	holder    *holder
+	holder    holder
 	now       func() time.Time
 }
 
 func newLMTP(s *service, c *conf.Config) *lmtp {
-	l := &lmtp{s: s, holder: newHolder(c.MessageSize), now: time.Now}
+	l := &lmtp{s: s, now: time.Now}
 	l.conf.Store(c)
 	return l
 }

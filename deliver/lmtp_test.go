@@ -177,32 +177,41 @@ func TestLMTPSocket(t *testing.T) {
 }
 
 func TestHolder(t *testing.T) {
-	h := &holder{most: 10}
-	one, err := h.hold()
+	var h holder
+	const others = minHeld - 10
+	h.used.Store(others)
+	hold := func(messageSize int64, text string) (*held, error) {
+		m, err := h.hold(messageSize)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = io.WriteString(m, text)
+		return m, err
+	}
+	one, err := hold(1, "12345678")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := io.WriteString(one, "12345678"); err != nil {
-		t.Fatal(err)
-	}
-	two, err := h.hold()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := io.WriteString(two, "123"); verdict.Of(err).Status != "4.3.1" {
+	two, err := hold(1, "123")
+	if verdict.Of(err).Status != "4.3.1" {
 		t.Errorf("over the limit: got %v, want later 4.3.1", err)
+	}
+	three, err := hold(minHeld, "123")
+	if err != nil {
+		t.Errorf("when a reload has made messages larger: got %v, want room", err)
 	}
 	f, err := one.readOnly()
 	if err != nil {
 		t.Fatal(err)
 	}
-	one.Close()
-	two.Close()
+	for _, m := range []*held{one, two, three} {
+		m.Close()
+	}
 	if b, err := io.ReadAll(f); string(b) != "12345678" || err != nil {
 		t.Errorf("got %q, %v, want what was written", b, err)
 	}
 	f.Close()
-	if n := h.used.Load(); n != 0 {
-		t.Errorf("got %d bytes in use, want 0", n)
+	if n := h.used.Load(); n != others {
+		t.Errorf("got %d bytes in use, want %d", n, others)
 	}
 }
