@@ -166,7 +166,7 @@ func (i *Instance) startHelpers(o Options) (dns, sink string, err error) {
 // helper starts a program that prints `ready addr=…`, and returns the address.
 func (i *Instance) helper(name string, args ...string) (addr string, err error) {
 	cmd := exec.Command(filepath.Join(i.Bin, name), args...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -229,7 +229,7 @@ const startTime = 30 * time.Second
 // StartServer starts the server, for the first time or again after StopServer.
 func (i *Instance) StartServer(copy io.Writer) error {
 	cmd := exec.Command(filepath.Join(i.Bin, "posthorn"), "-c", i.path("posthorn.conf"), "run")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 	out, err := cmd.StderrPipe()
 	if err != nil {
 		return err

@@ -71,7 +71,7 @@ func boot(t *testing.T) *system {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root: to be process 1 of namespaces")
 	}
-	suite.Need(t, "systemctl", "systemd-sysusers", "systemd-tmpfiles", "unshare", "nsenter", "chroot")
+	suite.Need(t, "systemctl", "systemd-sysusers", "systemd-tmpfiles", "unshare", "nsenter", "chroot", "setpriv")
 	dest := install(t)
 	const namespaces = "--mount --pid --fork --net --uts --ipc --cgroup --kill-child"
 	group := cgroup(t)
@@ -91,7 +91,7 @@ func boot(t *testing.T) *system {
 	words := strings.Fields(strings.Replace(namespaces, "--cgroup ", "", 1)) // that comes last, in the group
 	cmd := exec.Command("unshare", append(words, "testdata/boot.sh")...)
 	cmd.Env = append(os.Environ(), "SCRATCH="+t.TempDir(), "DEST="+dest, "CONF="+file)
-	cmd.SysProcAttr = &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: int(folder.Fd())}
+	cmd.SysProcAttr = &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: int(folder.Fd()), Pdeathsig: syscall.SIGKILL}
 	var out strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := cmd.Start(); err != nil {
@@ -207,6 +207,12 @@ func send(t *testing.T, conn net.Conn, to, subject string) {
 	}
 }
 
+// submit has an ordinary user send ann a message by sendmail.
+func (s *system) submit(t *testing.T, subject string) {
+	t.Helper()
+	s.must(t, "sh", "-c", "printf 'Subject: "+subject+"\n\nhello\n' | setpriv --reuid 65534 --regid 65534 --clear-groups /usr/sbin/sendmail -i ann@example.test")
+}
+
 // arrived waits for so many messages in ann's INBOX, over IMAP.
 func (s *system) arrived(t *testing.T, count int) {
 	t.Helper()
@@ -236,7 +242,8 @@ func TestUnitsRun(t *testing.T) {
 		s.checkProcess(t, program)
 	}
 	s.send(t, "first")
-	s.arrived(t, 1)
+	s.submit(t, "second")
+	s.arrived(t, 2)
 	t.Run("restarts", func(t *testing.T) { testRestarts(t, s) })
 	t.Run("reload", func(t *testing.T) { testReload(t, s) })
 	t.Run("mistake", func(t *testing.T) { testMistake(t, s) })
@@ -275,7 +282,7 @@ func (s *system) checkProcess(t *testing.T, program string) {
 // testRestarts: no client is refused while any daemon is started again, and no
 // message is.
 func testRestarts(t *testing.T, s *system) {
-	sent := 1
+	sent := 2
 	for _, program := range programs {
 		before := s.show(t, program, "MainPID")
 		done := make(chan string)
@@ -304,9 +311,13 @@ func testRestarts(t *testing.T, s *system) {
 			t.Errorf("%s: got the process %s, then %s, want a new one", program, before, after)
 		}
 		s.send(t, "after "+program)
-		sent++
+		s.submit(t, "by sendmail after "+program)
+		sent += 2
 	}
 	s.arrived(t, sent)
+	if log := s.log(); strings.Contains(log, "not-queued ") {
+		t.Error("the log tells of refusals, want that of a message taken in under way to be none")
+	}
 }
 
 func testReload(t *testing.T, s *system) {

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -25,8 +26,9 @@ type supervisor struct {
 	hangup        []string // a service's path is added to these
 	down, up      []string
 	status        []string
-	resting       func(status string) bool // down, and not to be started again
-	stop          func(t *testing.T, scan *exec.Cmd, services string)
+	resting       func(status string) bool            // down, and not to be started again
+	end           syscall.Signal                      // has what runs them leave, and tell them to
+	await         func(t *testing.T, services string) // waits for them to have ended
 }
 
 var supervisors = []supervisor{runit("runit", ""), runit("runit, nothing is root", "chpst -u :%d:%d%s "), s6("s6", ""),
@@ -39,9 +41,8 @@ func runit(name, drop string) supervisor {
 		resting: func(status string) bool {
 			return strings.HasPrefix(status, "down: ") && !strings.Contains(status, "want up")
 		},
-		stop: func(t *testing.T, scan *exec.Cmd, services string) {
-			scan.Process.Signal(syscall.SIGHUP) // it leaves, and tells them to
-			scan.Wait()
+		end: syscall.SIGHUP,
+		await: func(t *testing.T, services string) {
 			all, _ := filepath.Glob(services + "/*")
 			if out, err := exec.Command("sv", append([]string{"-w", "60", "shutdown"}, all...)...).CombinedOutput(); err != nil {
 				t.Errorf("sv shutdown: %v\n%s", err, out)
@@ -57,10 +58,8 @@ func s6(name, drop string) supervisor {
 		resting: func(status string) bool {
 			return strings.HasPrefix(status, "down ") && !strings.Contains(status, "want up")
 		},
-		stop: func(_ *testing.T, scan *exec.Cmd, _ string) {
-			scan.Process.Signal(syscall.SIGTERM)
-			scan.Wait()
-		},
+		end:   syscall.SIGTERM,
+		await: func(*testing.T, string) {}, // it has waited itself
 	}
 }
 
@@ -129,88 +128,117 @@ func TestSupervisors(t *testing.T) {
 	}
 }
 
+// supervised is a server that a supervisor runs.
+type supervised struct {
+	supervisor
+	*testing.T
+	i              *instance.Instance
+	services, logs string
+	boxed          int // messages in bob's box
+}
+
 func (s supervisor) test(t *testing.T, i *instance.Instance) {
 	dir := t.TempDir()
-	services, logs := filepath.Join(dir, "services"), filepath.Join(dir, "logs")
-	s.prepare(t, i, services, logs)
-	scan := exec.Command(s.scan[0], append(s.scan[1:], services)...)
-	scan.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	r := &supervised{s, t, i, filepath.Join(dir, "services"), filepath.Join(dir, "logs"), len(suite.BoxFiles(i, suite.Bob, ""))}
+	s.prepare(t, i, r.services, r.logs)
+	stop := r.start()
+	for _, program := range programs {
+		r.logged(program, "started", 1)
+	}
+	mail(t, i)
+	r.arrives()
+	for _, program := range programs {
+		r.say(s.hangup, program)
+		r.logged(program, "reloaded", 1)
+	}
+	r.say(s.down, "queued")
+	r.rests("queued")
+	mail(t, i) // kept by smtpd
+	r.say(s.up, "queued")
+	r.arrives()
+	r.mistake()
+	syscall.Kill(processID(t, i, "deliver"), syscall.SIGKILL)
+	r.logged("deliver", "started", 2)
+	mail(t, i)
+	r.arrives()
+	stop()
+	for _, program := range programs {
+		suite.Eventually(t, program+" to end by itself", func() bool { return strings.Contains(r.log(program), " stopping\n") })
+	}
+}
+
+// start runs all services until the function it returns is called, or the test
+// ends, whichever way.
+func (r *supervised) start() (stop func()) {
+	scan := exec.Command(r.scan[0], append(r.scan[1:], r.services)...)
+	scan.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: r.end}
 	if err := scan.Start(); err != nil {
-		t.Fatal(err)
+		r.Fatal(err)
 	}
-	log := func(program string) string { return readFile(filepath.Join(logs, program, "current")) }
-	stopped := false
-	stop := func() {
-		if !stopped {
-			stopped = true
-			s.stop(t, scan, services)
-		}
-	}
-	t.Cleanup(func() {
+	stop = sync.OnceFunc(func() {
+		scan.Process.Signal(r.end)
+		scan.Wait()
+		r.await(r.T, r.services)
+	})
+	r.Cleanup(func() {
 		stop()
-		if t.Failed() {
+		if r.Failed() {
 			for _, program := range programs {
-				t.Logf("%s:\n%s", program, log(program))
+				r.Logf("%s:\n%s", program, r.log(program))
 			}
 		}
 	})
-	say := func(words []string, program string) string {
-		return strings.TrimSpace(suite.Must(t, "", words[0], append(words[1:], filepath.Join(services, program))...))
-	}
-	logged := func(program, event string, count int) {
-		t.Helper()
-		suite.Eventually(t, fmt.Sprintf("%s to log %s %d times", program, event, count), func() bool {
-			return strings.Count(log(program), " "+event+" ")+strings.Count(log(program), " "+event+"\n") == count
-		})
-	}
-	for _, program := range programs {
-		logged(program, "started", 1)
-	}
-	boxes := len(suite.BoxFiles(i, suite.Bob, ""))
-	arrives := func() {
-		t.Helper()
-		boxes++
-		suite.Eventually(t, "the message in the box", func() bool { return len(suite.BoxFiles(i, suite.Bob, "")) == boxes })
-	}
-	mail(t, i)
-	arrives()
+	return stop
+}
 
-	for _, program := range programs {
-		say(s.hangup, program)
-		logged(program, "reloaded", 1)
-	}
+func (r *supervised) log(program string) string {
+	return readFile(filepath.Join(r.logs, program, "current"))
+}
 
-	say(s.down, "queued")
-	suite.Eventually(t, "queued down", func() bool { return s.resting(say(s.status, "queued")) })
-	mail(t, i) // kept by smtpd
-	say(s.up, "queued")
-	arrives()
+// say gives a command of the supervisor about a program.
+func (r *supervised) say(words []string, program string) string {
+	r.Helper()
+	return strings.TrimSpace(suite.Must(r.T, "", words[0], append(words[1:], filepath.Join(r.services, program))...))
+}
 
-	// A mistake: it rests, and is not tried again and again.
-	file := filepath.Join(i.Dir, "posthorn.conf")
+// logged waits for an event to be logged so many times.
+func (r *supervised) logged(program, event string, count int) {
+	r.Helper()
+	suite.Eventually(r.T, fmt.Sprintf("%s to log %s %d times", program, event, count), func() bool {
+		log := r.log(program)
+		return strings.Count(log, " "+event+" ")+strings.Count(log, " "+event+"\n") == count
+	})
+}
+
+// arrives waits for one more message.
+func (r *supervised) arrives() {
+	r.Helper()
+	r.boxed++
+	suite.Eventually(r.T, "the message in the box", func() bool { return len(suite.BoxFiles(r.i, suite.Bob, "")) == r.boxed })
+}
+
+// rests waits for a program to be down, and to stay so.
+func (r *supervised) rests(program string) {
+	r.Helper()
+	suite.Eventually(r.T, program+" at rest", func() bool { return r.resting(r.say(r.status, program)) })
+}
+
+// mistake: what does not get along with its configuration is not tried again and
+// again.
+func (r *supervised) mistake() {
+	file := filepath.Join(r.i.Dir, "posthorn.conf")
 	good := readFile(file)
 	os.WriteFile(file, []byte("nonsense\n"), 0o644)
-	say(s.down, "authd")
-	suite.Eventually(t, "authd down", func() bool { return s.resting(say(s.status, "authd")) })
-	say(s.up, "authd")
-	logged("authd", "fatal", 1)
-	suite.Eventually(t, "authd at rest", func() bool { return s.resting(say(s.status, "authd")) })
+	r.say(r.down, "authd")
+	r.rests("authd")
+	r.say(r.up, "authd")
+	r.logged("authd", "fatal", 1)
+	r.rests("authd")
 	os.WriteFile(file, []byte(good), 0o644)
-	say(s.up, "authd")
-	logged("authd", "started", 2)
-	if got := strings.Count(log("authd"), " fatal "); got != 1 {
-		t.Errorf("authd with a mistake: started in vain %d times, want once", got)
-	}
-
-	// A death: it is started again.
-	pid := processID(t, i, "deliver")
-	syscall.Kill(pid, syscall.SIGKILL)
-	logged("deliver", "started", 2)
-	mail(t, i)
-	arrives()
-	stop()
-	for _, program := range programs {
-		suite.Eventually(t, program+" to end by itself", func() bool { return strings.Contains(log(program), " stopping\n") })
+	r.say(r.up, "authd")
+	r.logged("authd", "started", 2)
+	if got := strings.Count(r.log("authd"), " fatal "); got != 1 {
+		r.Errorf("authd with a mistake: started in vain %d times, want once", got)
 	}
 }
 
