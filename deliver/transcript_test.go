@@ -2,14 +2,18 @@ package main
 
 import (
 	"bufio"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"posthorn/internal/verdict"
 )
 
 // TestTranscript replays what doc/protocol/deliver.md shows.
@@ -68,6 +72,45 @@ func replay(t *testing.T, path, text string, f *os.File) {
 		}
 		if got, err := r.ReadString('\n'); got != rest {
 			t.Fatalf("got %q, %v, want %q", got, err, rest)
+		}
+	}
+}
+
+// TestLMTPTranscript replays what doc/protocol/lmtp.md shows.
+func TestLMTPTranscript(t *testing.T) {
+	page, err := os.ReadFile("../doc/protocol/lmtp.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, script, ok := strings.Cut(string(page), "\nA transcript of deliver, which the tests replay:\n\n")
+	if !ok {
+		t.Fatal("doc/protocol/lmtp.md does not end with the transcript")
+	}
+	line, path := feedSocket(t, "")
+	in := begin(t, line)
+	in.add("ann@example.org", vmail(), "mail/example.org/ann")
+	gone := in.add("gone@example.org", vmail(), "mail/example.org/gone")
+	gone.Verdict = verdict.New(verdict.Never, "5.2.1", "box is closed")
+	in.mu.Lock()
+	in.boxes[gone.Name] = gone
+	in.mu.Unlock()
+	conn, err := net.Dial("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(wait))
+	r := bufio.NewReader(conn)
+	for line := range strings.Lines(script) {
+		line = strings.TrimSuffix(strings.TrimPrefix(line, "    "), "\n")
+		if said, ok := strings.CutPrefix(line, "C: "); ok {
+			io.WriteString(conn, said+"\r\n")
+			continue
+		}
+		got, err := r.ReadString('\n')
+		pattern := "^" + strings.ReplaceAll(regexp.QuoteMeta(strings.TrimPrefix(line, "S: ")), "…", ".*") + "\r\n$"
+		if err != nil || !regexp.MustCompile(pattern).MatchString(got) {
+			t.Fatalf("got %q, %v, want %s", got, err, line)
 		}
 	}
 }

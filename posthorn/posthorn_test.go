@@ -247,8 +247,11 @@ func TestQueueShowsWhatWasAsked(t *testing.T) {
 	var b bytes.Buffer
 	printDetail(&b, door.Detail{Mail: dsn.Mail{Ret: dsn.Hdrs, Envid: "e 1"}, Recipients: []door.Recipient{
 		{Address: "a@x.test", Rcpt: dsn.Rcpt{Orcpt: "rfc822;b@y.test", Notify: dsn.Success | dsn.Delay}}, {Address: "c@x.test"},
+	}, Targets: []door.TargetDetail{
+		{Kind: "box", Value: "a@x.test", Rcpt: "a@x.test", Origin: "/etc/posthorn/users:3"}, {Kind: "address", Value: "c@x.test", Rcpt: "c@x.test"},
 	}})
-	for _, want := range []string{"  ret      hdrs\n", "  envid    e 1\n", "  rcpt     <a@x.test> notify=success,delay orcpt=rfc822;b@y.test\n", "  rcpt     <c@x.test>\n"} {
+	for _, want := range []string{"  box      a@x.test (for a@x.test, by /etc/posthorn/users:3): not tried\n", "  address  c@x.test (for c@x.test): not tried\n",
+		"  ret      hdrs\n", "  envid    e 1\n", "  rcpt     <a@x.test> notify=success,delay orcpt=rfc822;b@y.test\n", "  rcpt     <c@x.test>\n"} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("got\n%s\nwant %q in it", b.String(), want)
 		}

@@ -176,7 +176,11 @@ func printDetail(w io.Writer, m door.Detail) {
 		fmt.Fprintf(w, "  rcpt     <%s>%s\n", screen.Line(r.Address), asked(r.Rcpt))
 	}
 	for _, t := range m.Targets {
-		fmt.Fprintf(w, "  %-8s %s (for %s, by %s): %s\n", t.Kind, screen.Line(t.Value), screen.Line(t.Rcpt), screen.Line(t.Origin), outcome(t))
+		by := ""
+		if t.Origin != "" { // none for an address of another host as it stands
+			by = ", by " + screen.Line(t.Origin)
+		}
+		fmt.Fprintf(w, "  %-8s %s (for %s%s): %s\n", t.Kind, screen.Line(t.Value), screen.Line(t.Rcpt), by, outcome(t))
 	}
 }
 
