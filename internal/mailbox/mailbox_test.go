@@ -202,18 +202,22 @@ func TestDeliveriesAndRecent(t *testing.T) {
 	}
 }
 
+// forget closes the folders that nobody uses, as time does.
+func (s *Store) forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, f := range s.folders {
+		if f.users == 0 {
+			s.drop(f)
+		}
+	}
+}
+
 // TestFiledWithFlagsIsRecent: what is filed with flags is recent as well (RFC
 // 3501 6.3.11), once, whether or not the folder was in memory meanwhile.
 func TestFiledWithFlagsIsRecent(t *testing.T) {
 	s := newStore(t, Options{})
 	b := openBox(t, s, t.TempDir())
-	forget := func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		for _, f := range s.folders {
-			s.drop(f)
-		}
-	}
 	want := func(when string, recent int) {
 		t.Helper()
 		if st, err := b.Status("INBOX"); err != nil || st.Recent != recent {
@@ -222,7 +226,7 @@ func TestFiledWithFlagsIsRecent(t *testing.T) {
 	}
 	appendText(t, b, "INBOX", "one", Flags{System: Seen})
 	want("filed", 1)
-	forget()
+	s.forget()
 	want("opened again", 1)
 	sel(t, b, "INBOX", true).Close()
 	want("looked at", 1)
@@ -232,12 +236,12 @@ func TestFiledWithFlagsIsRecent(t *testing.T) {
 	}
 	v.Close()
 	want("selected", 0)
-	forget()
+	s.forget()
 	want("opened after that", 0)
 	appendText(t, b, "INBOX", "two", Flags{System: Seen})
 	appendText(t, b, "INBOX", "three", Flags{})
 	want("filed two", 2)
-	forget()
+	s.forget()
 	if got := list(sel(t, b, "INBOX", false)); got != "1:S 2:S+ 3:+" {
 		t.Errorf("got %q, want the new ones recent", got)
 	}

@@ -213,3 +213,35 @@ func TestRenameFaults(t *testing.T) {
 		}
 	}
 }
+
+// TestRenamedAfterForgotten: what was known of a folder when it was last closed
+// is not what a new look at it begins with once it was open again.
+func TestRenamedAfterForgotten(t *testing.T) {
+	path := t.TempDir()
+	s := newStore(t, Options{})
+	b := openBox(t, s, path)
+	b.Create("A")
+	appendText(t, b, "A", "one", Flags{System: Seen})
+	s.forget()
+	uid := appendText(t, b, "A", "two", Flags{})
+	v := sel(t, b, "A", false)
+	if err := v.Expunge([]uint32{uid}); err != nil {
+		t.Fatal(err)
+	}
+	v.Close()
+	if err := b.Rename("A", "B"); err != nil {
+		t.Fatal(err)
+	}
+	content, err := os.ReadFile(path + "/.B/dovecot-uidlist")
+	if err != nil {
+		t.Fatal(err)
+	}
+	os.WriteFile(path+"/.B/dovecot-uidlist", content[:strings.Index(string(content), "\n2 ")+1], 0o600)
+	w := sel(t, b, "B", false)
+	if w.Recent() != 0 {
+		t.Errorf("got %d recent messages, want none: a session had them", w.Recent())
+	}
+	if got := appendText(t, b, "B", "three", Flags{}); got <= uid {
+		t.Errorf("got UID %d, which message %d may have had", got, uid)
+	}
+}

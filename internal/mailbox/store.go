@@ -170,8 +170,10 @@ func (s *Store) enter(root dovecot.Dir, disk string) (*folder, error) {
 		f.close()
 		return have, nil
 	}
-	f.list.Resume(s.marks[id].list)
-	f.unshown = s.marks[id].unshown
+	m := s.marks[id]
+	delete(s.marks, id) // from now on f knows more
+	f.list.Resume(m.list)
+	f.unshown = m.unshown
 	s.folders[id] = f
 	f.users++
 	return f, nil
