@@ -1,7 +1,6 @@
 // Package survey looks through a Maildir++ and says what is there and what is
-// wrong. It changes nothing: what it opens it opens for reading, and it makes
-// no file. A server may work in the Maildir meanwhile; what moves in between
-// may then be reported as missing.
+// wrong. It changes nothing and makes no file. A server may work in the Maildir
+// meanwhile; what moves in between may then be reported as missing.
 package survey
 
 import (
