@@ -258,6 +258,7 @@ func TestUnitsRun(t *testing.T) {
 		c.Close()
 		t.Error("port 25 after the stop: somebody answers")
 	}
+	t.Run("certificate", func(t *testing.T) { testCertificate(t, s) })
 }
 
 // checkProcess reads from the kernel what a daemon is.

@@ -118,3 +118,40 @@ func TestCertificateIsSwapped(t *testing.T) {
 	s.command(t, "NOOP")
 	s.command(t, "LOGOUT")
 }
+
+// testCertificate: a system that has run without TLS, and is stopped, gets a
+// certificate and the sockets that begin with it, as packaging.md says.
+func testCertificate(t *testing.T, s *system) {
+	if err := instance.WriteCertificate(s.path("/tmp/both.pem"), instance.Hostname); err != nil {
+		t.Fatal(err)
+	}
+	file := s.path("/etc/posthorn/posthorn.conf")
+	const line = "tls /etc/posthorn/tls/" + instance.Hostname + ".pem\n"
+	if err := os.WriteFile(file, []byte(readFile(file)+line), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s.must(t, "/usr/sbin/posthorn", "cert", "install", "-name", instance.Hostname, "/tmp/both.pem", "/tmp/both.pem")
+	s.must(t, "/usr/sbin/posthorn", "check")
+	for _, service := range []string{"submissions", "imaps", "pop3s"} { // as systemctl enable
+		unit := "posthorn-" + service + ".socket"
+		if err := os.Symlink("../"+unit, s.path("/run/units/posthorn.target.wants/"+unit)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.must(t, "systemctl", "daemon-reload")
+	s.must(t, "systemctl", "start", "posthorn.target")
+	for _, port := range []string{"465", "993", "995"} {
+		c, err := s.dial(port)
+		if err != nil {
+			t.Fatalf("port %s: %v", port, err)
+		}
+		defer c.Close()
+		c.SetDeadline(time.Now().Add(suite.Limit))
+		if err := tls.Client(c, &tls.Config{InsecureSkipVerify: true}).Handshake(); err != nil {
+			t.Errorf("port %s: %v", port, err)
+		}
+	}
+	for _, program := range programs {
+		s.checkProcess(t, program)
+	}
+}
