@@ -248,6 +248,7 @@ func TestUnitsRun(t *testing.T) {
 	t.Run("reload", func(t *testing.T) { testReload(t, s) })
 	t.Run("mistake", func(t *testing.T) { testMistake(t, s) })
 	t.Run("death", func(t *testing.T) { testDeath(t, s) })
+	t.Run("system users", func(t *testing.T) { testSystemUsers(t, s) })
 	s.must(t, "systemctl", "stop", "posthorn.target")
 	for _, program := range programs {
 		if got := s.show(t, program, "ActiveState") + " " + s.show(t, program, "Result"); got != "inactive success" {
@@ -360,5 +361,38 @@ func testDeath(t *testing.T, s *system) {
 	s.must(t, "systemctl", "kill", "-s", "KILL", "posthorn-queued.service")
 	suite.Eventually(t, "queued to be started again", func() bool {
 		return s.show(t, "queued", "NRestarts") == "1" && s.show(t, "queued", "ActiveState") == "active"
+	})
+}
+
+// testSystemUsers: with the drop-in for them a user of the system has his mail
+// in his home, written and read under his uid.
+func testSystemUsers(t *testing.T, s *system) {
+	s.must(t, "useradd", "--create-home", "eve")
+	for _, program := range []string{"deliver", "imap-session", "pop3-session"} {
+		folder := "/run/units/posthorn-" + program + ".service.d"
+		s.must(t, "mkdir", folder)
+		s.must(t, "cp", "/usr/share/posthorn/examples/system-users.conf", folder)
+	}
+	file := s.path("/etc/posthorn/posthorn.conf")
+	os.WriteFile(file, []byte(readFile(file)+"system-users yes\n"), 0o644)
+	s.must(t, "systemctl", "daemon-reload")
+	s.must(t, "systemctl", "restart", "posthorn.target")
+	for _, program := range programs {
+		suite.Eventually(t, program+" to serve", func() bool { return s.show(t, program, "StatusText") == "serving" })
+	}
+	for _, program := range []string{"deliver", "imap-session", "pop3-session"} {
+		// The process that is root beside it has no way to the network either.
+		if got := s.show(t, program, "User") + " " + s.show(t, program, "PrivateNetwork"); got != "root yes" {
+			t.Errorf("%s: got %s, want root yes", program, got)
+		}
+	}
+	conn, err := s.dial("25")
+	if err != nil {
+		t.Fatal(err)
+	}
+	send(t, conn, "eve@example.test", "for a user of the system")
+	suite.Eventually(t, "the message in eve's home", func() bool {
+		owner, _ := s.run("sh", "-c", "stat -c %U /home/eve/Maildir/new/*")
+		return owner == "eve\n"
 	})
 }
