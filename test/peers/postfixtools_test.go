@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"posthorn/test/instance"
@@ -26,6 +27,7 @@ func tool(t *testing.T, name string, args ...string) *exec.Cmd {
 	if err := os.WriteFile(filepath.Join(dir, "main.cf"), []byte("compatibility_level = 3.6\nmyhostname = tool.test\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	cmd.Env = []string{"LD_LIBRARY_PATH=" + filepath.Join(root, "usr/lib/postfix"), "PATH=/usr/bin:/bin", "MAIL_CONFIG=" + dir}
 	return cmd
 }

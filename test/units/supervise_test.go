@@ -145,6 +145,9 @@ func (s supervisor) test(t *testing.T, i *instance.Instance) {
 	for _, program := range programs {
 		r.logged(program, "started", 1)
 	}
+	if fi, err := os.Stat(r.logs); err != nil || fi.Mode().Perm()&0o007 != 0 {
+		t.Errorf("the folder of the logs: got %v, %v, want it closed to strangers", fi, err)
+	}
 	mail(t, i)
 	r.arrives()
 	for _, program := range programs {
