@@ -12,6 +12,7 @@ import (
 // header fields; nobody nests parts deeper than mimepart follows them.
 const (
 	maxItems  = 2048
+	maxLists  = 350 // sections with fields: each may be 10,000 ranges of a header
 	maxPath   = 64
 	maxFields = 256
 )
@@ -34,6 +35,7 @@ const (
 type Fetch struct {
 	Items    Item
 	Sections []Section
+	lists    int // of fields
 }
 
 // Marks reports whether fetching sets \Seen.
@@ -113,6 +115,11 @@ func (f *Fetch) body(s *wire.Scanner, peek bool) error {
 	section, err := parseSection(s)
 	if err != nil {
 		return err
+	}
+	if section.Fields != nil {
+		if f.lists++; f.lists > maxLists {
+			return bad("too many lists of header fields")
+		}
 	}
 	section.Peek = peek
 	f.add(section)

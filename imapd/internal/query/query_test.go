@@ -25,6 +25,7 @@ func TestParseFetch(t *testing.T) {
 		{"RFC822", "0 RFC822 [] 0"},
 		{"(" + strings.Repeat("UID ", 2000) + "UID)", "2"}, // a line of 8 KB
 		{"(" + strings.Repeat("UID ", 2200) + "UID)", "error"},
+		{"(" + strings.Repeat("BODY[HEADER.FIELDS (A)] ", maxLists) + "BODY[HEADER.FIELDS (A)])", "error"},
 		{"()", "error"},
 		{"(FAST)", "error"},
 		{"BODY.PEEK", "error"},
