@@ -162,11 +162,12 @@ func greeted(t *testing.T, addr string) bool {
 	return strings.HasPrefix(line, "220 ") || strings.HasPrefix(line, "* OK") || strings.HasPrefix(line, "+OK")
 }
 
-// TestSilentClients: those who connect and say nothing keep nobody else out for
-// longer than a timeout, even when they take all the places.
+// TestSilentClients: a thousand who connect and say nothing keep nobody else out
+// for longer than a timeout, though they take all the places, and memory is
+// bounded.
 func TestSilentClients(t *testing.T) {
-	const places = 60
-	i := suite.Server(t, instance.Options{Conf: fmt.Sprintf("connections %d\nconnections-per-client 1000\ntimeout 2s\nlogin-timeout 2s\n", places)})
+	const places = 1000
+	i := suite.Server(t, instance.Options{Conf: fmt.Sprintf("connections %d\nconnections-per-client 2000\ntimeout 2s\nlogin-timeout 2s\n", places)})
 	for _, service := range []string{"smtp", "imap", "pop3"} {
 		suite.Eventually(t, service+": no place is left", func() bool {
 			for range places {
@@ -178,5 +179,10 @@ func TestSilentClients(t *testing.T) {
 	}
 	if err := send(i.Addr["smtp"], suite.Bob, "<kill-1@test>"); err != nil {
 		t.Errorf("mail beside silent clients: %v", err)
+	}
+	for _, name := range []string{"smtpd", "imapd", "pop3d"} {
+		if got := suite.PeakMiB(t, i, name); got > 100 {
+			t.Errorf("%s: got a peak of %d MiB, want it bounded", name, got)
+		}
 	}
 }

@@ -37,6 +37,12 @@ var sessions = []session{
 	{service: "smtp", commits: 5, steps: []step{
 		{"", "220 "}, {"EHLO client.test\r\n", "250 "}, {"MAIL FROM:<eve@other.test> BODY=8BITMIME\r\n", "250 "},
 		{"RCPT TO:<ann@example.test>\r\n", "250 "}, {"DATA\r\n", "354 "}, {message, "250 "}, {"QUIT\r\n", "221 "}}},
+	{service: "lmtp", commits: 5, steps: []step{
+		{"", "220 "}, {"LHLO feeder.test\r\n", "250 "}, {"MAIL FROM:<eve@other.test>\r\n", "250 "},
+		{"RCPT TO:<ann@example.test>\r\n", "250 "}, {"DATA\r\n", "354 "}, {message, "250 "}, {"QUIT\r\n", "221 "}}},
+	{service: "submit", commits: 4, steps: []step{
+		{"", "220 "}, {"EHLO localhost\r\n", "250 "}, {"MAIL FROM:<ann> RET=HDRS\r\n", "250 "}, {"RCPT TO:<ann> NOTIFY=NEVER\r\n", "250 "},
+		{"BDAT 33 LAST\r\nMessage-ID: <%ID%>\r\n\r\n", "250 "}, {"QUIT\r\n", "221 "}}},
 	{service: "imap", commits: 5, steps: []step{
 		{"", "* OK"}, {"a LOGIN bob@example.test {6+}\r\nsecret\r\n", "a OK"}, {"b SELECT INBOX\r\n", "b OK"},
 		{"c UID FETCH 1:* (FLAGS ENVELOPE BODY.PEEK[HEADER.FIELDS (Subject)])\r\n", "c OK"},
@@ -75,14 +81,18 @@ var errBusy = errors.New("the box is in use")
 // play says the first n bytes, awaiting the answer to each whole step but the
 // last, and vanishes: orderly, or with a reset.
 func (s session) play(addr, id string, n int, reset bool) (said, error) {
-	c, err := net.Dial("tcp", addr)
+	network := "tcp"
+	if filepath.IsAbs(addr) {
+		network = "unix"
+	}
+	c, err := net.Dial(network, addr)
 	if err != nil {
 		return nothing, err
 	}
 	defer c.Close()
 	c.SetDeadline(time.Now().Add(suite.Limit))
-	if reset {
-		c.(*net.TCPConn).SetLinger(0)
+	if tcp, ok := c.(*net.TCPConn); ok && reset {
+		tcp.SetLinger(0)
 	}
 	in := bufio.NewReader(c)
 	state := nothing
@@ -133,7 +143,8 @@ func await(in *bufio.Reader, want string) error {
 // the next one, and no message is lost, or there twice.
 func TestCutAtEveryByte(t *testing.T) {
 	pop := "pop@" + instance.Domain
-	i := suite.Server(t, instance.Options{Users: []string{suite.Ann, suite.Bob, pop}})
+	i := suite.Server(t, instance.Options{Users: []string{suite.Ann, suite.Bob, pop}, Conf: "listen lmtp %DIR%/lmtp.sock\n"})
+	i.Addr["lmtp"], i.Addr["submit"] = filepath.Join(i.Dir, "lmtp.sock"), filepath.Join(i.Dir, "sockets", "submit.sock")
 	cheapPasswords(t, i, suite.Ann, suite.Bob, pop)
 	if err := mail(i, pop); err != nil {
 		t.Fatal(err)
