@@ -48,7 +48,7 @@ func open(d *daemon.Daemon) (daemon.Service, error) {
 		Write:    []string{d.Conf.Spool},
 		Connect:  resolver.Ports(),
 	}
-	allow, err := d.Conf.PeerUIDs("smtpd", "deliver", "queued")
+	allow, err := d.Conf.PeerUIDs("smtpd")
 	if err != nil {
 		return nil, daemon.BadConfig(err)
 	}

@@ -214,7 +214,7 @@ func TestRights(t *testing.T) {
 		{access{How: "read", Path: suite.BoxFiles(i, suite.Bob, "")[0]}, "deliver imap-session pop3-session"},
 		{access{How: "make", Path: in("sockets")}, ""},
 		{access{How: "make", Path: i.Dir}, ""},
-		{access{How: "ask", Path: in("sockets/queue.sock"), Proto: "posthorn-queue/1"}, "smtpd queued"},
+		{access{How: "ask", Path: in("sockets/queue.sock"), Proto: "posthorn-queue/1"}, "smtpd"},
 		{access{How: "ask", Path: in("sockets/deliver.sock"), Proto: "posthorn-deliver/1"}, "queued"},
 		{access{How: "ask", Path: in("sockets/remote.sock"), Proto: "posthorn-remote/1"}, "queued"},
 		{access{How: "ask", Path: in("sockets/imap-session.sock"), Proto: "posthorn-session/1"}, "imapd"},
