@@ -64,15 +64,20 @@ func (c *Conn) spread(err error) {
 }
 
 // forOne replaces go-smtp's reply to a message for one recipient by ours, where
-// each has one.
+// each has one. A message refused for many is one error of the client's.
 func (c *Conn) forOne(r []byte) []byte {
 	if len(c.each) == 0 {
 		return r
 	}
-	v := c.each[0]
+	v, first := c.each[0], len(c.each) == c.rcpts
 	c.each = c.each[1:]
 	e := enhanced(v)
-	return line(replyCode(v), fmt.Sprintf("%d.%d.%d", e[0], e[1], e[2]), printable(v.Text))
+	r = line(replyCode(v), fmt.Sprintf("%d.%d.%d", e[0], e[1], e[2]), printable(v.Text))
+	if first {
+		return r
+	}
+	c.put(r)
+	return nil
 }
 
 // drain reads the rest of a message that was refused before its end, at most as

@@ -28,7 +28,7 @@ func (c *Conn) cmdBdat(arg string) string {
 				c.body = b
 				return nil
 			}
-			return b.outcome(c.forOne(r))
+			return b.outcome(r)
 		}
 		return "DATA"
 	}
@@ -154,7 +154,7 @@ func (b *chunks) another(arg string) error {
 // ended it.
 func (b *chunks) outcome(r []byte) []byte {
 	if b.end == nil {
-		return r
+		return b.c.forOne(r)
 	}
 	if b.told { // a reply for another recipient
 		return nil

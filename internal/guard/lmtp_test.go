@@ -115,3 +115,34 @@ func TestLMTPWhole(t *testing.T) {
 		c.want(tc.want, tc.want, "250 2.0.0*")
 	}
 }
+
+// TestLMTPRefusalIsOneError: a message refused for many is one mistake of the
+// feeder, who is not held back for each, and gets every reply.
+func TestLMTPRefusalIsOneError(t *testing.T) {
+	const rcpts = 2 * hardErrors
+	s := start(t, lmtp(), func(set *setting) {
+		set.limits.Recipients = rcpts
+		set.onData = func(context.Context, io.Reader) error { return verdict.Fail(verdict.Never, "5.6.0", "no message", nil) }
+	})
+	c := dial(t, s)
+	c.want("220 mx.test LMTP*")
+	c.send("LHLO x.test\r\n")
+	for l := ""; !strings.HasPrefix(l, "250 "); {
+		l = c.reply()
+	}
+	c.send("MAIL FROM:<>\r\n" + strings.Repeat("RCPT TO:<b@y.test>\r\n", rcpts) + "DATA\r\nx\r\n.\r\nNOOP\r\n")
+	c.want("250 2.1.0*")
+	for range rcpts {
+		c.want("250 2.1.5*")
+	}
+	c.want("354 *")
+	for range rcpts {
+		c.want("554 5.6.0 no message")
+	}
+	c.want("250 2.0.0*")
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.waits) > 0 {
+		t.Errorf("got waits %v, want none", s.waits)
+	}
+}

@@ -81,11 +81,18 @@ func (c *Conn) send(code int, r []byte) {
 	if code >= 500 {
 		c.errorReply()
 	}
-	c.out = append(c.out, r...)
+	c.put(r)
 	if c.count.errors >= c.trust(hardErrors) {
 		c.bye("4.7.0", "too many errors")
 	}
-	if len(c.out) > outSize {
+}
+
+// put adds to the output, unless the last reply has been given.
+func (c *Conn) put(r []byte) {
+	if c.over() {
+		return
+	}
+	if c.out = append(c.out, r...); len(c.out) > outSize {
 		c.flush()
 	}
 }

@@ -248,7 +248,6 @@ func TestUnitsRun(t *testing.T) {
 	t.Run("reload", func(t *testing.T) { testReload(t, s) })
 	t.Run("mistake", func(t *testing.T) { testMistake(t, s) })
 	t.Run("death", func(t *testing.T) { testDeath(t, s) })
-	t.Run("system users", func(t *testing.T) { testSystemUsers(t, s) })
 	s.must(t, "systemctl", "stop", "posthorn.target")
 	for _, program := range programs {
 		if got := s.show(t, program, "ActiveState") + " " + s.show(t, program, "Result"); got != "inactive success" {
@@ -260,6 +259,7 @@ func TestUnitsRun(t *testing.T) {
 		t.Error("port 25 after the stop: somebody answers")
 	}
 	t.Run("certificate", func(t *testing.T) { testCertificate(t, s) })
+	t.Run("system users", func(t *testing.T) { testSystemUsers(t, s) }) // comes last, for it makes some of it root
 }
 
 // checkProcess reads from the kernel what a daemon is.
