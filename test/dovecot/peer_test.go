@@ -28,7 +28,7 @@ state_dir = %[1]s
 log_path = %[1]s/log
 mail_home = %[1]s
 mail_uid = %[3]d
-mail_gid = %[3]d
+mail_gid = %[4]d
 first_valid_uid = 1
 ssl = no
 stats_writer_socket_path =
@@ -61,6 +61,14 @@ func owner() int {
 	return os.Geteuid()
 }
 
+// group is his group.
+func group() int {
+	if os.Geteuid() == 0 {
+		return instance.UIDs["vmail"]
+	}
+	return os.Getegid()
+}
+
 // newPeer returns the Dovecot of a Maildir. What it logs as an error fails the
 // test.
 func newPeer(t *testing.T, mail string) *peer {
@@ -71,7 +79,7 @@ func newPeer(t *testing.T, mail string) *peer {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	text := fmt.Sprintf(config, dir, mail, owner())
+	text := fmt.Sprintf(config, dir, mail, owner(), group())
 	if err := os.WriteFile(filepath.Join(dir, "conf"), []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}

@@ -158,14 +158,14 @@ func startDovecot(t *testing.T, way string) *store {
 		d.transport = "lmtp:[127.0.0.1]:" + port
 		listener = "inet_listener lmtp {\n    address = 127.0.0.1\n    port = " + port + "\n  }"
 	}
-	uid, internal, group := owner(t)
+	uid, gid, internal, group := owner(t)
 	var users strings.Builder
 	for _, name := range []string{"carl", "dora", "full"} {
 		rule := ""
 		if name == "full" {
 			rule = "userdb_quota_rule=*:bytes=10"
 		}
-		fmt.Fprintf(&users, "%[1]s@store.test:{PLAIN}x:%[2]d:%[2]d::%[3]s/mail/%[1]s::%[4]s\n", name, uid, dir, rule)
+		fmt.Fprintf(&users, "%[1]s@store.test:{PLAIN}x:%[2]d:%[3]d::%[4]s/mail/%[1]s::%[5]s\n", name, uid, gid, dir, rule)
 	}
 	write(t, filepath.Join(dir, "users"), users.String())
 	conf, err := os.ReadFile("testdata/dovecot")
@@ -183,10 +183,10 @@ func startDovecot(t *testing.T, way string) *store {
 
 // owner returns whose the mail is, and the user and group whom Dovecot's own
 // processes belong to.
-func owner(t *testing.T) (uid int, name, group string) {
+func owner(t *testing.T) (uid, gid int, name, group string) {
 	t.Helper()
 	if os.Geteuid() == 0 {
-		return instance.UIDs["vmail"], "nobody", "nogroup"
+		return instance.UIDs["vmail"], instance.UIDs["vmail"], "nobody", "nogroup"
 	}
 	u, err := user.Current()
 	if err != nil {
@@ -196,7 +196,7 @@ func owner(t *testing.T) (uid int, name, group string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return os.Geteuid(), u.Username, g.Name
+	return os.Geteuid(), os.Getegid(), u.Username, g.Name
 }
 
 func write(t *testing.T, file, text string) {
