@@ -21,6 +21,7 @@ import (
 	"posthorn/internal/directory"
 	"posthorn/internal/priv"
 	"posthorn/internal/verdict"
+	"posthorn/test/transcript"
 )
 
 // TestMain lets the test binary be authd, or a daemon that asks it.
@@ -239,17 +240,6 @@ func TestBrokenStart(t *testing.T) {
 
 // TestTranscript replays the transcript of doc/protocol/auth.md.
 func TestTranscript(t *testing.T) {
-	b, err := os.ReadFile("testdata/transcript")
-	if err != nil {
-		t.Fatal(err)
-	}
-	page, err := os.ReadFile("../doc/protocol/auth.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !strings.HasSuffix(string(page), "\n\n    "+strings.ReplaceAll(strings.TrimSpace(string(b)), "\n", "\n    ")+"\n") {
-		t.Error("doc/protocol/auth.md does not end with the transcript")
-	}
 	s := newSite(t, "auth-delay 0s\n", "ann:"+md5Secret+"\n", "info: ann, friend@remote.example\nbroken: nobody\n")
 	s.serve(t, s.service(t))
 	conn, err := net.Dial("unix", s.path("auth.sock"))
@@ -260,22 +250,20 @@ func TestTranscript(t *testing.T) {
 	conn.SetDeadline(time.Now().Add(20 * time.Second))
 	in := bufio.NewReader(conn)
 	ticket := ""
-	for line := range strings.Lines(string(b)) {
-		who, text, _ := strings.Cut(strings.TrimSuffix(line, "\n"), ":")
-		text = strings.NewReplacer("<dir>", s.dir).Replace(strings.TrimPrefix(text, " "))
-		switch who {
-		case "C":
-			fmt.Fprintln(conn, strings.Replace(text, "<ticket>", ticket, 1))
-		case "S":
-			got, err := in.ReadString('\n')
-			got = strings.TrimSuffix(got, "\n")
-			if text == "ticket=<ticket>" {
-				ticket, _ = strings.CutPrefix(got, "ticket=")
-				text = "ticket=" + ticket
-			}
-			if err != nil || got != text {
-				t.Fatalf("got %q, %v, want %q", got, err, text)
-			}
+	for _, l := range transcript.Of(t, "auth") {
+		text := strings.NewReplacer("<dir>", s.dir, "<ticket>", ticket).Replace(l.Text)
+		if l.Client {
+			fmt.Fprintln(conn, text)
+			continue
+		}
+		got, err := in.ReadString('\n')
+		got = strings.TrimSuffix(got, "\n")
+		if l.Text == "ticket=<ticket>" {
+			ticket, _ = strings.CutPrefix(got, "ticket=")
+			text = "ticket=" + ticket
+		}
+		if err != nil || got != text {
+			t.Fatalf("got %q, %v, want %q", got, err, text)
 		}
 	}
 	if len(ticket) != 32 {

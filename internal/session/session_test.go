@@ -23,6 +23,7 @@ import (
 	"posthorn/internal/evlog"
 	"posthorn/internal/sock"
 	"posthorn/internal/verdict"
+	"posthorn/test/transcript"
 )
 
 const limit = 20 * time.Second // for what a test waits for
@@ -313,42 +314,8 @@ func TestOnlyTheLoginDaemonMayConnect(t *testing.T) {
 // TestTranscript replays what doc/protocol/session.md shows.
 func TestTranscript(t *testing.T) {
 	in := start(t, 0, 0)
-	text, err := os.ReadFile("testdata/transcript")
-	if err != nil {
-		t.Fatal(err)
-	}
-	page, err := os.ReadFile("../../doc/protocol/session.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	indented := "    " + strings.ReplaceAll(strings.TrimSpace(string(text)), "\n", "\n    ") + "\n"
-	if !strings.HasSuffix(string(page), "\n\n"+indented) {
-		t.Error("doc/protocol/session.md does not end with the transcript")
-	}
-	conn, err := net.Dial("unix", in.client.Path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	conn.SetDeadline(time.Now().Add(limit))
-	defer conn.Close()
-	r := bufio.NewReader(conn)
-	var request strings.Builder
-	for line := range strings.Lines(string(text)) {
-		side, rest, _ := strings.Cut(strings.TrimSuffix(line, "\n"), ":")
-		rest = strings.TrimPrefix(rest, " ") + "\n"
-		if side == "C" {
-			request.WriteString(rest)
-			continue
-		}
-		if request.Len() > 0 {
-			_, file := socketPair(t, unix.SOCK_STREAM)
-			if _, _, err := conn.(*net.UnixConn).WriteMsgUnix([]byte(request.String()), unix.UnixRights(int(file.Fd())), nil); err != nil {
-				t.Fatal(err)
-			}
-			request.Reset()
-		}
-		if got, err := r.ReadString('\n'); got != rest {
-			t.Fatalf("got %q, %v, want %q", got, err, rest)
-		}
-	}
+	transcript.Replay(t, in.client.Path, transcript.Of(t, "session"), func() *os.File {
+		_, file := socketPair(t, unix.SOCK_STREAM)
+		return file
+	})
 }

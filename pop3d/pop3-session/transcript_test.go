@@ -2,28 +2,20 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"strings"
 	"testing"
+
+	"posthorn/test/transcript"
 )
 
 // TestTranscript replays what doc/protocol/pop3.md shows.
 func TestTranscript(t *testing.T) {
-	page, err := os.ReadFile("../../doc/protocol/pop3.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, script, ok := strings.Cut(string(page), "\nA transcript, which the tests replay:\n\n")
-	if !ok {
-		t.Fatal("doc/protocol/pop3.md does not end with the transcript")
-	}
 	var said, want strings.Builder
-	for line := range strings.Lines(script) {
-		line = strings.TrimSuffix(strings.TrimPrefix(line, "    "), "\n")
-		if command, ok := strings.CutPrefix(line, "C: "); ok {
-			fmt.Fprintf(&said, "%s\r\n", command)
+	for _, l := range transcript.Of(t, "pop3") {
+		if l.Client {
+			said.WriteString(l.Text + "\r\n")
 		} else {
-			fmt.Fprintf(&want, "%s\r\n", strings.TrimPrefix(line, "S: "))
+			want.WriteString(l.Text + "\r\n")
 		}
 	}
 	d := &dovecots{drop("Subject: hello\r\n\r\n.dot\r\n\r\n", "Subject: two\r\n\r\nhello\r\n")}
