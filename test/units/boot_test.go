@@ -358,7 +358,7 @@ func testMistake(t *testing.T, s *system) {
 
 // testDeath: a daemon that dies is started again.
 func testDeath(t *testing.T, s *system) {
-	s.must(t, "systemctl", "kill", "-s", "KILL", "posthorn-queued.service")
+	s.must(t, "systemctl", "kill", "--kill-who=main", "-s", "KILL", "posthorn-queued.service")
 	suite.Eventually(t, "queued to be started again", func() bool {
 		return s.show(t, "queued", "NRestarts") == "1" && s.show(t, "queued", "ActiveState") == "active"
 	})
