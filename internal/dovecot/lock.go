@@ -24,9 +24,10 @@ const (
 )
 
 const (
-	staleAfter = 120 * time.Second // Dovecot's for the uidlist
-	emptyAfter = 2 * time.Second   // who makes a lock writes into it at once
-	lockWait   = 130 * time.Second // longer, so that a stale lock of another host is outlived
+	staleAfter = 120 * time.Second     // Dovecot's for the uidlist
+	emptyAfter = 2 * time.Second       // who makes a lock writes into it at once
+	lockWait   = 130 * time.Second     // longer, so that a stale lock of another host is outlived
+	tick       = 50 * time.Millisecond // the times of files are behind the clock by less
 	firstPause = 200 * time.Microsecond
 	lastPause  = 50 * time.Millisecond
 )
@@ -189,7 +190,9 @@ func (k *Locker) breakStale(d Dir, name string) (broken bool, err error) {
 	if (lockFile{uint64(now.Dev), now.Ino}) != id {
 		return true, nil // a new lock stands there: try again from the start
 	}
-	err = d.Disk.RemoveAt(d.FD, name)
+	if err = d.Disk.RemoveAt(d.FD, name); errors.Is(err, os.ErrNotExist) {
+		return true, nil // its holder was not gone, only slow
+	}
 	return err == nil, err
 }
 
@@ -225,7 +228,7 @@ func (k *Locker) left(f *os.File, made time.Time) bool {
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return !k.held[id] && made.Before(k.started)
+	return !k.held[id] && made.Add(tick).Before(k.started)
 }
 
 // parseLock takes apart `pid:host`.

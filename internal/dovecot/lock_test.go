@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -160,5 +161,25 @@ func TestReleaseTriesTwice(t *testing.T) {
 	}
 	if _, err := os.Stat(path + "/" + UidlistLock); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("got %v, want no lock file", err)
+	}
+}
+
+// TestLeft: the times of files are behind the clock, so that a lock made at the
+// very start of a process looks older than the process.
+func TestLeft(t *testing.T) {
+	k := newLocker(t)
+	file := filepath.Join(t.TempDir(), "lock")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for before, want := range map[time.Duration]bool{0: false, 10 * time.Millisecond: false, time.Second: true} {
+		if got := k.left(f, k.started.Add(-before)); got != want {
+			t.Errorf("made %v before the process: got left %v, want %v", before, got, want)
+		}
 	}
 }

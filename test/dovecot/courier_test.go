@@ -109,10 +109,10 @@ func TestFromCourierAndBack(t *testing.T) {
 		}
 	}
 	for dir := c.mail; dir != i.Dir; dir = filepath.Dir(dir) {
-		os.Chown(dir, owner(), owner())
+		os.Chown(dir, owner(), group())
 	}
 	for _, sub := range []string{"cur", "new", "tmp"} {
-		os.Chown(filepath.Join(c.mail, sub), owner(), owner())
+		os.Chown(filepath.Join(c.mail, sub), owner(), group())
 	}
 	s := c.imap(t)
 	fillCourier(s)

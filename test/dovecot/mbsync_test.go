@@ -56,7 +56,7 @@ func (m mirror) withDovecot(t *testing.T, p *peer) {
 	t.Helper()
 	tunnel := "env -i USER=bob HOME=" + p.dir + " " + libexec + "imap -c " + filepath.Join(p.dir, "conf")
 	if os.Geteuid() == 0 {
-		tunnel = fmt.Sprintf("setpriv --reuid %d --regid %d --clear-groups %s", owner(), owner(), tunnel)
+		tunnel = fmt.Sprintf("setpriv --reuid %d --regid %d --clear-groups %s", owner(), group(), tunnel)
 	}
 	m.sync(t, fmt.Sprintf("Tunnel %q\n", tunnel))
 }

@@ -82,7 +82,7 @@ func seed(t *testing.T, i *instance.Instance) {
 	for n := range crowd {
 		path := filepath.Join(bobs(i), "cur", fmt.Sprintf("%d.%s.seed:2,", 1600000000+n, id.New()))
 		err := os.WriteFile(path, []byte(numbered("seed", n)), 0o600)
-		err = errors.Join(err, os.Chown(path, owner(), owner()))
+		err = errors.Join(err, os.Chown(path, owner(), group()))
 		if err != nil {
 			t.Fatal(err)
 		}
