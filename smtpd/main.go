@@ -92,7 +92,7 @@ func (s *service) listen(d *daemon.Daemon) error {
 	}
 	for _, kind := range kinds {
 		var p port
-		for _, l := range d.Conf.Listeners(kind.name) {
+		for _, l := range d.Listeners(kind.name) {
 			if kind.implicit && config == nil {
 				s.closeAll()
 				return daemon.BadConfig(fmt.Errorf("listen %s %s: found no certificate, expected a tls directive", l.Service, l.Addr))

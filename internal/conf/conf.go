@@ -243,6 +243,9 @@ func (c *Config) Listeners(services ...string) []Listen {
 	return all
 }
 
+// Default reports whether no listen line asks for it.
+func (l Listen) Default() bool { return l.Pos.Line == 0 }
+
 // LocalDomain reports whether mail for d is ours. d is lower case.
 func (c *Config) LocalDomain(d string) bool {
 	for _, own := range c.Domains {

@@ -19,6 +19,7 @@ import (
 
 	"posthorn/internal/attr"
 	"posthorn/internal/conf"
+	"posthorn/internal/evlog"
 	"posthorn/internal/priv"
 	"posthorn/internal/sock"
 	"posthorn/internal/verdict"
@@ -354,4 +355,36 @@ func TestInheritedSocket(t *testing.T) {
 		t.Errorf("got %s, want the inherited %s", got, l.Addr())
 	}
 	p.wait(t, "inherited-unused name=smtp")
+}
+
+// TestListeners: what the parent passed is what is offered where no line says
+// more; a listen line counts in any case.
+func TestListeners(t *testing.T) {
+	one := []*os.File{os.Stdin}
+	for _, tc := range []struct {
+		name, lines string
+		passed      map[string][]*os.File
+		want, log   string
+	}{
+		{"nothing passed", "", nil, "smtp submission", ""},
+		{"both", "", map[string][]*os.File{"smtp": one, "submission": one}, "smtp submission", ""},
+		{"one", "", map[string][]*os.File{"smtp": one}, "smtp", "not-passed service=submission\n"},
+		{"one that was taken", "", map[string][]*os.File{"smtp": one[1:], "submission": one}, "submission", "not-passed service=smtp\n"},
+		{"sockets of other kinds", "", map[string][]*os.File{"submit": one}, "smtp submission", ""},
+		{"lines", "listen smtp 127.0.0.1:25\nlisten submission 127.0.0.1:587\n", map[string][]*os.File{"smtp": one}, "smtp submission", ""},
+	} {
+		c, err := conf.Load(instance(t, tc.lines))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var log bytes.Buffer
+		d := &Daemon{Conf: c, Log: evlog.New(&log), inherited: tc.passed}
+		var got []string
+		for _, l := range d.Listeners("smtp", "submission") {
+			got = append(got, l.Service)
+		}
+		if strings.Join(got, " ") != tc.want || log.String() != tc.log {
+			t.Errorf("%s: got %q and the log %q, want %q and %q", tc.name, got, log.String(), tc.want, tc.log)
+		}
+	}
 }

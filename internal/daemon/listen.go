@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -63,6 +64,23 @@ func (d *Daemon) take(name string) *os.File {
 	}
 	d.inherited[name] = files[1:]
 	return files[0]
+}
+
+// Listeners returns where services are to be offered: as the listen lines have it,
+// or without any as the configuration's defaults do. Of these only what the
+// parent passed counts, if it passed any: its sockets say as much as lines would.
+func (d *Daemon) Listeners(services ...string) []conf.Listen {
+	all := d.Conf.Listeners(services...)
+	if !slices.ContainsFunc(d.Conf.Listen, func(l conf.Listen) bool { return d.inherited[l.Service] != nil }) {
+		return all
+	}
+	return slices.DeleteFunc(all, func(l conf.Listen) bool {
+		missing := l.Default() && len(d.inherited[l.Service]) == 0
+		if missing {
+			d.Log.NotPassed(l.Service)
+		}
+		return missing
+	})
 }
 
 // Listen returns the TCP listener of a service: one that was inherited under

@@ -17,6 +17,10 @@ func (l *Log) Listening(service, addr string) {
 // configuration has no use, or none left; it was closed.
 func (l *Log) InheritedUnused(name string) { l.event("inherited-unused", "name", name) }
 
+// NotPassed: the parent passed sockets, but none for this service, which no
+// listen line asks for either; it is not offered.
+func (l *Log) NotPassed(service string) { l.event("not-passed", "service", service) }
+
 // Unconfined: the kernel gave less confinement than wanted.
 func (l *Log) Unconfined(what string, err error) {
 	l.event("unconfined", "what", what, "err", cause(err))

@@ -17,7 +17,7 @@ func (s *Server) open(d *daemon.Daemon) error {
 		return daemon.BadConfig(err)
 	}
 	d.Rights.Read = append(d.Rights.Read, folders(d.Conf.TLS)...)
-	for _, l := range d.Conf.Listeners(plain, implicit) {
+	for _, l := range d.Listeners(plain, implicit) {
 		if l.Service == implicit && s.config == nil {
 			s.closeAll()
 			return daemon.BadConfig(fmt.Errorf("listen %s %s: found no certificate, expected a tls directive", l.Service, l.Addr))

@@ -132,6 +132,18 @@ func testCertificate(t *testing.T, s *system) {
 	}
 	s.must(t, "/usr/sbin/posthorn", "cert", "install", "-name", instance.Hostname, "/tmp/both.pem", "/tmp/both.pem")
 	s.must(t, "/usr/sbin/posthorn", "check")
+	s.must(t, "systemctl", "start", "posthorn.target") // as it was, it offers STARTTLS
+	for _, port := range []string{"25", "143", "110"} {
+		c, err := s.dial(port)
+		if err != nil {
+			t.Fatalf("port %s: %v", port, err)
+		}
+		c.Close()
+	}
+	for _, program := range programs {
+		s.checkProcess(t, program)
+	}
+	s.must(t, "systemctl", "stop", "posthorn.target")
 	for _, service := range []string{"submissions", "imaps", "pop3s"} { // as systemctl enable
 		unit := "posthorn-" + service + ".socket"
 		if err := os.Symlink("../"+unit, s.path("/run/units/posthorn.target.wants/"+unit)); err != nil {
