@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"sync/atomic"
 
@@ -29,7 +30,11 @@ type held struct {
 // hold begins a message. There is room for some of the largest size, which a
 // reload may change.
 func (h *holder) hold(messageSize int64) (*held, error) {
-	fd, err := unix.MemfdCreate("posthorn-lmtp", unix.MFD_CLOEXEC)
+	// A host may insist on the seal (vm.memfd_noexec), a kernel before 6.3 not know it.
+	fd, err := unix.MemfdCreate("posthorn-lmtp", unix.MFD_CLOEXEC|unix.MFD_NOEXEC_SEAL)
+	if errors.Is(err, unix.EINVAL) {
+		fd, err = unix.MemfdCreate("posthorn-lmtp", unix.MFD_CLOEXEC)
+	}
 	if err != nil {
 		return nil, os.NewSyscallError("memfd_create", err)
 	}
