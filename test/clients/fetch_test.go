@@ -24,6 +24,13 @@ const mda = `#!/bin/sh
 exec cat >%HOME%/mail/new/$$.$(date +%s%N).x
 `
 
+// slow is mda that takes its time: getmail waits a minute for a child that has
+// ended before it begins to wait.
+const slow = `#!/bin/sh
+sleep 0.3
+exec %HOME%/mda
+`
+
 const getmailrc = `[retriever]
 type = Simple%TYPE%
 server = localhost
@@ -32,8 +39,8 @@ username = %BOB%
 password = %PASS%
 ca_certs = %CA%
 [destination]
-type = Maildir
-path = %HOME%/mail/
+type = MDA_external
+path = %HOME%/slow
 [options]
 %KEEP%
 delivered_to = false
@@ -105,7 +112,7 @@ func TestFetchers(t *testing.T) {
 		t.Run(f.name, func(t *testing.T) {
 			d := newDesk(t, f.program)
 			d.maildir("mail")
-			d.run("", "chmod", "700", d.file("mda", mda))
+			d.run("", "chmod", "700", d.file("mda", mda), d.file("slow", slow))
 			d.mail("one", "two")
 			d.fetch(f, f.keep)
 			d.wantLocal("mail", "one: two:")
