@@ -137,19 +137,14 @@ func (f *feed) deliver(ctx context.Context, r handover.DeliverRequest, m *held) 
 	return f.l.s.deliver(ctx, r, file)
 }
 
-// each has one verdict for each RCPT that was taken. What is not done is later
-// here: the feeder decides when to give up.
+// each has one verdict for each RCPT that was taken.
 func (f *feed) each(r handover.DeliverRequest, results []handover.DeliverResult) []verdict.Verdict {
 	list := make([]verdict.Verdict, len(f.rcpts))
 	for i, at := range f.rcpts {
-		v := results[at].Verdict
-		switch v.Kind {
-		case verdict.Done:
-			v = verdict.New(verdict.Done, "2.0.0", r.ID+" delivered")
-		case verdict.Never:
-			v = verdict.New(verdict.Later, "4.2.0", v.Text)
+		list[i] = results[at].Verdict
+		if list[i].Kind == verdict.Done {
+			list[i] = verdict.New(verdict.Done, "2.0.0", r.ID+" delivered")
 		}
-		list[i] = v
 	}
 	return list
 }
