@@ -52,6 +52,7 @@ test:
 check:
 	@test -z "$$(gofmt -l .)" || { echo 'gofmt would change:'; gofmt -l .; exit 1; }
 	$(GO) vet ./...
+	$(GO) vet -tags prove ./internal/durable
 	$(STATICCHECK) ./...
 	$(GO) mod tidy -diff
 	mandoc -T lint -W warning doc/man/*.[1-9]

@@ -11,8 +11,8 @@ package courier
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
-	"os"
 
 	"golang.org/x/sys/unix"
 
@@ -113,7 +113,7 @@ func Read(d dovecot.Dir) (f Folder, err error) {
 
 // write replaces one of the files.
 func write(d dovecot.Dir, name string, content []byte) error {
-	err := d.Replace(name, func(f *os.File) error {
+	err := d.Replace(name, func(f io.Writer) error {
 		_, err := f.Write(content)
 		return err
 	})

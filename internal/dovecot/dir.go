@@ -62,7 +62,7 @@ func (d Dir) Read(name string, limit int64) ([]byte, error) {
 
 // Replace gives name a new content: written beside it, synced, renamed, and
 // the folder synced. The caller holds the lock that guards name.
-func (d Dir) Replace(name string, write func(*os.File) error) (err error) {
+func (d Dir) Replace(name string, write func(io.Writer) error) (err error) {
 	tmp := name + ".tmp"
 	if err := d.Disk.RemoveAt(d.FD, tmp); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err // left by a crash and cannot be removed
@@ -77,7 +77,7 @@ func (d Dir) Replace(name string, write func(*os.File) error) (err error) {
 			d.Disk.RemoveAt(d.FD, tmp) // best effort: the next writer removes it
 		}
 	}()
-	if err := write(f); err != nil {
+	if err := write(d.Disk.Writer(f)); err != nil {
 		return err
 	}
 	if err := d.Disk.Sync(f); err != nil {

@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"os"
+	"io"
 	"strconv"
 	"strings"
 )
@@ -118,7 +118,7 @@ func (k *Keywords) Save(d Dir) error {
 			b = fmt.Appendf(b, "%d %s\n", i, name)
 		}
 	}
-	err := d.Replace(keywordsName, func(f *os.File) error {
+	err := d.Replace(keywordsName, func(f io.Writer) error {
 		_, err := f.Write(b)
 		return err
 	})

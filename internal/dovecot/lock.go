@@ -127,7 +127,7 @@ func (k *Locker) create(d Dir, name string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, err = f.WriteString(strconv.Itoa(k.pid) + ":" + k.host)
+	_, err = d.Disk.Write(f, []byte(strconv.Itoa(k.pid)+":"+k.host))
 	switch {
 	case err == nil && !named:
 		err = d.Disk.LinkFile(f, dir+"/"+name)

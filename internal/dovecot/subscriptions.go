@@ -3,7 +3,7 @@ package dovecot
 import (
 	"errors"
 	"fmt"
-	"os"
+	"io"
 	"slices"
 	"strings"
 )
@@ -102,7 +102,7 @@ func (k *Locker) Subscribe(root Dir, name string, on bool) (err error) {
 	if len(content) > maxSubscriptions {
 		return ErrTooMany
 	}
-	return root.Replace(subscriptionsName, func(f *os.File) error {
+	return root.Replace(subscriptionsName, func(f io.Writer) error {
 		_, err := f.Write(content)
 		return err
 	})
@@ -120,7 +120,7 @@ func (k *Locker) FirstSubscriptions(root Dir, names []string) (err error) {
 		return err
 	}
 	s := Subscriptions{Names: names}
-	return root.Replace(subscriptionsName, func(f *os.File) error {
+	return root.Replace(subscriptionsName, func(f io.Writer) error {
 		_, err := f.Write(s.format())
 		return err
 	})

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strconv"
 	"strings"
@@ -62,7 +63,7 @@ func claim(root Dir, highest uint32, old []string) (uint32, error) {
 			return 0, err
 		}
 		f.Close()
-		err = root.Replace(uidvalidityName, func(f *os.File) error {
+		err = root.Replace(uidvalidityName, func(f io.Writer) error {
 			_, err := fmt.Fprintf(f, "%08x", n)
 			return err
 		})

@@ -59,7 +59,7 @@ func (l *Uidlist) Reserve(n uint32) error {
 		return nil
 	}
 	raised := higher(l.next, max(n, l.step))
-	if _, err := l.file.WriteAt(fmt.Appendf(nil, "%0*d", nextDigits, raised), int64(l.head.nAt)); err != nil {
+	if _, err := l.dir.Disk.WriteAt(l.file, fmt.Appendf(nil, "%0*d", nextDigits, raised), int64(l.head.nAt)); err != nil {
 		return fmt.Errorf("raising N: %w", err)
 	}
 	if err := l.dir.Disk.Sync(l.file); err != nil {
@@ -82,7 +82,7 @@ func (l *Uidlist) Append(recs []Record) error {
 		recs[i].UID = l.next + uint32(i)
 		b = recs[i].append(b)
 	}
-	if _, err := l.file.WriteAt(b, l.end); err != nil {
+	if _, err := l.dir.Disk.WriteAt(l.file, b, l.end); err != nil {
 		l.dir.Disk.Truncate(l.file, l.end) // else the next writer finds it torn and rewrites
 		return fmt.Errorf("appending to uidlist: %w", err)
 	}
@@ -146,7 +146,7 @@ func (l *Uidlist) write(body func(*bufio.Writer) error) error {
 	if l.next > l.head.Next || l.head.Next == 0 {
 		l.head.Next = higher(l.next, l.step)
 	}
-	err := l.dir.Replace(UidlistName, func(f *os.File) error {
+	err := l.dir.Replace(UidlistName, func(f io.Writer) error {
 		w := bufio.NewWriterSize(f, 64<<10)
 		w.Write(l.head.append(nil)) // bufio keeps the error for Flush
 		if err := body(w); err != nil {

@@ -3,12 +3,17 @@
 //
 // The order that makes a message durable is always the same: file sync, then
 // name (link or rename), then directory sync, then the answer. Every step goes
-// through a Disk, whose Hook can record it or make it fail.
+// through a Disk, whose Hook can see it or make it fail.
+//
+// A build with the tag prove lets the environment of a test steer this package
+// in whole processes; prove.go says how. Nothing of it is in other builds.
 package durable
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -19,10 +24,23 @@ import (
 
 // Op is one step that reaches the disk.
 type Op struct {
-	Name string // create unnamed sync syncdir link rename unlink mkdir truncate
+	Name string // create unnamed write sync syncdir link rename unlink rmdir mkdir truncate
 	Path string // what it works on; relative to a folder's descriptor as given
 	To   string // the new name of link and rename
 }
+
+// step is an Op with what a record of it needs.
+type step struct {
+	Op
+	dir, toDir int       // the folders that Path and To are relative to
+	file       *os.File  // the open file that it works on
+	data       []byte    // of write
+	at         int64     // of write and truncate; current: where the file stands
+	made       **os.File // where an open puts its file
+}
+
+// current is the place of a write that goes where the file stands.
+const current = -1
 
 // syncsAtOnce bounds blocked syncs: each is a thread, and Go aborts at 10,000.
 const syncsAtOnce = 64
@@ -30,8 +48,8 @@ const syncsAtOnce = 64
 // Disk carries out steps. The zero Disk works; it is safe for concurrent use
 // and must not be copied.
 type Disk struct {
-	// Hook, when set, sees each step before it is made; an error from it is
-	// the step's error, and the step is not made.
+	// Hook, when set, sees each step but writes before it is made; an error
+	// from it is the step's error, and the step is not made.
 	Hook func(Op) error
 
 	once  sync.Once
@@ -41,11 +59,14 @@ type Disk struct {
 // ErrNoUnnamed means that the file system has no unnamed files (O_TMPFILE).
 var ErrNoUnnamed = errors.New("no unnamed files on this file system")
 
-func (d *Disk) hook(name, path, to string) error {
-	if d.Hook == nil {
-		return nil
+// do makes a step, unless the hook refuses it.
+func (d *Disk) do(s step, call func() error) error {
+	if d.Hook != nil {
+		if err := d.Hook(s.Op); err != nil {
+			return err
+		}
 	}
-	return d.Hook(Op{name, path, to})
+	return s.run(call)
 }
 
 // slot waits for one of the places to sync and returns how to leave it.
@@ -64,12 +85,12 @@ func retry(call func() error) error {
 	}
 }
 
-// wrap names the step and its paths in the error of a bare system call.
+// wrap names the step and its paths in an error that does not.
 func wrap(name, path, to string, err error) error {
-	switch {
-	case err == nil:
-		return nil
-	case to != "":
+	if _, named := err.(*os.PathError); named || err == nil {
+		return err
+	}
+	if to != "" {
 		return &os.LinkError{Op: name, Old: path, New: to, Err: err}
 	}
 	return &os.PathError{Op: name, Path: path, Err: err}
@@ -96,27 +117,51 @@ func (d *Disk) Unnamed(dir string, perm os.FileMode) (*os.File, error) {
 }
 
 func (d *Disk) open(name string, dirfd int, path string, flags int, perm os.FileMode) (*os.File, error) {
-	if err := d.hook(name, path, ""); err != nil {
-		return nil, wrap(name, path, "", err)
-	}
-	var fd int
-	err := retry(func() (err error) {
-		fd, err = unix.Openat(dirfd, path, flags|unix.O_CLOEXEC, uint32(perm.Perm()))
+	var f *os.File
+	err := d.do(step{Op: Op{Name: name, Path: path}, dir: dirfd, made: &f}, func() error {
+		return retry(func() error {
+			fd, err := unix.Openat(dirfd, path, flags|unix.O_CLOEXEC, uint32(perm.Perm()))
+			if err == nil {
+				f = os.NewFile(uintptr(fd), path)
+			}
+			return err
+		})
+	})
+	return f, wrap(name, path, "", err)
+}
+
+// Write writes p where f stands.
+func (d *Disk) Write(f *os.File, p []byte) (n int, err error) {
+	err = step{Op: Op{Name: "write", Path: f.Name()}, file: f, data: p, at: current}.run(func() (err error) {
+		n, err = f.Write(p)
 		return err
 	})
-	if err != nil {
-		return nil, wrap(name, path, "", err)
-	}
-	return os.NewFile(uintptr(fd), path), nil
+	return n, wrap("write", f.Name(), "", err)
 }
+
+// WriteAt writes p at off.
+func (d *Disk) WriteAt(f *os.File, p []byte, off int64) (n int, err error) {
+	err = step{Op: Op{Name: "write", Path: f.Name()}, file: f, data: p, at: off}.run(func() (err error) {
+		n, err = f.WriteAt(p, off)
+		return err
+	})
+	return n, wrap("write", f.Name(), "", err)
+}
+
+// Writer is f as an io.Writer that goes through d.
+func (d *Disk) Writer(f *os.File) io.Writer { return writer{d, f} }
+
+type writer struct {
+	disk *Disk
+	file *os.File
+}
+
+func (w writer) Write(p []byte) (int, error) { return w.disk.Write(w.file, p) }
 
 // Sync makes f's content durable.
 func (d *Disk) Sync(f *os.File) error {
 	defer d.slot()()
-	if err := d.hook("sync", f.Name(), ""); err != nil {
-		return wrap("sync", f.Name(), "", err)
-	}
-	return f.Sync()
+	return wrap("sync", f.Name(), "", d.do(step{Op: Op{Name: "sync", Path: f.Name()}, file: f}, f.Sync))
 }
 
 // SyncDir makes the names in dir durable.
@@ -133,39 +178,35 @@ func (d *Disk) SyncDir(dir string) error {
 // the hook and for errors.
 func (d *Disk) SyncDirAt(dirfd int, name string) error {
 	defer d.slot()()
-	if err := d.hook("syncdir", name, ""); err != nil {
-		return wrap("syncdir", name, "", err)
-	}
-	return wrap("syncdir", name, "", retry(func() error { return unix.Fsync(dirfd) }))
+	return wrap("syncdir", name, "", d.do(step{Op: Op{Name: "syncdir", Path: name}, dir: dirfd}, func() error {
+		return retry(func() error { return unix.Fsync(dirfd) })
+	}))
 }
 
 func (d *Disk) syncFolder(f *os.File, name string) error {
 	defer d.slot()()
-	if err := d.hook("syncdir", name, ""); err != nil {
-		return wrap("syncdir", name, "", err)
-	}
-	return f.Sync()
+	return wrap("syncdir", name, "", d.do(step{Op: Op{Name: "syncdir", Path: name}, file: f}, f.Sync))
 }
 
 // LinkFile gives the open file f the name path, which must not exist. Where f
 // was made by another uid, fs.protected_hardlinks wants read and write
 // permission on it.
 func (d *Disk) LinkFile(f *os.File, path string) error {
-	if err := d.hook("link", f.Name(), path); err != nil {
-		return wrap("link", f.Name(), path, err)
-	}
 	raw, err := f.SyscallConn()
 	if err != nil {
 		return err
 	}
-	var lerr error
-	err = raw.Control(func(fd uintptr) {
-		self := fmt.Sprintf("/proc/self/fd/%d", fd)
-		lerr = retry(func() error {
-			return unix.Linkat(unix.AT_FDCWD, self, unix.AT_FDCWD, path, unix.AT_SYMLINK_FOLLOW)
+	err = d.do(step{Op: Op{"link", f.Name(), path}, file: f, toDir: unix.AT_FDCWD}, func() error {
+		var lerr error
+		err := raw.Control(func(fd uintptr) {
+			self := fmt.Sprintf("/proc/self/fd/%d", fd)
+			lerr = retry(func() error {
+				return unix.Linkat(unix.AT_FDCWD, self, unix.AT_FDCWD, path, unix.AT_SYMLINK_FOLLOW)
+			})
 		})
+		return cmp.Or(err, lerr)
 	})
-	return wrap("link", f.Name(), path, errors.Join(err, lerr))
+	return wrap("link", f.Name(), path, err)
 }
 
 // Link gives old a second name, which must not exist.
@@ -175,7 +216,7 @@ func (d *Disk) Link(oldpath, newpath string) error {
 
 // LinkAt is Link between the folders olddir and newdir.
 func (d *Disk) LinkAt(olddir int, oldpath string, newdir int, newpath string) error {
-	return d.two("link", oldpath, newpath, func() error {
+	return d.two(step{Op: Op{"link", oldpath, newpath}, dir: olddir, toDir: newdir}, func() error {
 		return unix.Linkat(olddir, oldpath, newdir, newpath, 0)
 	})
 }
@@ -187,7 +228,7 @@ func (d *Disk) Rename(oldpath, newpath string) error {
 
 // RenameAt is Rename between the folders olddir and newdir.
 func (d *Disk) RenameAt(olddir int, oldpath string, newdir int, newpath string) error {
-	return d.two("rename", oldpath, newpath, func() error {
+	return d.two(step{Op: Op{"rename", oldpath, newpath}, dir: olddir, toDir: newdir}, func() error {
 		return unix.Renameat(olddir, oldpath, newdir, newpath)
 	})
 }
@@ -199,16 +240,13 @@ func (d *Disk) RenameNew(oldpath, newpath string) error {
 
 // RenameNewAt is RenameNew between the folders olddir and newdir.
 func (d *Disk) RenameNewAt(olddir int, oldpath string, newdir int, newpath string) error {
-	return d.two("rename", oldpath, newpath, func() error {
+	return d.two(step{Op: Op{"rename", oldpath, newpath}, dir: olddir, toDir: newdir}, func() error {
 		return unix.Renameat2(olddir, oldpath, newdir, newpath, unix.RENAME_NOREPLACE)
 	})
 }
 
-func (d *Disk) two(name, oldpath, newpath string, call func() error) error {
-	if err := d.hook(name, oldpath, newpath); err != nil {
-		return wrap(name, oldpath, newpath, err)
-	}
-	return wrap(name, oldpath, newpath, retry(call))
+func (d *Disk) two(s step, call func() error) error {
+	return wrap(s.Name, s.Path, s.To, d.do(s, func() error { return retry(call) }))
 }
 
 // Remove removes the file path.
@@ -216,12 +254,12 @@ func (d *Disk) Remove(path string) error { return d.RemoveAt(unix.AT_FDCWD, path
 
 // RemoveAt is Remove relative to the folder dirfd.
 func (d *Disk) RemoveAt(dirfd int, path string) error {
-	return d.one("unlink", path, func() error { return unix.Unlinkat(dirfd, path, 0) })
+	return d.one("unlink", dirfd, path, func() error { return unix.Unlinkat(dirfd, path, 0) })
 }
 
 // RemoveDir removes the empty folder path.
 func (d *Disk) RemoveDir(path string) error {
-	return d.one("unlink", path, func() error { return unix.Rmdir(path) })
+	return d.one("rmdir", unix.AT_FDCWD, path, func() error { return unix.Rmdir(path) })
 }
 
 // Mkdir makes the folder path.
@@ -231,22 +269,18 @@ func (d *Disk) Mkdir(path string, perm os.FileMode) error {
 
 // MkdirAt is Mkdir relative to the folder dirfd.
 func (d *Disk) MkdirAt(dirfd int, path string, perm os.FileMode) error {
-	return d.one("mkdir", path, func() error { return unix.Mkdirat(dirfd, path, uint32(perm.Perm())) })
+	return d.one("mkdir", dirfd, path, func() error { return unix.Mkdirat(dirfd, path, uint32(perm.Perm())) })
 }
 
-func (d *Disk) one(name, path string, call func() error) error {
-	if err := d.hook(name, path, ""); err != nil {
-		return wrap(name, path, "", err)
-	}
-	return wrap(name, path, "", retry(call))
+func (d *Disk) one(name string, dirfd int, path string, call func() error) error {
+	s := step{Op: Op{Name: name, Path: path}, dir: dirfd}
+	return wrap(name, path, "", d.do(s, func() error { return retry(call) }))
 }
 
 // Truncate cuts f to size bytes.
 func (d *Disk) Truncate(f *os.File, size int64) error {
-	if err := d.hook("truncate", f.Name(), ""); err != nil {
-		return wrap("truncate", f.Name(), "", err)
-	}
-	return f.Truncate(size)
+	s := step{Op: Op{Name: "truncate", Path: f.Name()}, file: f, at: size}
+	return wrap("truncate", f.Name(), "", d.do(s, func() error { return f.Truncate(size) }))
 }
 
 // Replace gives path a new content as a whole: after an error the old content
@@ -282,7 +316,7 @@ func (d *Disk) replace(path string, perm os.FileMode, content []byte, give func(
 			d.Remove(tmp) // best effort: the next Replace removes it
 		}
 	}()
-	if _, err := f.Write(content); err != nil {
+	if _, err := d.Write(f, content); err != nil {
 		return err
 	}
 	if err := give(f); err != nil {

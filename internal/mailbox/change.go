@@ -142,7 +142,7 @@ func (v *View) Expunge(uids []uint32) error {
 		f.forget(&removed)
 		f.audience.tell(v)
 		// A line that could not be written costs a recount, no message.
-		_ = maildir.AddSize(v.box.root.FD, -removed.bytes, -len(removed.uids))
+		_ = maildir.AddSize(v.box.root.Disk, v.box.root.FD, -removed.bytes, -len(removed.uids))
 	}
 	// What cannot be compacted now (the disk is full) stays correct, and a later
 	// Expunge tries again.

@@ -185,7 +185,7 @@ func (c *copying) content(r *record, d *draft) (err error) {
 			disk.RemoveAt(c.tmp, d.tmp) // else it is cleaned from tmp/ later
 		}
 	}()
-	if _, err := io.Copy(struct{ io.Writer }{dst}, src); err != nil {
+	if _, err := io.Copy(disk.Writer(dst), src); err != nil {
 		return err
 	}
 	ts, err := unix.TimeToTimespec(st.ModTime())

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -101,7 +100,7 @@ func (s *Store) write(tmp int, m Incoming) (_ *draft, err error) {
 			s.opt.Disk.RemoveAt(tmp, d.tmp) // else it is cleaned from tmp/ later
 		}
 	}()
-	if err := d.copy(file, m); err != nil {
+	if err := d.copy(s.opt.Disk.Writer(file), m); err != nil {
 		return nil, err
 	}
 	// The internal date is the file's time, as for Dovecot.
@@ -117,7 +116,7 @@ func (s *Store) write(tmp int, m Incoming) (_ *draft, err error) {
 }
 
 // copy writes the message to file with LF for CRLF, and counts.
-func (d *draft) copy(file *os.File, m Incoming) error {
+func (d *draft) copy(file io.Writer, m Incoming) error {
 	buf := make([]byte, 64<<10)
 	kept := 0 // a CR in front of what is read next
 	var c counter
@@ -182,7 +181,7 @@ func (b *Box) file(f *folder, tmp int, drafts []*draft) (uidvalidity uint32, uid
 		bytes += max(d.size, 0)
 	}
 	// A line that could not be written costs a recount, no message.
-	_ = maildir.AddSize(b.root.FD, bytes, len(drafts))
+	_ = maildir.AddSize(b.root.Disk, b.root.FD, bytes, len(drafts))
 	return uidvalidity, uids, nil
 }
 

@@ -51,7 +51,7 @@ func (b *Box) clearTrash(tmp int) error {
 		err := b.empty(tmp, name, 0, &f)
 		if f.messages > 0 {
 			// A line that could not be written costs a recount, no message.
-			_ = maildir.AddSize(b.root.FD, -f.bytes, -f.messages)
+			_ = maildir.AddSize(b.root.Disk, b.root.FD, -f.bytes, -f.messages)
 		}
 		if err != nil && !gone(err) { // gone: another Delete is at it
 			return err

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"os"
 )
 
 // chunk is how much of a message is in memory at a time.
@@ -18,7 +17,7 @@ type written struct {
 
 func (w written) virtual() int64 { return w.size + w.lines }
 
-func (w *written) write(f *os.File, p []byte) error {
+func (w *written) write(f io.Writer, p []byte) error {
 	if len(p) == 0 {
 		return nil
 	}
@@ -30,7 +29,7 @@ func (w *written) write(f *os.File, p []byte) error {
 
 // copyMessage writes the header and then the body with LF for CRLF; a CR
 // without LF stays.
-func copyMessage(f *os.File, m Message) (written, error) {
+func copyMessage(f io.Writer, m Message) (written, error) {
 	var w written
 	buf := make([]byte, len(m.Header)+1+int(min(m.Size, chunk)))
 	kept := copy(buf, m.Header) // in front of what is read next: the header, later a CR

@@ -1,9 +1,12 @@
 package maildir
 
 import (
+	"os"
 	"strconv"
 
 	"golang.org/x/sys/unix"
+
+	"posthorn/internal/durable"
 )
 
 // quota keeps an existing maildirsize current: one appended line
@@ -15,7 +18,7 @@ func (b *batch) quota() {
 		if t.done && !t.earlier && t.err == nil {
 			n, err := ReadName(t.file)
 			if err == nil && n.Size >= 0 {
-				_ = AddSize(t.base, n.Size, 1)
+				_ = AddSize(b.disk, t.base, n.Size, 1)
 			}
 		}
 	}
@@ -24,7 +27,7 @@ func (b *batch) quota() {
 // AddSize appends a change of size and number of messages to the maildirsize
 // of the Maildir++ whose root folder is dirfd. Without such a file it does
 // nothing: no file means that no quota is kept.
-func AddSize(dirfd int, bytes int64, messages int) error {
+func AddSize(d *durable.Disk, dirfd int, bytes int64, messages int) error {
 	fd, err := retry(func() (int, error) {
 		return unix.Openat(dirfd, "maildirsize",
 			unix.O_WRONLY|unix.O_APPEND|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
@@ -35,8 +38,9 @@ func AddSize(dirfd int, bytes int64, messages int) error {
 	if err != nil {
 		return err
 	}
-	defer unix.Close(fd)
+	f := os.NewFile(uintptr(fd), "maildirsize")
+	defer f.Close()
 	line := strconv.FormatInt(bytes, 10) + " " + strconv.Itoa(messages) + "\n"
-	_, err = retry(func() (int, error) { return unix.Write(fd, []byte(line)) })
+	_, err = d.Write(f, []byte(line))
 	return err
 }

@@ -68,7 +68,7 @@ func (b *batch) create(t *target) (*draft, error) {
 
 func (b *batch) fill(d *draft) {
 	m := b.message
-	w, err := copyMessage(d.file, m)
+	w, err := copyMessage(b.disk.Writer(d.file), m)
 	if err != nil {
 		d.err = fmt.Errorf("deliver to %s: %w", d.target.place.Path, err)
 	}

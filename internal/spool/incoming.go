@@ -144,7 +144,7 @@ func (d *Draft) put(p []byte) {
 	if d.err != nil {
 		return
 	}
-	n, err := d.file.WriteAt(p, d.end)
+	n, err := d.in.Disk.WriteAt(d.file, p, d.end)
 	d.end += int64(n)
 	if err != nil {
 		d.err = fmt.Errorf("write message: %w", err)
@@ -158,7 +158,7 @@ func (d *Draft) Finish() error {
 	if d.err != nil {
 		return d.err
 	}
-	if _, err := d.file.WriteAt([]byte(formatSize(d.env.Size)), d.sizeAt); err != nil {
+	if _, err := d.in.Disk.WriteAt(d.file, []byte(formatSize(d.env.Size)), d.sizeAt); err != nil {
 		d.err = fmt.Errorf("write size: %w", err)
 	}
 	d.buf = nil

@@ -194,7 +194,7 @@ func (m *Message) write() error {
 	if m.torn {
 		b = append([]byte{'\n'}, b...)
 	}
-	n, err := m.file.WriteAt(b, m.end)
+	n, err := m.spool.disk.WriteAt(m.file, b, m.end)
 	m.end += int64(n)
 	if err != nil {
 		m.torn = m.torn || n > 0

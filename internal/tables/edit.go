@@ -211,7 +211,7 @@ func (e *Editor) replace(path string, info os.FileInfo, content []byte) (err err
 			e.Disk.Remove(tmp) // best effort: the next editor removes it
 		}
 	}()
-	if _, err := f.Write(content); err != nil {
+	if _, err := e.Disk.Write(f, content); err != nil {
 		return err
 	}
 	if err := keepOwner(f, path, info); err != nil {
