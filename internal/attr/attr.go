@@ -8,6 +8,7 @@ package attr
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -85,7 +86,7 @@ func Append(dst []byte, l List) ([]byte, error) {
 	}
 	out := dst
 	for _, a := range l {
-		if a.Name == "" || strings.ContainsAny(a.Name, "=\n\x00") || strings.ContainsAny(a.Value, "\n\x00") {
+		if a.Name == "" || strings.IndexByte(a.Name, '=') >= 0 || cuts(a.Name) || cuts(a.Value) {
 			return dst, fmt.Errorf("attr: cannot write %q=%q", a.Name, a.Value)
 		}
 		if len(a.Name)+len(a.Value)+2 > MaxLine {
@@ -101,6 +102,9 @@ func Append(dst []byte, l List) ([]byte, error) {
 	}
 	return append(out, '\n'), nil
 }
+
+// cuts reports whether s would end a line, or more.
+func cuts(s string) bool { return strings.IndexByte(s, '\n') >= 0 || strings.IndexByte(s, 0) >= 0 }
 
 // Read reads one list. The reader's buffer must hold MaxLine bytes. It returns
 // io.EOF only if the peer closed between two lists.
@@ -156,6 +160,9 @@ func Parse(block []byte) (List, error) {
 		return nil, ErrTooLong
 	}
 	var list List
+	if lines := bytes.Count(block, []byte{'\n'}); lines > 1 { // the last is the empty one, as a rule
+		list = make(List, 0, min(lines, MaxAttrs))
+	}
 	for rest := string(block); rest != ""; {
 		line, tail, ok := strings.Cut(rest, "\n")
 		if !ok {

@@ -2,6 +2,7 @@ package attr
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -22,6 +23,7 @@ type Conn struct {
 	file  *os.File // came with the list being read
 	extra bool     // a second descriptor came with the same list
 	out   []byte
+	until time.Time // the deadline that was set last
 }
 
 // ErrDescriptors means that a peer sent descriptors against the protocol:
@@ -82,14 +84,17 @@ func (c *Conn) collect(oob []byte) error {
 	return nil
 }
 
-// Wait returns when something of the next list is here; Read tells of an end or
-// error.
-func (c *Conn) Wait() { c.in.Peek(1) }
+// Wait returns when something of the next list is here. io.EOF means that the
+// peer closed between two lists.
+func (c *Conn) Wait() error {
+	_, err := c.in.Peek(1)
+	return err
+}
 
 // Read reads one list and the descriptor that came with it, or nil. The caller
 // closes the descriptor. io.EOF means that the peer closed between two lists.
 func (c *Conn) Read() (List, *os.File, error) {
-	list, err := Read(c.in)
+	list, err := c.read()
 	f := c.file
 	extra := c.extra
 	c.file, c.extra = nil, false
@@ -103,6 +108,39 @@ func (c *Conn) Read() (List, *os.File, error) {
 		return nil, nil, err
 	}
 	return list, f, nil
+}
+
+// read takes a list that is here as a whole at once: it costs two allocations
+// then, not one a line.
+func (c *Conn) read() (List, error) {
+	if err := c.Wait(); err != nil {
+		return nil, err
+	}
+	block := c.whole()
+	if block == nil {
+		return Read(c.in)
+	}
+	list, err := Parse(block)
+	c.in.Discard(len(block))
+	return list, err
+}
+
+// Whole reports whether all of the next list is here, so that Read will not
+// wait for the peer.
+func (c *Conn) Whole() bool { return c.whole() != nil }
+
+// whole returns the next list as it lies in the buffer, with its empty line; nil
+// when some of it is still to come.
+func (c *Conn) whole() []byte {
+	b, _ := c.in.Peek(c.in.Buffered())
+	if len(b) > 0 && b[0] == '\n' {
+		return b[:1]
+	}
+	end := bytes.Index(b, []byte("\n\n"))
+	if end < 0 {
+		return nil
+	}
+	return b[:end+2]
 }
 
 // Write sends one list and, unless f is nil, f's descriptor with its first
@@ -144,7 +182,32 @@ func (c *Conn) writeWith(out []byte, f *os.File) error {
 }
 
 // SetDeadline bounds reads and writes from now on; the zero time lifts it.
-func (c *Conn) SetDeadline(t time.Time) error { return c.unix.SetDeadline(t) }
+func (c *Conn) SetDeadline(t time.Time) error {
+	c.until = t
+	return c.unix.SetDeadline(t)
+}
+
+// Until is SetDeadline, to an eighth of the time left: the deadline of the
+// exchange before often does, and each setting moves a timer.
+func (c *Conn) Until(t time.Time) error {
+	if c.near(t) {
+		return nil
+	}
+	return c.SetDeadline(t)
+}
+
+// WriteWithin is Until for limit from now, and for writes alone. A Conn has one
+// or the other.
+func (c *Conn) WriteWithin(limit time.Duration) error {
+	t := time.Now().Add(limit)
+	if c.near(t) {
+		return nil
+	}
+	c.until = t
+	return c.unix.SetWriteDeadline(t)
+}
+
+func (c *Conn) near(t time.Time) bool { return t.Sub(c.until).Abs() < time.Until(t)/8 }
 
 // Unix returns the socket itself, for its peer's credentials.
 func (c *Conn) Unix() *net.UnixConn { return c.unix }

@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"reflect"
 	"testing"
 	"time"
 
@@ -97,5 +98,44 @@ func TestConnRefusesTwoDescriptors(t *testing.T) {
 	a.Unix().WriteMsgUnix([]byte("\n"), one, nil)
 	if _, _, err := b.Read(); !errors.Is(err, ErrDescriptors) {
 		t.Errorf("one after another: got %v, want %v", err, ErrDescriptors)
+	}
+}
+
+// TestListInPieces: a list that is here as a whole is read another way than one
+// that comes in pieces, to the same end.
+func TestListInPieces(t *testing.T) {
+	for _, in := range []string{"a=1\nb=2\n\n", "\n", "a\n\n", "=\n\n", "a=\x00\n\n", "a=1\n\nb=2\n\n"} {
+		a, b := pair(t)
+		a.Unix().Write([]byte(in))
+		whole, _, werr := b.Read()
+		first, rest := in[:len(in)-1], in[len(in)-1:]
+		a, b = pair(t)
+		a.Unix().Write([]byte(first))
+		if first != "" {
+			b.Wait()
+		}
+		go a.Unix().Write([]byte(rest))
+		pieces, _, perr := b.Read()
+		if !reflect.DeepEqual(whole, pieces) || (werr == nil) != (perr == nil) {
+			t.Errorf("%q: got %v, %v as a whole and %v, %v in pieces, want the same", in, whole, werr, pieces, perr)
+		}
+	}
+}
+
+// TestDeadlineMoves: one that is near enough stays, one that would be felt does
+// not.
+func TestDeadlineMoves(t *testing.T) {
+	a, _ := pair(t)
+	start := time.Now()
+	for _, c := range []struct {
+		name     string
+		to, want time.Duration
+	}{
+		{"the first", time.Minute, time.Minute}, {"a little later", 63 * time.Second, time.Minute},
+		{"much later", 2 * time.Minute, 2 * time.Minute}, {"sooner", time.Second, time.Second}, {"much later again", time.Hour, time.Hour},
+	} {
+		if err := a.Until(start.Add(c.to)); err != nil || a.until.Sub(start) != c.want {
+			t.Errorf("%s: got %v, %v, want %v", c.name, a.until.Sub(start), err, c.want)
+		}
 	}
 }

@@ -64,8 +64,8 @@ func (c *Client) DoFile(ctx context.Context, req attr.List, f *os.File) (attr.Li
 
 // once makes one exchange and puts the connection back after a good one.
 func (c *Client) once(ctx context.Context, conn *attr.Conn, req attr.List, f *os.File) (attr.List, *os.File, error) {
-	conn.SetDeadline(c.deadline(ctx))
-	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
+	conn.Until(c.deadline(ctx))
+	stop := context.AfterFunc(ctx, func() { conn.Unix().SetDeadline(time.Unix(1, 0)) })
 	err := conn.Write(req, f)
 	if err != nil {
 		stop()
@@ -115,22 +115,11 @@ func (c *Client) deadline(ctx context.Context) time.Time {
 	return d
 }
 
-// conn returns a pooled connection or dials one.
+// conn returns a pooled connection or dials one. A pooled one whose server has
+// left is found out by the write.
 func (c *Client) conn(ctx context.Context) (conn *attr.Conn, pooled bool, err error) {
-	for {
-		c.mu.Lock()
-		n := len(c.idle)
-		if n == 0 {
-			c.mu.Unlock()
-			break
-		}
-		conn = c.idle[n-1]
-		c.idle = c.idle[:n-1]
-		c.mu.Unlock()
-		if alive(conn) {
-			return conn, true, nil
-		}
-		conn.Close()
+	if conn := c.take(); conn != nil {
+		return conn, true, nil
 	}
 	dial := net.Dialer{Deadline: c.deadline(ctx)}
 	nc, err := dial.DialContext(ctx, "unix", c.Path)
@@ -159,19 +148,17 @@ func (c *Client) check(u *net.UnixConn) error {
 	return nil
 }
 
-// alive reports whether nothing, not even an end, is waiting on an idle
-// connection: a server that left meanwhile shows here.
-func alive(conn *attr.Conn) bool {
-	raw, err := conn.Unix().SyscallConn()
-	if err != nil {
-		return false
+// take returns the connection that was used last, or nil.
+func (c *Client) take() *attr.Conn {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := len(c.idle)
+	if n == 0 {
+		return nil
 	}
-	quiet := false
-	err = raw.Read(func(fd uintptr) bool {
-		quiet = nothingToRead(int(fd))
-		return true
-	})
-	return err == nil && quiet
+	conn := c.idle[n-1]
+	c.idle = c.idle[:n-1]
+	return conn
 }
 
 func (c *Client) put(conn *attr.Conn) {
@@ -181,7 +168,6 @@ func (c *Client) put(conn *attr.Conn) {
 		conn.Close()
 		return
 	}
-	conn.SetDeadline(time.Time{})
 	c.idle = append(c.idle, conn)
 }
 

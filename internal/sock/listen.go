@@ -116,10 +116,3 @@ func PeerOf(c syscall.Conn) (Peer, error) {
 	}
 	return Peer{int(cred.Pid), int(cred.Uid), int(cred.Gid)}, nil
 }
-
-// nothingToRead peeks at a socket without waiting.
-func nothingToRead(fd int) bool {
-	var b [1]byte
-	_, _, err := unix.Recvfrom(fd, b[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
-	return err == unix.EAGAIN
-}

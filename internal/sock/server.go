@@ -129,21 +129,24 @@ func (s *Server) request(ctx context.Context, c *attr.Conn, peer Peer) error {
 			f.Close()
 		}
 		bad := verdict.New(verdict.Later, "4.3.5", fmt.Sprintf("found proto %.60q, expected %s", got, s.Proto))
-		c.Unix().SetWriteDeadline(time.Now().Add(s.timeout()))
-		return errors.Join(errors.New(bad.Text), c.Write(Reply(bad), nil))
+		return errors.Join(errors.New(bad.Text), s.write(c, Reply(bad), nil))
 	}
 	answer, out := s.Handle(ctx, peer, req, f)
 	if out != nil {
 		defer out.Close()
 	}
-	c.Unix().SetWriteDeadline(time.Now().Add(s.timeout()))
-	return c.Write(answer, out)
+	return s.write(c, answer, out)
 }
 
 // read waits for a request as long as the peer likes, and for its end no longer
 // than the timeout.
 func (s *Server) read(ctx context.Context, c *attr.Conn) (attr.List, *os.File, error) {
-	c.Wait()
+	if err := c.Wait(); err != nil {
+		return nil, nil, err
+	}
+	if c.Whole() { // as a rule, and costs no timer then
+		return c.Read()
+	}
 	c.Unix().SetReadDeadline(time.Now().Add(s.timeout()))
 	if ctx.Err() != nil { // the deadline of the stop may have been the one before
 		return nil, nil, io.EOF
@@ -153,6 +156,11 @@ func (s *Server) read(ctx context.Context, c *attr.Conn) (attr.List, *os.File, e
 		c.Unix().SetReadDeadline(time.Time{}) // the next request looks at ctx first
 	}
 	return req, f, err
+}
+
+func (s *Server) write(c *attr.Conn, answer attr.List, f *os.File) error {
+	c.WriteWithin(s.timeout())
+	return c.Write(answer, f)
 }
 
 func (s *Server) timeout() time.Duration {

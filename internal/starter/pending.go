@@ -69,7 +69,7 @@ func (c *child) do(ctx context.Context, req attr.List, f *os.File) (attr.List, e
 func (c *child) send(l attr.List, f *os.File) error {
 	c.writing.Lock()
 	defer c.writing.Unlock()
-	c.conn.Unix().SetWriteDeadline(time.Now().Add(sendTime))
+	c.conn.WriteWithin(sendTime)
 	err := c.conn.Write(l, f)
 	switch {
 	case errors.Is(err, unix.EPIPE), errors.Is(err, unix.ECONNRESET), errors.Is(err, net.ErrClosed):
