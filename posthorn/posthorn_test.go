@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -117,6 +118,33 @@ func TestRunStartsAgainWhatDies(t *testing.T) {
 	cancel()
 	if err := result(t, done); err != nil {
 		t.Errorf("got %v, want nil after the end was asked for", err)
+	}
+}
+
+// TestRunPassesTheLog: events go straight to standard error; what else a daemon
+// says there is relayed with its name.
+func TestRunPassesTheLog(t *testing.T) {
+	file, _ := instance(t, "echo ${0##*/}: event >&$POSTHORN_LOG_FD\necho words >&2\nexec sleep 1000\n")
+	c, err := conf.Load(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- newSupervisor(&env{conf: c, stderr: w}).run(ctx, daemons(c)); w.Close() }()
+	out := newOutput()
+	go io.Copy(out, r)
+	out.wait(t, func(s string) bool {
+		return strings.Contains(s, "smtpd: event\n") && strings.Contains(s, "smtpd: words\n")
+	})
+	cancel()
+	if err := result(t, done); err != nil {
+		t.Errorf("got %v, want nil", err)
 	}
 }
 

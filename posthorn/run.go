@@ -167,7 +167,11 @@ func (s *supervisor) once(ctx context.Context, name string) error {
 	cmd.WaitDelay = stopTime
 	// A group of its own: Ctrl-C is for the supervisor, who passes it on.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
-	log, err := cmd.StderrPipe()
+	if out, ok := s.out.(*os.File); ok {
+		cmd.ExtraFiles = []*os.File{out}
+		cmd.Env = append(os.Environ(), daemon.LogVariable+"=3") // the first of ExtraFiles
+	}
+	rest, err := cmd.StderrPipe()
 	if err != nil {
 		return err
 	}
@@ -179,7 +183,7 @@ func (s *supervisor) once(ctx context.Context, name string) error {
 	s.log.Start(name, cmd.Process.Pid)
 	s.set(name, cmd.Process)
 	defer s.set(name, nil)
-	s.copyLog(name, log)
+	s.copy(name, rest)
 	return cmd.Wait()
 }
 
@@ -201,8 +205,9 @@ func (s *supervisor) signal(sig os.Signal) {
 	}
 }
 
-// copyLog writes a daemon's lines with its name in front, until it ends.
-func (s *supervisor) copyLog(name string, r io.Reader) {
+// copy writes what a daemon and its children say on standard error with its name in
+// front, until all have ended. Its log it writes itself.
+func (s *supervisor) copy(name string, r io.Reader) {
 	in := bufio.NewReaderSize(r, 64<<10)
 	for {
 		line, err := in.ReadSlice('\n') // a longer line is cut into several

@@ -98,7 +98,7 @@ func Main(name string, open func(*Daemon) (Service, error)) {
 // Run is Main without the end of the process: it returns the error that ended
 // the daemon, already logged, or nil after ctx is done.
 func Run(ctx context.Context, name string, args []string, stderr io.Writer, open func(*Daemon) (Service, error)) error {
-	d := &Daemon{Name: name, Log: evlog.New(stderr), Disk: new(durable.Disk), Root: priv.Root()}
+	d := &Daemon{Name: name, Log: openLog(name, stderr), Disk: new(durable.Disk), Root: priv.Root()}
 	err := d.run(ctx, args, stderr, open)
 	if err != nil {
 		d.Log.Fatal(err)

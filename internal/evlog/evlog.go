@@ -14,15 +14,21 @@ package evlog
 import (
 	"io"
 	"strconv"
-	"strings"
 	"sync"
 )
 
-// maxValue bounds one value, so that a foreign string cannot fill the log.
-const maxValue = 1000
+// Bounds of one value and of one line, so that a foreign string cannot fill the
+// log. A pipe takes a line of PIPE_BUF bytes as a whole: of two daemons that
+// write to one, neither can end up within a line of the other.
+const (
+	maxValue = 1000
+	maxLine  = 4096
+)
 
 // Log writes events to one stream. It is safe for concurrent use.
 type Log struct {
+	front string // of each line
+
 	mu  sync.Mutex
 	w   io.Writer
 	buf []byte
@@ -31,12 +37,16 @@ type Log struct {
 // New returns a log that writes each event to w with one Write.
 func New(w io.Writer) *Log { return &Log{w: w} }
 
+// NewNamed is New with name and a colon in front of each line, for a stream that
+// others write to as well.
+func NewNamed(w io.Writer, name string) *Log { return &Log{w: w, front: name + ": "} }
+
 // event writes one line; kv are keys and values in turn. A value that is empty
 // is left out.
 func (l *Log) event(name string, kv ...string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	b := append(l.buf[:0], name...)
+	b := append(append(l.buf[:0], l.front...), name...)
 	for i := 0; i+1 < len(kv); i += 2 {
 		if kv[i+1] == "" {
 			continue
@@ -46,10 +56,8 @@ func (l *Log) event(name string, kv ...string) {
 		b = append(b, '=')
 		b = appendValue(b, kv[i+1])
 	}
-	b = append(b, '\n')
-	if cap(b) <= 8192 {
-		l.buf = b
-	}
+	b = append(b[:min(len(b), maxLine-1)], '\n')
+	l.buf = b
 	l.w.Write(b) // a log that cannot be written must not stop mail
 }
 
@@ -58,14 +66,12 @@ func appendValue(b []byte, v string) []byte {
 	if len(v) > maxValue {
 		v = v[:maxValue] + "…"
 	}
-	if strings.ContainsFunc(v, needsQuote) {
-		return strconv.AppendQuoteToASCII(b, v)
+	for i := range len(v) {
+		if c := v[i]; c <= ' ' || c >= 0x7f || c == '"' || c == '\\' || c == '=' {
+			return strconv.AppendQuoteToASCII(b, v)
+		}
 	}
 	return append(b, v...)
-}
-
-func needsQuote(r rune) bool {
-	return r <= ' ' || r >= 0x7f || r == '"' || r == '\\' || r == '='
 }
 
 // number writes n in decimal.

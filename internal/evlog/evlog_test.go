@@ -33,6 +33,26 @@ func TestOneLineWhateverTheValue(t *testing.T) {
 	}
 }
 
+// TestLineFitsAPipe: a line that came to a pipe in two writes could be cut by
+// another daemon's, and its second half begin one.
+func TestLineFitsAPipe(t *testing.T) {
+	var b strings.Builder
+	long := strings.Repeat("\xff", maxValue)
+	NewNamed(&b, "smtpd").event("e", "a", long, "b", long, "c", " fatal err=forged")
+	if got := b.String(); len(got) != maxLine || !strings.HasPrefix(got, `smtpd: e a="\xff`) || strings.Count(got, "\n") != 1 || got[maxLine-1] != '\n' {
+		t.Errorf("got %d bytes, %.40q…, want one line of %d", len(got), got, maxLine)
+	}
+}
+
+// BenchmarkEvent is what the log costs beside the write.
+func BenchmarkEvent(b *testing.B) {
+	l := NewNamed(io.Discard, "deliver")
+	b.ReportAllocs()
+	for b.Loop() {
+		l.Delivered("06ev0c8z1k3n5q7r9t2v4x6y8a", "ann@example.org", "ann@example.org", "1792411200.06ev0c8z1k3n5q7r9t2v4x6y8a.mx,S=4096,W=4200", 1)
+	}
+}
+
 // TestStalledReader: what was said is written, however long the reader takes,
 // and a reader that has gone keeps nobody.
 func TestStalledReader(t *testing.T) {
