@@ -152,7 +152,7 @@ func (b *buffer) String() string {
 
 // rig is a running smtpd with all its services.
 type rig struct {
-	t      *testing.T
+	t      testing.TB
 	s      *service
 	people *people
 	bag    *mailbag
@@ -161,7 +161,7 @@ type rig struct {
 }
 
 // start runs smtpd with a configuration changed by change.
-func start(t *testing.T, change ...func(*conf.Config)) *rig {
+func start(t testing.TB, change ...func(*conf.Config)) *rig {
 	t.Helper()
 	c := &conf.Config{
 		Hostname: "mx.here.test", Domains: []string{"here.test"}, MessageSize: 100000, MaxRecipients: 5, MaxReceived: 10,
@@ -213,7 +213,7 @@ func start(t *testing.T, change ...func(*conf.Config)) *rig {
 func relay(c *conf.Config) { c.RelayFrom = prefixes("127.0.0.0/8") }
 
 // keyFile writes a new key with a certificate for mx.here.test.
-func keyFile(t *testing.T) string {
+func keyFile(t testing.TB) string {
 	t.Helper()
 	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -239,7 +239,7 @@ func keyFile(t *testing.T) string {
 
 // client is the other side of a dialogue.
 type client struct {
-	t    *testing.T
+	t    testing.TB
 	conn net.Conn
 	r    *bufio.Reader
 }

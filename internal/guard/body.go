@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -17,7 +18,7 @@ func (c *Conn) cmdData(arg string) string {
 	case !c.mail || c.rcpts == 0:
 		c.answer(503, "5.5.1", "say MAIL and RCPT first")
 	default:
-		d := &dotted{r: c.in}
+		d := &dotted{in: c.in}
 		c.after = func(code int, r []byte) []byte {
 			if code == 354 && c.body == nil {
 				c.body = d
@@ -30,10 +31,19 @@ func (c *Conn) cmdData(arg string) string {
 	return ""
 }
 
+// pieces is a message as it comes in. next returns the next bytes, which stand
+// in buf or elsewhere until the call after it, and never both none and no error;
+// io.EOF is the message's end.
+type pieces interface {
+	next(buf []byte) ([]byte, error)
+}
+
 // data runs the session's Data over the message that the last command began,
 // reads what it left of it and lets go-smtp see an empty message.
 func (c *Conn) data() error {
-	body := &sized{r: c.body, left: c.limits.MessageSize, max: c.limits.MessageSize}
+	buf := c.g.buffers.Get().(*[bodySize]byte)
+	defer c.g.buffers.Put(buf)
+	body := &sized{body: c.body, buf: buf[:], left: c.limits.MessageSize, max: c.limits.MessageSize}
 	text, err := c.session.Data(c.ctx, body)
 	if err == nil && body.ended {
 		c.count = counts{messages: c.count.messages + 1, logins: c.count.logins}
@@ -42,6 +52,9 @@ func (c *Conn) data() error {
 		err = errors.New("session left a message unread")
 	}
 	c.drain(body)
+	if d, ok := c.body.(*dotted); ok {
+		c.ahead = bytes.Clone(d.raw)
+	}
 	c.body = nil
 	c.wire.feed = append(c.wire.feed[:0], ".\r\n"...)
 	if c.g.o.LMTP {
@@ -89,30 +102,62 @@ func (c *Conn) drain(body *sized) {
 	if b, ok := c.body.(*chunks); ok {
 		b.last = true // later chunks are commands of their own again
 	}
-	if _, err := io.CopyN(io.Discard, c.body, c.limits.MessageSize+1); err == nil {
-		c.answer(552, "5.3.4", "message is larger than "+itoa(c.limits.MessageSize)+" bytes")
-		c.bye("4.7.0", "message too large")
+	for n := max(0, -body.left); n <= c.limits.MessageSize; {
+		piece, err := c.body.next(body.buf)
+		if err != nil {
+			return
+		}
+		n += int64(len(piece))
 	}
+	c.answer(552, "5.3.4", "message is larger than "+itoa(c.limits.MessageSize)+" bytes")
+	c.bye("4.7.0", "message too large")
 }
 
 // sized is the message as the session reads it: no more than max bytes.
 type sized struct {
-	r         io.Reader
+	body      pieces
+	buf       []byte
+	rest      []byte // of the last piece
 	left, max int64
 	ended     bool // the message's own end was seen
 }
 
-func (s *sized) Read(p []byte) (int, error) {
-	if s.left >= 0 && int64(len(p)) > s.left+1 {
-		p = p[:s.left+1]
-	}
-	n, err := 0, error(nil)
+func (s *sized) next() ([]byte, error) {
+	var piece []byte
+	var err error
 	if s.left >= 0 {
-		n, err = s.r.Read(p)
+		piece, err = s.body.next(s.buf)
 	}
-	if s.left -= int64(n); s.left < 0 {
-		return 0, verdict.Fail(verdict.Never, "5.3.4", "message is larger than "+itoa(s.max)+" bytes", nil)
+	if s.left -= int64(len(piece)); s.left < 0 {
+		return nil, verdict.Fail(verdict.Never, "5.3.4", "message is larger than "+itoa(s.max)+" bytes", nil)
 	}
 	s.ended = s.ended || errors.Is(err, io.EOF)
-	return n, err
+	return piece, err
+}
+
+func (s *sized) Read(p []byte) (int, error) {
+	for len(s.rest) == 0 && len(p) > 0 {
+		var err error
+		if s.rest, err = s.next(); err != nil {
+			return 0, err
+		}
+	}
+	n := copy(p, s.rest)
+	s.rest = s.rest[n:]
+	return n, nil
+}
+
+// WriteTo spares io.Copy a buffer.
+func (s *sized) WriteTo(w io.Writer) (sum int64, err error) {
+	piece := s.rest
+	for s.rest = nil; err == nil; piece, err = s.next() {
+		n, werr := w.Write(piece)
+		if sum += int64(n); werr != nil {
+			return sum, werr
+		}
+	}
+	if err == io.EOF {
+		err = nil
+	}
+	return sum, err
 }

@@ -65,30 +65,27 @@ type chunks struct {
 	told bool // end was given
 }
 
-// Read returns io.EOF behind the last chunk and errReset when the client took
+// next returns io.EOF behind the last chunk and errReset when the client took
 // the message back.
-func (b *chunks) Read(p []byte) (int, error) {
+func (b *chunks) next(buf []byte) ([]byte, error) {
 	for b.left == 0 {
 		if b.last {
-			return 0, io.EOF
+			return nil, io.EOF
 		}
-		if err := b.next(); err != nil {
-			return 0, err
+		if err := b.following(); err != nil {
+			return nil, err
 		}
 	}
-	if int64(len(p)) > b.left {
-		p = p[:b.left]
-	}
-	n, err := b.c.in.Read(p)
+	n, err := b.c.in.Read(buf[:min(int64(len(buf)), b.left)])
 	b.left -= int64(n)
 	if err != nil {
-		return n, io.ErrUnexpectedEOF
+		return nil, io.ErrUnexpectedEOF
 	}
-	return n, nil
+	return buf[:n], nil
 }
 
-// next answers the chunk that has ended and reads commands up to another.
-func (b *chunks) next() error {
+// following answers the chunk that has ended and reads commands up to another.
+func (b *chunks) following() error {
 	b.c.answer(250, "2.0.0", "chunk taken")
 	for b.left == 0 && !b.last {
 		text, err := b.c.readLine()

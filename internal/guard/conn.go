@@ -22,10 +22,11 @@ import (
 )
 
 const (
-	inSize  = 4096
-	outSize = 4096             // replies collected before they are sent
-	linger  = 2 * time.Second  // for the client to read a last reply
-	hello   = 30 * time.Second // for a TLS handshake
+	inSize   = 1024             // of commands read ahead; each idle connection has it
+	outSize  = 4096             // replies collected before they are sent
+	bodySize = 16 << 10         // of a message read at a time
+	linger   = 2 * time.Second  // for the client to read a last reply
+	hello    = 30 * time.Second // for a TLS handshake
 )
 
 // Conn is one client. Its exported methods are for the Session and may be called
@@ -35,6 +36,7 @@ type Conn struct {
 	raw     net.Conn
 	net     net.Conn // raw, or TLS over it
 	in      *bufio.Reader
+	ahead   []byte // was read behind a message's end; before what in reads
 	out     []byte
 	sid     string
 	peer    Peer
@@ -53,7 +55,7 @@ type Conn struct {
 	path                  addr.Address                        // of the command at hand
 	asked                 MailParams                          // of the last MAIL
 	reports               dsn.Rcpt                            // of the RCPT at hand
-	body                  io.Reader                           // the message while DATA or BDAT runs
+	body                  pieces                              // the message while DATA or BDAT runs
 	sasl                  bool                                // the next line answers a challenge
 	after                 func(code int, reply []byte) []byte // sees the replies to the command at hand
 	each                  []verdict.Verdict                   // LMTP: replies to the message, one for each RCPT taken
@@ -133,7 +135,7 @@ func (c *Conn) handshake() bool {
 		return false
 	}
 	c.raw.SetDeadline(time.Time{})
-	c.net, c.secure = t, true
+	c.net, c.secure, c.ahead = t, true, nil
 	c.in.Reset(source{c})
 	return true
 }
@@ -146,6 +148,11 @@ func (s source) Read(p []byte) (int, error) {
 	c := s.c
 	if c.over() {
 		return 0, io.EOF
+	}
+	if len(c.ahead) > 0 {
+		n := copy(p, c.ahead)
+		c.ahead = c.ahead[n:]
+		return n, nil
 	}
 	c.flush()
 	if !c.arm() {

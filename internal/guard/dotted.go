@@ -1,17 +1,16 @@
 package guard
 
 import (
-	"bufio"
 	"bytes"
 	"io"
 )
 
 // dotted reads a message up to its only end, CRLF.CRLF (RFC 5321 4.1.1.4), and
-// takes away the dots that were put in front of dots (4.5.2).
+// leaves out the dots that were put in front of dots (4.5.2).
 type dotted struct {
-	r     *bufio.Reader
+	in    io.Reader
+	raw   []byte // read and not looked at; behind the end it is the client's next command
 	state dotState
-	spare []byte // read for a reader that had no room
 }
 
 type dotState int
@@ -25,88 +24,73 @@ const (
 	ended
 )
 
-// Read returns io.EOF at the message's end and io.ErrUnexpectedEOF when the
+// next returns io.EOF at the message's end and io.ErrUnexpectedEOF when the
 // connection breaks off before.
-func (d *dotted) Read(p []byte) (int, error) {
-	if len(p) < 2 { // a step hands out up to two bytes
-		return d.readOne(p)
-	}
-	if len(d.spare) > 0 {
-		n := copy(p, d.spare)
-		d.spare = d.spare[n:]
-		return n, nil
-	}
+func (d *dotted) next(buf []byte) ([]byte, error) {
 	for d.state != ended {
-		if _, err := d.r.Peek(1); err != nil {
-			return 0, io.ErrUnexpectedEOF
-		}
-		buf, _ := d.r.Peek(d.r.Buffered()) // has them all
-		taken, n := d.take(p, buf)
-		d.r.Discard(taken) // likewise
-		if n > 0 {
-			return n, nil
-		}
-	}
-	return 0, io.EOF
-}
-
-// readOne serves a reader that wants less than a step may give.
-func (d *dotted) readOne(p []byte) (int, error) {
-	if len(p) == 0 {
-		return 0, nil
-	}
-	var b [2]byte
-	k, err := d.Read(b[:])
-	n := copy(p, b[:k])
-	d.spare = append(d.spare, b[n:k]...)
-	return n, err
-}
-
-// take moves bytes of src to dst until either is used up or the message ends.
-func (d *dotted) take(dst, src []byte) (taken, n int) {
-	for taken < len(src) && n+2 <= len(dst) && d.state != ended {
-		if d.state == inLine {
-			run := src[taken:]
-			if room := len(dst) - n; len(run) > room {
-				run = run[:room]
+		if len(d.raw) == 0 {
+			n, _ := d.in.Read(buf)
+			if n == 0 {
+				return nil, io.ErrUnexpectedEOF
 			}
-			if i := bytes.IndexByte(run, '\r'); i >= 0 {
-				run, d.state = run[:i+1], sawCR
-			}
-			n += copy(dst[n:], run)
-			taken += len(run)
-			continue
+			d.raw = buf[:n]
 		}
-		n += d.step(dst[n:], src[taken])
-		taken++
+		if piece := d.take(); len(piece) > 0 {
+			return piece, nil
+		}
 	}
-	return taken, n
+	return nil, io.EOF
 }
 
-// step takes one byte where it may be part of a line's end or of the message's.
-func (d *dotted) step(dst []byte, b byte) (n int) {
+// take returns what stands together of the message, which may be nothing.
+func (d *dotted) take() []byte {
+	first := d.raw[0]
 	switch {
-	case d.state == atLine && b == '.':
-		d.state = sawDot
-		return 0
-	case d.state == sawDot && b == '\r':
-		d.state = sawDotCR
-		return 0
-	case d.state == sawDotCR && b == '\n':
-		d.state = ended
-		return 0
-	case d.state == sawDotCR: // the dot was stuffing, the CR stands alone
-		dst[0], n = '\r', 1
-		d.state = sawCR
-	}
-	switch {
-	case b == '\r':
-		d.state = sawCR
-	case b == '\n' && d.state == sawCR:
-		d.state = atLine
-	default:
+	case d.state == sawDot && first == '\r':
+		d.raw, d.state = d.raw[1:], sawDotCR
+		return nil
+	case d.state == sawDotCR && first == '\n':
+		d.raw, d.state = d.raw[1:], ended
+		return nil
+	case d.state == sawDot: // it was stuffing
 		d.state = inLine
+	case d.state == sawDotCR: // likewise, and the CR stands alone
+		d.state = sawCR
+		return []byte{'\r'}
 	}
-	dst[n] = b
-	return n + 1
+	return d.upToDot()
+}
+
+// upToDot returns what stands in front of the next dot that begins a line.
+func (d *dotted) upToDot() []byte {
+	for i := 0; ; i++ {
+		k := bytes.IndexByte(d.raw[i:], '.')
+		if k < 0 {
+			break
+		}
+		if i += k; d.behind(i) == atLine {
+			piece := d.raw[:i]
+			d.raw, d.state = d.raw[i+1:], sawDot
+			return piece
+		}
+	}
+	piece := d.raw
+	d.raw, d.state = nil, d.behind(len(d.raw))
+	return piece
+}
+
+// behind returns the state behind the first n bytes of raw, none of which is a
+// dot that begins a line.
+func (d *dotted) behind(n int) dotState {
+	switch {
+	case n == 0:
+		return d.state
+	case d.raw[n-1] == '\r':
+		return sawCR
+	case d.raw[n-1] != '\n':
+		return inLine
+	case n == 1 && d.state == sawCR, n > 1 && d.raw[n-2] == '\r':
+		return atLine
+	}
+	return inLine
 }

@@ -1,7 +1,6 @@
 package guard
 
 import (
-	"bufio"
 	"bytes"
 	"errors"
 	"io"
@@ -26,23 +25,22 @@ func FuzzDotted(f *testing.F) {
 	f.Fuzz(func(t *testing.T, stream []byte, size uint8) {
 		want, after, ok := plainDotted(string(stream))
 		for _, src := range []io.Reader{bytes.NewReader(stream), iotest.OneByteReader(bytes.NewReader(stream))} {
-			in := bufio.NewReaderSize(src, 16)
-			d := &dotted{r: in}
-			var got bytes.Buffer
-			_, err := io.CopyBuffer(&got, onlyReader{d}, make([]byte, int(size)+1))
-			if ok != (err == nil) || !ok && !errors.Is(err, io.ErrUnexpectedEOF) {
+			d := &dotted{in: src}
+			var got []byte
+			piece, err := []byte(nil), error(nil)
+			for buf := make([]byte, int(size)+1); err == nil; piece, err = d.next(buf) {
+				got = append(got, piece...)
+			}
+			if ok != (err == io.EOF) || !ok && !errors.Is(err, io.ErrUnexpectedEOF) {
 				t.Fatalf("%q: got %v, want an end %v", stream, err, ok)
 			}
 			if !ok {
 				continue
 			}
-			rest, _ := io.ReadAll(in)
-			if got.String() != want || string(rest) != after {
-				t.Errorf("%q: got %q and then %q, want %q and then %q", stream, got.String(), rest, want, after)
+			rest, _ := io.ReadAll(io.MultiReader(bytes.NewReader(d.raw), src))
+			if string(got) != want || string(rest) != after {
+				t.Errorf("%q: got %q and then %q, want %q and then %q", stream, got, rest, want, after)
 			}
 		}
 	})
 }
-
-// onlyReader hides other methods from io.CopyBuffer.
-type onlyReader struct{ io.Reader }

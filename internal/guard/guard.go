@@ -88,6 +88,7 @@ type Guard struct {
 	o             Options
 	clear, secure *engine
 	slots         *slots
+	buffers       sync.Pool // of *[bodySize]byte, for messages under way
 
 	mu       sync.Mutex
 	conns    map[*Conn]struct{}
@@ -101,6 +102,7 @@ func New(o Options) *Guard {
 		o.Sleep = sleep
 	}
 	g := &Guard{o: o, slots: newSlots(), conns: map[*Conn]struct{}{}}
+	g.buffers.New = func() any { return new([bodySize]byte) }
 	g.clear, g.secure = newEngine(g, false), newEngine(g, true)
 	return g
 }

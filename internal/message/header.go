@@ -53,15 +53,24 @@ func (h *Header) Done() bool { return h.state == inBody }
 // Append appends src to dst, with what Extra adds at the header's end. It fails
 // with ErrHeaderSize only.
 func (h *Header) Append(dst, src []byte) ([]byte, error) {
+	dst, body, err := h.Take(dst, src)
+	if err != nil {
+		return dst, err
+	}
+	return append(dst, body...), nil
+}
+
+// Take is Append without what stands in src behind the header, which it returns.
+func (h *Header) Take(dst, src []byte) (_, body []byte, err error) {
 	for len(src) > 0 && h.state != inBody {
 		var n int
 		dst, n = h.step(dst, src)
 		src = src[n:]
 		if h.size += int64(n); h.size > h.max() {
-			return dst, ErrHeaderSize
+			return dst, nil, ErrHeaderSize
 		}
 	}
-	return append(dst, src...), nil
+	return dst, src, nil
 }
 
 // Finish appends what is held back when the message ends inside its header.

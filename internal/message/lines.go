@@ -1,6 +1,9 @@
 package message
 
-import "errors"
+import (
+	"bytes"
+	"errors"
+)
 
 // Errors of Lines: what may not stand in a message from the network
 // (RFC 5321 2.3.8 and 4.1.1.4, RFC 5322 4.1).
@@ -21,6 +24,34 @@ type Lines struct {
 
 	cr   bool // the last byte was a CR, not written yet
 	open bool // a line has begun and not ended
+	buf  []byte
+}
+
+// Pass returns the checked form of src, until the next call: src itself where
+// nothing is to be put right.
+func (l *Lines) Pass(src []byte) (out []byte, err error) {
+	if len(src) > 0 && !l.cr && whole(src) {
+		l.open = src[len(src)-1] != '\n'
+		return src, nil
+	}
+	l.buf, err = l.Append(l.buf[:0], src)
+	return l.buf, err
+}
+
+// whole reports whether b has a CR in front of each LF, no other one, and no NUL.
+func whole(b []byte) bool {
+	lines := 0
+	for rest := b; ; lines++ {
+		i := bytes.IndexByte(rest, '\n')
+		if i < 0 {
+			break
+		}
+		if i == 0 || rest[i-1] != '\r' {
+			return false
+		}
+		rest = rest[i+1:]
+	}
+	return bytes.Count(b, []byte{'\r'}) == lines && bytes.IndexByte(b, 0) < 0
 }
 
 // Append appends the checked form of src to dst. After an error the stage is of

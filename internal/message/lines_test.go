@@ -27,6 +27,14 @@ func through(s stage, text string, n int) (string, error) {
 	return string(out), err
 }
 
+// passing is Lines by way of Pass.
+type passing struct{ *Lines }
+
+func (p passing) Append(dst, src []byte) ([]byte, error) {
+	out, err := p.Pass(src)
+	return append(dst, out...), err
+}
+
 func TestLines(t *testing.T) {
 	cases := []struct {
 		name, in string
@@ -52,16 +60,19 @@ func TestLines(t *testing.T) {
 	}
 	for _, c := range cases {
 		for n := 1; n <= len(c.in)+1; n++ {
-			got, err := through(&Lines{}, c.in, n)
-			if !errors.Is(err, c.refused) {
-				t.Errorf("%s, pieces of %d: got error %v, want %v", c.name, n, err, c.refused)
+			for _, s := range []stage{&Lines{}, passing{&Lines{}}} {
+				got, err := through(s, c.in, n)
+				if !errors.Is(err, c.refused) {
+					t.Errorf("%s, pieces of %d: got error %v, want %v", c.name, n, err, c.refused)
+				}
+				if err == nil && got != c.want {
+					t.Errorf("%s, pieces of %d: got %q, want %q", c.name, n, got, c.want)
+				}
 			}
-			if err == nil && got != c.want {
-				t.Errorf("%s, pieces of %d: got %q, want %q", c.name, n, got, c.want)
-			}
-			got, err = through(&Lines{Normalize: true}, c.in, n)
-			if err != nil || got != c.want {
-				t.Errorf("%s normalised, pieces of %d: got %q, %v, want %q", c.name, n, got, err, c.want)
+			for _, s := range []stage{&Lines{Normalize: true}, passing{&Lines{Normalize: true}}} {
+				if got, err := through(s, c.in, n); err != nil || got != c.want {
+					t.Errorf("%s normalised, pieces of %d: got %q, %v, want %q", c.name, n, got, err, c.want)
+				}
 			}
 		}
 	}
@@ -85,6 +96,10 @@ func FuzzLines(f *testing.F) {
 		got, err := fuzzBoth(t, func() stage { return &Lines{Normalize: normalize} }, text, n)
 		if normalize && err != nil {
 			t.Errorf("%q normalised: got %v, want no error", text, err)
+		}
+		passed, perr := through(passing{&Lines{Normalize: normalize}}, text, int(n)+1)
+		if (err == nil) != (perr == nil) || err == nil && passed != got {
+			t.Errorf("%q: got %q, %v by Pass, want %q, %v", text, passed, perr, got, err)
 		}
 		if err != nil {
 			return

@@ -80,13 +80,14 @@ func (m *Room) Add(r Rcpt) bool {
 // follows, and then the recipients, each with what was asked for it.
 var head = [...]string{"proto", "id", "time", "size", "origin", "from", "auth", "client", "helo", "body", "utf8"}
 
-// encode returns the envelope's lines with their empty line, and the place of
-// the size's digits.
-func (e *Envelope) encode() (b []byte, sizeAt int64, err error) {
+// encode returns the envelope's lines with their empty line, in room if they fit
+// there, and the place of the size's digits.
+func (e *Envelope) encode(room []byte) (b []byte, sizeAt int64, err error) {
 	if err := e.check(); err != nil {
 		return nil, 0, err
 	}
-	l := attr.List{
+	l := make(attr.List, 0, len(head)+2+3*len(e.Rcpts))
+	l = append(l, attr.List{
 		{Name: "proto", Value: Proto},
 		{Name: "id", Value: e.ID},
 		{Name: "time", Value: strconv.FormatInt(e.Time.UnixMicro(), 10)},
@@ -98,13 +99,13 @@ func (e *Envelope) encode() (b []byte, sizeAt int64, err error) {
 		{Name: "helo", Value: e.Helo},
 		{Name: "body", Value: e.Body},
 		{Name: "utf8", Value: yesNo(e.UTF8)},
-	}
+	}...)
 	e.Mail.Add(&l)
 	for _, r := range e.Rcpts {
 		l.Add("rcpt", r.String())
 		r.Rcpt.Add(&l)
 	}
-	b, err = attr.Append(nil, l)
+	b, err = attr.Append(room[:0], l)
 	if err != nil {
 		return nil, 0, fmt.Errorf("write envelope: %w", err)
 	}

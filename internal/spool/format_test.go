@@ -58,7 +58,7 @@ func TestRanges(t *testing.T) {
 
 func TestEnvelopeRefusals(t *testing.T) {
 	e := envelope()
-	good, _, err := e.encode()
+	good, _, err := e.encode(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,7 +113,7 @@ func TestRoom(t *testing.T) {
 		if len(e.Rcpts) != c.most {
 			t.Errorf("%s: got %d recipients, want %d", c.name, len(e.Rcpts), c.most)
 		}
-		head, _, err := e.encode()
+		head, _, err := e.encode(nil)
 		if err != nil {
 			t.Fatalf("%s: the envelope cannot be written: %v", c.name, err)
 		}
@@ -129,7 +129,7 @@ func TestRoom(t *testing.T) {
 func FuzzRead(f *testing.F) {
 	e := envelope()
 	e.Size = int64(len(body))
-	head, _, err := e.encode()
+	head, _, err := e.encode(nil)
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -151,7 +151,7 @@ func FuzzRead(f *testing.F) {
 		if m.Offset+m.Size > int64(len(b)) {
 			t.Errorf("got a message of %d bytes at %d in a file of %d", m.Size, m.Offset, len(b))
 		}
-		if _, _, err := m.Envelope.encode(); err != nil {
+		if _, _, err := m.Envelope.encode(nil); err != nil {
 			t.Errorf("cannot write what was read: %v", err)
 		}
 	})

@@ -15,8 +15,12 @@ import (
 // tmpPrefix begins the name of a draft on a file system without unnamed files.
 const tmpPrefix = "tmp."
 
-// draftBuffer is how much of a message a draft collects before it writes.
-const draftBuffer = 32 << 10
+// draftBuffer is how much of a message a draft collects before it writes. It has
+// room for a small one from the beginning.
+const (
+	draftBuffer = 32 << 10
+	smallDraft  = 8 << 10
+)
 
 // Incoming is the folder in which smtpd makes messages.
 type Incoming struct {
@@ -66,7 +70,7 @@ type Draft struct {
 // lets queued give it its name. The caller closes the draft.
 func (in Incoming) New(env Envelope) (*Draft, error) {
 	env.Size = 0
-	text, sizeAt, err := env.encode()
+	text, sizeAt, err := env.encode(make([]byte, 0, smallDraft))
 	if err != nil {
 		return nil, err
 	}
@@ -74,9 +78,7 @@ func (in Incoming) New(env Envelope) (*Draft, error) {
 	if err != nil {
 		return nil, fmt.Errorf("begin message: %w", err)
 	}
-	d := &Draft{env: env, in: in, file: f, tmp: tmp, sizeAt: sizeAt, offset: int64(len(text))}
-	d.buf = append(d.buf, text...)
-	return d, nil
+	return &Draft{env: env, in: in, file: f, tmp: tmp, buf: text, sizeAt: sizeAt, offset: int64(len(text))}, nil
 }
 
 // create makes the file, unnamed where that is possible.
