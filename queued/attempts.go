@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"posthorn/internal/addr"
@@ -161,50 +162,57 @@ func (p *pass) pending() []int {
 // not named any more for its recipient does not get the message now. false says
 // that the directory does not answer.
 func (p *pass) recheck() bool {
-	if p.asked {
+	ask := p.toRecheck()
+	if p.asked || len(ask) == 0 {
 		return true
 	}
+	// One place for all questions: with one for each, messages of several
+	// recipients would take them from each other, and none get through.
+	gates, blocked := p.schedule.Enter(p.it, time.Now(), p.authdDoor())
+	if blocked != nil {
+		p.block(blocked)
+		return false
+	}
 	named := map[int]map[[2]string]bool{} // by recipient of the envelope
-	for _, n := range p.pending() {
+	for _, n := range ask {
 		t := &p.m.Targets[n]
-		if t.Kind == "address" || t.Kind == "none" || t.Kind == "same" {
-			continue
-		}
-		places, ok := named[t.Orig]
-		if !ok {
-			if places, ok = p.places(t.Orig); !ok {
+		if named[t.Orig] == nil {
+			places, err := p.places(t.Orig)
+			if err != nil {
+				p.bad(gates[0], verdict.Of(err))
+				p.block(gates[0])
 				return false
 			}
 			named[t.Orig] = places
 		}
-		if !places[[2]string{t.Kind, t.Value}] {
+		if !named[t.Orig][[2]string{t.Kind, t.Value}] {
 			p.decide(n, notNamed)
 		}
 	}
+	p.good(gates[0])
 	return true
 }
 
+// toRecheck lists the targets that only the directory can name.
+func (p *pass) toRecheck() []int {
+	return slices.DeleteFunc(p.pending(), func(n int) bool {
+		kind := p.m.Targets[n].Kind
+		return kind == "address" || kind == "none" || kind == "same"
+	})
+}
+
 // places asks where a recipient of the envelope leads now. One that leads
-// nowhere has none.
-func (p *pass) places(orig int) (map[[2]string]bool, bool) {
-	gates, blocked := p.schedule.Enter(p.it, time.Now(), p.authdDoor())
-	if blocked != nil {
-		p.block(blocked)
-		return nil, false
-	}
+// nowhere, by the directory's word, has none; an error is that it said nothing.
+func (p *pass) places(orig int) (map[[2]string]bool, error) {
 	r, err := p.directory.Resolve(p.work, p.m.Rcpts[orig].Address)
-	if err != nil && p.leave(gates[0], err) {
-		p.block(gates[0])
-		return nil, false
-	}
-	if err == nil {
-		p.good(gates[0])
+	if err != nil && !answered(err) {
+		return nil, err
 	}
 	places := map[[2]string]bool{}
 	for _, t := range r.Targets {
 		places[[2]string{string(t.Kind), t.Value}] = true
 	}
-	return places, true
+	return places, nil
 }
 
 // jobs sorts the targets into attempts.
