@@ -1,0 +1,165 @@
+package kills
+
+import (
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"posthorn/test/suite"
+)
+
+// drained waits until the queue holds nothing and says what is left.
+func (f *fleet) drained(limit time.Duration) {
+	f.t.Helper()
+	deadline := time.Now().Add(limit)
+	for {
+		left := f.left("spool/queue", "spool/incoming")
+		if len(left) == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			f.t.Fatalf("%d files left in the queue after %v, such as %s:\n%s", len(left), limit, left[0], f.journey(filepath.Base(left[0])))
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+// left lists the files below folders of the instance.
+func (f *fleet) left(dirs ...string) []string {
+	var all []string
+	for _, dir := range dirs {
+		filepath.WalkDir(filepath.Join(f.i.Dir, dir), func(path string, d fs.DirEntry, err error) error {
+			if err == nil && d.Type().IsRegular() {
+				all = append(all, path)
+			}
+			return nil // what vanishes meanwhile is not left
+		})
+	}
+	return all
+}
+
+// verdict is what became of a run as a whole.
+type verdict struct {
+	f       *fleet
+	arrived *arrived
+	told    int            // faults so far
+	doubles map[string]int // duplicates by window of doc/spool.md
+}
+
+// check wants every acknowledged letter in each of its places, once but for the
+// windows of doc/spool.md, and nothing left over.
+func check(t *testing.T, f *fleet, l *load, r *reader) *verdict {
+	t.Helper()
+	f.drained(2 * suite.Limit)
+	r.stop()
+	f.checkLives()
+	a, err := lookEverywhere(f, r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := &verdict{f: f, arrived: a, doubles: map[string]int{}}
+	for _, fault := range a.faults {
+		v.fault(fault)
+	}
+	for step, err := range l.wrong {
+		v.fault(fmt.Sprintf("a letter was refused for ever at %s: %v", step, err))
+	}
+	for _, m := range l.letters {
+		v.letter(m)
+	}
+	for s, copies := range a.doubled() {
+		v.doubled(s, copies)
+	}
+	v.unsure(l)
+	v.leftovers()
+	return v
+}
+
+// fault fails the test, with the journey of the first few messages.
+func (v *verdict) fault(what string, ids ...string) {
+	v.f.t.Helper()
+	v.told++
+	switch {
+	case v.told > 20:
+		v.f.t.Fail()
+	case len(ids) == 0 || v.told > 5:
+		v.f.t.Error(what)
+	default:
+		v.f.t.Errorf("%s:\n%s", what, v.f.journey(append(ids, " killed name=")...))
+	}
+}
+
+// letter wants what was acknowledged in all its places.
+func (v *verdict) letter(m *letter) {
+	for _, id := range m.acknowledged {
+		for _, place := range m.places {
+			if len(v.arrived.copies[spot{place, id}]) == 0 {
+				v.fault(fmt.Sprintf("LOST: letter %d, acknowledged as %s, is not at %s", m.number, id, place), id)
+			}
+		}
+	}
+}
+
+// underWay is how long deliver may be at a request whose queued is dead.
+const underWay = 2 * time.Second
+
+// doubled counts one message that is in a place more than once, which a window
+// must explain.
+func (v *verdict) doubled(s spot, copies []copyOf) {
+	slices.SortFunc(copies, func(a, b copyOf) int { return a.at.Compare(b.at) })
+	for n := range copies[1:] {
+		first, second := copies[n], copies[n+1]
+		switch {
+		case s.place == abroad && v.f.killedBetween("queue-remote", first.at, second.at):
+			v.doubles["W3"]++
+		case first.taken && (v.f.killedBetween("queued", first.at.Add(-underWay), second.at) || v.f.killedBetween("deliver", first.at, second.at)):
+			v.doubles["W2"]++
+		default:
+			v.fault(fmt.Sprintf("%d copies of %s at %s, which no window explains: %s at %v, %s at %v", len(copies), s.id, s.place,
+				first.file, first.at, second.file, second.at), s.id)
+		}
+	}
+}
+
+// unsure counts the copies whose sender was told nothing or 451 (W1): no more
+// than there were such attempts, and where the letter goes.
+func (v *verdict) unsure(l *load) {
+	ids := make([]map[string]bool, len(l.letters))
+	for s, copies := range v.arrived.copies {
+		m := l.letters[copies[0].number]
+		if !slices.Contains(m.places, s.place) {
+			v.fault(fmt.Sprintf("letter %d as %s is at %s, which is none of its places", m.number, s.id, s.place), s.id)
+		}
+		if slices.Contains(m.acknowledged, s.id) {
+			continue
+		}
+		if ids[m.number] == nil {
+			ids[m.number] = map[string]bool{}
+		}
+		ids[m.number][s.id] = true
+	}
+	for n, extra := range ids {
+		if len(extra) > l.letters[n].unsure {
+			v.fault(fmt.Sprintf("letter %d arrived as %d messages that were not acknowledged, of %d attempts", n, len(extra), l.letters[n].unsure))
+		}
+		if len(l.letters[n].acknowledged) > 0 || len(extra) > 1 {
+			v.doubles["W1"] += len(extra) // the sender tried again, so it is there twice
+		}
+	}
+}
+
+// leftovers wants nothing in the spool, and in the boxes' tmp only what killed
+// deliveries left.
+func (v *verdict) leftovers() {
+	for _, file := range v.f.left("spool/odd", "spool/incoming", "spool/queue") {
+		v.fault("left in the spool: "+file, filepath.Base(file))
+	}
+	tmp, _ := filepath.Glob(filepath.Join(v.f.i.Dir, "mail/*/*/Maildir/tmp/*"))
+	if len(tmp) > 0 && v.f.killed()["deliver"] == 0 {
+		v.fault(fmt.Sprintf("left in tmp though deliver was never killed: %q", tmp))
+	}
+	v.doubles["left in tmp"] = len(tmp)
+}

@@ -1,0 +1,247 @@
+// Package kills tests that daemons can be killed at any moment, one or several,
+// and be started again in any order: what was acknowledged is where it belongs,
+// and no more often than doc/spool.md says.
+package kills
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"posthorn/test/instance"
+	"posthorn/test/suite"
+)
+
+// path are the daemons that a message meets.
+var path = []string{"smtpd", "queued", "deliver", "authd", "queue-remote"}
+
+// fleet runs the daemons of an instance itself, for a supervisor would choose
+// when and in which order they are started again.
+type fleet struct {
+	t    *testing.T
+	i    *instance.Instance
+	bin  string
+	log  string // file of all lines, each with time and daemon in front; kept with -artifacts
+	out  *os.File
+	mine map[string]*process // those that run; of one goroutine
+
+	mu     sync.Mutex
+	kills  []kill
+	failed []string // daemons that ended though nobody killed them
+}
+
+// kill is one SIGKILL.
+type kill struct {
+	name          string
+	before, after time.Time // around it: dead for certain after
+}
+
+// process is a daemon that was started.
+type process struct {
+	name   string
+	cmd    *exec.Cmd
+	served chan struct{} // closed when it serves, or has ended
+	doomed chan struct{} // closed before it is killed
+	ended  chan struct{} // its log is complete and it is gone
+}
+
+// newFleet makes an instance and starts its daemons without a supervisor, from
+// the folder bin.
+func newFleet(t *testing.T, bin string, o instance.Options) *fleet {
+	t.Helper()
+	i := suite.Server(t, o)
+	if err := i.StopServer(); err != nil { // it made the folders
+		t.Fatal(err)
+	}
+	f := &fleet{t: t, i: i, bin: bin, log: filepath.Join(t.ArtifactDir(), "log"), mine: map[string]*process{}}
+	if bin == "" {
+		f.bin = i.Bin
+	}
+	var err error
+	if f.out, err = os.OpenFile(f.log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(f.close)
+	f.start(true, path...)
+	return f
+}
+
+// start starts daemons in this order, each when the one before serves or all at
+// once, and returns when all serve.
+func (f *fleet) start(inTurn bool, names ...string) {
+	f.t.Helper()
+	var started []*process
+	for _, name := range names {
+		p := f.launch(name)
+		if inTurn {
+			f.await(p)
+		}
+		started = append(started, p)
+	}
+	for _, p := range started {
+		f.await(p)
+	}
+}
+
+func (f *fleet) launch(name string, env ...string) *process {
+	f.t.Helper()
+	p := &process{name: name, served: make(chan struct{}), doomed: make(chan struct{}), ended: make(chan struct{})}
+	p.cmd = exec.Command(filepath.Join(f.bin, name), "-c", filepath.Join(f.i.Dir, "posthorn.conf"))
+	p.cmd.Env = append(os.Environ(), env...)
+	log, err := p.cmd.StderrPipe()
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	if err := p.cmd.Start(); err != nil {
+		f.t.Fatal(err)
+	}
+	f.say("test", fmt.Sprintf("start name=%s pid=%d %s", name, p.cmd.Process.Pid, strings.Join(env, " ")))
+	f.mine[name] = p
+	go f.watch(p, log)
+	return p
+}
+
+// watch copies the log of a daemon until it ends.
+func (f *fleet) watch(p *process, log io.Reader) {
+	defer close(p.ended)
+	served := sync.OnceFunc(func() { close(p.served) })
+	defer served()
+	in := bufio.NewScanner(log)
+	in.Buffer(nil, 1<<20)
+	for in.Scan() {
+		f.say(p.name, in.Text())
+		if strings.HasPrefix(in.Text(), "started ") {
+			served()
+		}
+	}
+	err := p.cmd.Wait()
+	select {
+	case <-p.doomed:
+		return
+	default:
+	}
+	f.say("test", fmt.Sprintf("ended name=%s pid=%d %v", p.name, p.cmd.Process.Pid, err))
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.failed = append(f.failed, fmt.Sprintf("%s: %v", p.name, err))
+}
+
+// say writes a line to the log of all.
+func (f *fleet) say(name, line string) {
+	fmt.Fprintf(f.out, "%s %s: %s\n", time.Now().Format("15:04:05.000000"), name, line) // one Write
+}
+
+// await returns when the daemon serves, or has ended.
+func (f *fleet) await(p *process) {
+	f.t.Helper()
+	select {
+	case <-p.served:
+	case <-time.After(suite.Limit):
+		f.t.Fatalf("%s: not started within %v", p.name, suite.Limit)
+	}
+}
+
+// kill kills the daemons at the same moment and returns when they are gone.
+func (f *fleet) kill(names ...string) {
+	before := time.Now()
+	var dead []*process
+	for _, name := range names {
+		p := f.mine[name]
+		close(p.doomed)
+		p.cmd.Process.Signal(syscall.SIGKILL)
+		dead = append(dead, p)
+	}
+	for _, p := range dead {
+		<-p.ended
+		f.buried(p, before)
+	}
+}
+
+// buried notes that a daemon was killed.
+func (f *fleet) buried(p *process, before time.Time) {
+	delete(f.mine, p.name)
+	f.say("test", fmt.Sprintf("killed name=%s pid=%d", p.name, p.cmd.Process.Pid))
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.kills = append(f.kills, kill{p.name, before, time.Now()})
+}
+
+// killed says how often each daemon was killed.
+func (f *fleet) killed() map[string]int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	n := map[string]int{}
+	for _, k := range f.kills {
+		n[k.name]++
+	}
+	return n
+}
+
+// killedBetween reports whether a daemon of that name was killed then.
+func (f *fleet) killedBetween(name string, from, to time.Time) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, k := range f.kills {
+		if k.name == name && !k.after.Before(from) && !k.before.After(to) {
+			return true
+		}
+	}
+	return false
+}
+
+// checkLives wants no daemon to have ended by itself.
+func (f *fleet) checkLives() {
+	f.t.Helper()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, s := range f.failed {
+		f.t.Errorf("ended without being killed: %s", s)
+	}
+}
+
+// close ends all, and each must end well.
+func (f *fleet) close() {
+	for name, p := range f.mine {
+		close(p.doomed)
+		p.cmd.Process.Signal(syscall.SIGTERM)
+		killer := time.AfterFunc(suite.Limit, func() { p.cmd.Process.Kill() })
+		<-p.ended
+		killer.Stop()
+		if !p.cmd.ProcessState.Success() {
+			f.t.Errorf("%s: ended with %v", name, p.cmd.ProcessState)
+		}
+	}
+	f.out.Close()
+}
+
+// journey returns what the logs say of an id or a daemon's life.
+func (f *fleet) journey(words ...string) string {
+	file, err := os.Open(f.log)
+	if err != nil {
+		return err.Error()
+	}
+	defer file.Close()
+	var b strings.Builder
+	in := bufio.NewScanner(file)
+	in.Buffer(nil, 1<<20)
+	const most = 80
+	for n := 0; in.Scan() && n < most; {
+		for _, w := range words {
+			if bytes.Contains(in.Bytes(), []byte(w)) {
+				n++
+				fmt.Fprintf(&b, "\t%s\n", in.Text())
+				break
+			}
+		}
+	}
+	return b.String()
+}

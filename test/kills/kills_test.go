@@ -1,0 +1,150 @@
+package kills
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"posthorn/test/instance"
+	"posthorn/test/suite"
+)
+
+// prove reports whether all is to be proved, not a sample.
+func prove() bool { return os.Getenv("POSTHORN_PROVE") != "" }
+
+// seed returns what the run's randomness comes from: POSTHORN_SEED repeats the
+// plan of one that failed, though not its moments.
+func seed(t *testing.T) uint64 {
+	t.Helper()
+	n, err := strconv.ParseUint(os.Getenv("POSTHORN_SEED"), 10, 64)
+	if err != nil {
+		n = rand.Uint64()
+	}
+	t.Logf("POSTHORN_SEED=%d", n)
+	return n
+}
+
+// options are an instance with the people of the letters, quick to try again.
+func options(t *testing.T) instance.Options {
+	return instance.Options{
+		Ports: map[string]int{"smtp": port(t)},
+		Users: []string{suite.Ann, bob, carl, dora},
+		Files: map[string]string{"aliases": "postmaster: " + suite.Ann + "\nteam: " + strings.Join([]string{bob, carl, dora}, ", ") + "\n"},
+		Conf:  "relay-from 127.0.0.0/8\nretry 1s\nretry-jitter 0\nconnect-timeout 5s\n",
+	}
+}
+
+// port returns a port that nobody has and that no connection is given while its
+// daemon is dead: those are above.
+func port(t *testing.T) int {
+	t.Helper()
+	for range 100 {
+		n := 10000 + rand.IntN(20000)
+		if l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", n)); err == nil {
+			l.Close()
+			return n
+		}
+	}
+	t.Fatal("no free port")
+	return 0
+}
+
+// TestRandomKills kills one daemon, some, or all at random moments while
+// letters are sent, and starts them again in every order.
+func TestRandomKills(t *testing.T) {
+	letters, rounds, all := 1500, 9, 3
+	if prove() {
+		letters, rounds, all = 100_000, 300, 120
+	}
+	plan := newPlan(rand.New(rand.NewPCG(seed(t), 0)), rounds, all)
+	f := newFleet(t, "", options(t))
+	l := newLoad(f.i.Addr["smtp"])
+	r := startReader(t, f.i, dora)
+	sending, stopSending := context.WithCancel(t.Context())
+	var senders sync.WaitGroup
+	senders.Go(func() { l.run(sending, 20) })
+	orders := map[string]bool{}
+	for n := 0; n < rounds || l.acknowledged() < letters; n++ {
+		round := plan.round(n)
+		time.Sleep(round.quiet)
+		f.kill(round.dead...)
+		time.Sleep(round.gone)
+		f.start(round.inTurn, round.order...)
+		if len(round.order) == len(path) {
+			orders[strings.Join(round.order, " ")] = true
+		}
+	}
+	stopSending()
+	senders.Wait()
+	stopped := time.Now()
+	v := check(t, f, l, r)
+	t.Logf("%d letters acknowledged, other attempts %v; killed %v, all at once and started in %d of 120 orders; drained and checked in %v; doubled by window %v; %d taken by the reader",
+		l.good, l.broken, f.killed(), len(orders), time.Since(stopped).Round(time.Second), v.doubles, r.taken)
+	if len(orders) < all {
+		t.Errorf("got %d orders of starting all daemons, want %d", len(orders), all)
+	}
+}
+
+// round is what is killed at a time.
+type round struct {
+	quiet  time.Duration // before
+	dead   []string
+	gone   time.Duration // how long they are away
+	order  []string      // of starting them
+	inTurn bool          // each when the one before serves
+}
+
+// plan chooses the rounds from a seed.
+type plan struct {
+	r           *rand.Rand
+	orders      [][]string // of all daemons, shuffled
+	rounds, all int
+}
+
+// newPlan has so many rounds, of them so many in which all are killed, each
+// with an order of its own.
+func newPlan(r *rand.Rand, rounds, all int) *plan {
+	p := &plan{r: r, rounds: rounds, all: all, orders: orders(path)}
+	r.Shuffle(len(p.orders), func(a, b int) { p.orders[a], p.orders[b] = p.orders[b], p.orders[a] })
+	return p
+}
+
+// orders returns all orders of names.
+func orders(names []string) [][]string {
+	if len(names) == 0 {
+		return [][]string{nil}
+	}
+	var all [][]string
+	for n, name := range names {
+		for _, rest := range orders(slices.Delete(slices.Clone(names), n, n+1)) {
+			all = append(all, append([]string{name}, rest...))
+		}
+	}
+	return all
+}
+
+func (p *plan) round(n int) round {
+	r := round{
+		quiet:  time.Duration(p.r.IntN(1500)) * time.Millisecond,
+		gone:   time.Duration(p.r.IntN(3)*p.r.IntN(200)) * time.Millisecond,
+		inTurn: p.r.IntN(2) == 0,
+	}
+	if k := n * p.all / p.rounds; k != (n+1)*p.all/p.rounds { // every so many rounds
+		r.order = p.orders[k%len(p.orders)]
+		r.dead = path
+		return r
+	}
+	shuffled := slices.Clone(path)
+	p.r.Shuffle(len(shuffled), func(a, b int) { shuffled[a], shuffled[b] = shuffled[b], shuffled[a] })
+	r.order = shuffled[:1+p.r.IntN(2)*(1+p.r.IntN(3))]
+	r.dead = r.order
+	return r
+}
