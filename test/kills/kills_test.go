@@ -65,7 +65,7 @@ func TestRandomKills(t *testing.T) {
 		letters, rounds, all = 100_000, 300, 120
 	}
 	plan := newPlan(rand.New(rand.NewPCG(seed(t), 0)), rounds, all)
-	f := newFleet(t, options(t))
+	f := newFleet(t, "", options(t))
 	l := newLoad(f.i.Addr["smtp"])
 	r := startReader(t, f.i, dora)
 	sending, stopSending := context.WithCancel(t.Context())

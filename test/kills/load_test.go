@@ -46,19 +46,11 @@ func (l *load) acknowledged() int {
 	return l.good
 }
 
-func (l *load) next() *letter { return l.add(newLetter) }
-
-// nextOf is next, of a kind.
-func (l *load) nextOf(k int) *letter {
-	return l.add(func(number int) *letter { return newLetterOf(number, k) })
-}
-
-func (l *load) add(make func(number int) *letter) *letter {
+func (l *load) next() *letter {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	m := make(len(l.letters))
-	l.letters = append(l.letters, m)
-	return m
+	l.letters = append(l.letters, newLetter(len(l.letters)))
+	return l.letters[len(l.letters)-1]
 }
 
 func (l *load) sender(ctx context.Context, again bool) {
