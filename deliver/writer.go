@@ -87,15 +87,22 @@ func (s *service) write(ctx context.Context, r handover.DeliverRequest, found []
 		}
 		parts[at].indexes = append(parts[at].indexes, i)
 	}
+	if len(parts) == 1 { // as a rule, and needs no other goroutine
+		s.fill(ctx, r, found, f, parts[0], results)
+		return
+	}
 	var wait sync.WaitGroup
 	for _, p := range parts {
-		wait.Go(func() {
-			for at, result := range s.writer.write(ctx, p.room, s.job(r, found, p.indexes), f) {
-				results[p.indexes[at]] = result
-			}
-		})
+		wait.Go(func() { s.fill(ctx, r, found, f, p, results) })
 	}
 	wait.Wait()
+}
+
+// fill puts the message into the boxes of one owner and notes their results.
+func (s *service) fill(ctx context.Context, r handover.DeliverRequest, found []directory.Box, f *os.File, p part, results []box.Result) {
+	for at, result := range s.writer.write(ctx, p.room, s.job(r, found, p.indexes), f) {
+		results[p.indexes[at]] = result
+	}
 }
 
 // part are the boxes of one owner in a request, by their indexes.

@@ -5,22 +5,57 @@ import (
 	"sync"
 )
 
-// Folder is an open folder whose syncs are shared: whoever waits while one
-// runs gets the next together. It is safe for concurrent use.
-type Folder struct {
-	disk *Disk
-	path string
-	file *os.File
+// Group shares syncs of one thing: whoever waits while one runs gets the next
+// together. The zero Group works; it is safe for concurrent use.
+type Group struct {
+	turn sync.Mutex // held by the caller whose sync runs
 
-	mu      sync.Mutex
-	running bool
-	next    *commit // who waits for the sync after the running one
+	mu   sync.Mutex
+	next *commit // who waits for the sync that has not begun
 }
 
-// commit is one sync that several callers wait for.
+// commit is one sync that several callers wait for. It belongs to who has the
+// turn.
 type commit struct {
-	done chan struct{}
+	done bool
 	err  error
+}
+
+// Do returns after a sync, this caller's or another's, that began after the call.
+// The callers' syncs must all do the same.
+func (g *Group) Do(sync func() error) error {
+	c := g.join()
+	g.turn.Lock()
+	defer g.turn.Unlock()
+	if !c.done {
+		g.leave()
+		c.err, c.done = sync(), true
+	}
+	return c.err
+}
+
+func (g *Group) join() *commit {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.next == nil {
+		g.next = new(commit)
+	}
+	return g.next
+}
+
+// leave has who comes from now on wait for another sync.
+func (g *Group) leave() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.next = nil
+}
+
+// Folder is an open folder whose syncs are shared. It is safe for concurrent use.
+type Folder struct {
+	disk  *Disk
+	path  string
+	file  *os.File
+	syncs Group
 }
 
 // Folder opens dir. The caller closes it.
@@ -38,35 +73,7 @@ func (f *Folder) Path() string { return f.path }
 // Sync returns after a directory sync that began after the call: names made
 // before the call are durable when it returns nil.
 func (f *Folder) Sync() error {
-	f.mu.Lock()
-	if f.next == nil {
-		f.next = &commit{done: make(chan struct{})}
-	}
-	c := f.next
-	if !f.running {
-		f.running = true
-		go f.run()
-	}
-	f.mu.Unlock()
-	<-c.done
-	return c.err
-}
-
-// run syncs as long as somebody waits.
-func (f *Folder) run() {
-	for {
-		f.mu.Lock()
-		c := f.next
-		f.next = nil
-		if c == nil {
-			f.running = false
-			f.mu.Unlock()
-			return
-		}
-		f.mu.Unlock()
-		c.err = f.disk.syncFolder(f.file, f.path)
-		close(c.done)
-	}
+	return f.syncs.Do(func() error { return f.disk.syncFolder(f.file, f.path) })
 }
 
 // Close gives the descriptor back. No Sync may run or follow.

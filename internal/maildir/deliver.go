@@ -273,7 +273,7 @@ func (b *batch) syncTarget(t *target) error {
 		defer unix.Close(cur)
 		return b.disk.SyncDirAt(cur, "cur")
 	}
-	return b.folders.sync(t.id, t.new)
+	return b.folders.sync(t.id, t.new, "new")
 }
 
 // every says how seldom a delivery also looks for what crashes left in tmp/.

@@ -1,7 +1,6 @@
 package maildir
 
 import (
-	"strconv"
 	"sync"
 
 	"posthorn/internal/durable"
@@ -16,39 +15,31 @@ type folders struct {
 }
 
 type folder struct {
-	*durable.Folder
+	syncs durable.Group
 	users int
 }
 
 // sync returns after a sync of the folder id that began after the call. dirfd
-// is the caller's descriptor of it.
-func (f *folders) sync(id fileID, dirfd int) error {
-	shared, err := f.enter(id, dirfd)
-	if err != nil {
-		return err
-	}
+// is the caller's descriptor of it, and name what the hook calls it.
+func (f *folders) sync(id fileID, dirfd int, name string) error {
+	shared := f.enter(id)
 	defer f.leave(id, shared)
-	return shared.Sync()
+	return shared.syncs.Do(func() error { return f.disk.SyncDirAt(dirfd, name) })
 }
 
-func (f *folders) enter(id fileID, dirfd int) (*folder, error) {
+func (f *folders) enter(id fileID) *folder {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	shared := f.open[id]
 	if shared == nil {
-		// The very folder that dirfd has open, whatever its path names now.
-		opened, err := f.disk.Folder("/proc/self/fd/" + strconv.Itoa(dirfd))
-		if err != nil {
-			return nil, err
-		}
-		shared = &folder{Folder: opened}
+		shared = new(folder)
 		if f.open == nil {
 			f.open = make(map[fileID]*folder)
 		}
 		f.open[id] = shared
 	}
 	shared.users++
-	return shared, nil
+	return shared
 }
 
 func (f *folders) leave(id fileID, shared *folder) {
@@ -56,7 +47,6 @@ func (f *folders) leave(id fileID, shared *folder) {
 	defer f.mu.Unlock()
 	if shared.users--; shared.users == 0 {
 		delete(f.open, id)
-		shared.Close()
 	}
 }
 

@@ -67,16 +67,11 @@ func New(disk *durable.Disk, node string) *Deliverer {
 	return &Deliverer{maildir.NewDelivery(disk, node)}
 }
 
-// Deliver delivers the message that lies in f and returns a result for each
-// box. f stays the caller's and is read by position only.
+// Deliver delivers the message that lies in f, which has passed CheckFile, and
+// returns a result for each box. f stays the caller's and is read by position
+// only.
 func (d *Deliverer) Deliver(j Job, f *os.File) []Result {
 	results := make([]Result, len(j.Boxes))
-	if err := CheckFile(f, j.Offset, j.Size); err != nil {
-		for i := range results {
-			results[i].Err = err
-		}
-		return results
-	}
 	places := make([]maildir.Place, len(j.Boxes))
 	for i, b := range j.Boxes {
 		places[i] = b.Place

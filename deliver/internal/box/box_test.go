@@ -191,15 +191,6 @@ func TestHeaders(t *testing.T) {
 	}
 }
 
-func TestBadFileIsLater(t *testing.T) {
-	j := job(2)
-	for _, r := range New(new(durable.Disk), "mx").Deliver(j, spoolFile(t, "mail", os.O_RDWR)) {
-		if v := verdict.Of(r.Err); v.Kind != verdict.Later {
-			t.Errorf("got %v, want later", v)
-		}
-	}
-}
-
 func FuzzDecode(f *testing.F) {
 	for _, n := range []int{1, 3} {
 		block, _ := attr.Append(nil, job(n).Encode())

@@ -65,6 +65,9 @@ func (o *owner) handle(_ context.Context, req attr.List, f *os.File) attr.List {
 		defer f.Close()
 	}
 	job, err := box.Decode(req)
+	if err == nil {
+		err = box.CheckFile(f, job.Offset, job.Size)
+	}
 	if err != nil {
 		return sock.Reply(verdict.New(verdict.Later, "4.3.0", err.Error()))
 	}

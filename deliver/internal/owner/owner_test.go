@@ -81,11 +81,17 @@ func begin(t *testing.T, args ...string) *attr.Conn {
 // ask delivers a short message to the Maildirs at paths below root.
 func ask(t *testing.T, conn *attr.Conn, root string, paths ...string) (attr.List, []box.Result) {
 	t.Helper()
+	return askWith(t, conn, os.O_RDONLY, root, paths...)
+}
+
+// askWith is ask with a descriptor that is open with flags.
+func askWith(t *testing.T, conn *attr.Conn, flags int, root string, paths ...string) (attr.List, []box.Result) {
+	t.Helper()
 	spool := filepath.Join(t.TempDir(), "spool")
 	if err := os.WriteFile(spool, []byte("mail\r\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	f, err := os.Open(spool)
+	f, err := os.OpenFile(spool, flags, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,6 +133,17 @@ func TestCage(t *testing.T) {
 	}
 	if _, _, err := conn.Read(); err == nil {
 		t.Error("the process goes on, want it to end for a new one")
+	}
+}
+
+// TestBadFileIsLater: a descriptor against the protocol is not delivered from.
+func TestBadFileIsLater(t *testing.T) {
+	root := t.TempDir()
+	_, results := askWith(t, begin(t, "-mail-root", root), os.O_RDWR, root, "ann", "bob")
+	for _, r := range results {
+		if v := verdict.Of(r.Err); v.Kind != verdict.Later {
+			t.Errorf("got %v, want later", v)
+		}
 	}
 }
 
