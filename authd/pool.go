@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"runtime"
 	"sync"
 )
 
@@ -18,7 +19,8 @@ var errBusy = errors.New("too many logins wait already")
 // come in the order of arrival.
 type pool struct {
 	places chan struct{}
-	most   int // in the pool, working or waiting
+	most   int             // in the pool, working or waiting
+	busy   func(busy bool) // told when the first comes and when the last has gone; may be nil
 
 	mu       sync.Mutex
 	inside   int
@@ -55,14 +57,32 @@ func (p *pool) enter(client netip.Prefix) bool {
 	}
 	p.inside++
 	p.byClient[client]++
+	if p.inside == 1 && p.busy != nil {
+		p.busy(true)
+	}
 	return true
 }
 
 func (p *pool) leave(client netip.Prefix) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.inside--
+	if p.inside--; p.inside == 0 && p.busy != nil {
+		p.busy(false)
+	}
 	if p.byClient[client]--; p.byClient[client] == 0 {
 		delete(p.byClient, client)
+	}
+}
+
+// processors keeps authd to one processor but for hashes: any other request costs
+// less than to wake a second thread for it.
+func processors() (busy func(bool)) {
+	all := runtime.GOMAXPROCS(1)
+	return func(busy bool) {
+		if busy {
+			runtime.GOMAXPROCS(all)
+			return
+		}
+		runtime.GOMAXPROCS(1)
 	}
 }

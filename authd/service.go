@@ -43,6 +43,7 @@ func open(d *daemon.Daemon) (daemon.Service, error) {
 	if err != nil {
 		return nil, daemon.BadConfig(err)
 	}
+	s.pool.busy = processors()
 	d.Rights = s.rights(d.Conf) // the socket is its identity's
 	if s.listener, err = d.ListenUnix("auth"); err != nil {
 		return nil, err

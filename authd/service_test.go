@@ -45,7 +45,7 @@ type site struct {
 
 // newSite writes a configuration for example.org and example.net, with further
 // lines, and the tables.
-func newSite(t *testing.T, extra, users, aliases string) *site {
+func newSite(t testing.TB, extra, users, aliases string) *site {
 	t.Helper()
 	s := &site{dir: t.TempDir(), log: new(logBuffer)}
 	for _, d := range []string{s.dir, filepath.Dir(s.dir)} {
@@ -71,7 +71,7 @@ func newSite(t *testing.T, extra, users, aliases string) *site {
 func (s *site) path(name string) string { return filepath.Join(s.dir, name) }
 
 // write replaces a file as an editor does.
-func (s *site) write(t *testing.T, name, content string) {
+func (s *site) write(t testing.TB, name, content string) {
 	t.Helper()
 	tmp := s.path(name + ".tmp")
 	if err := os.WriteFile(tmp, []byte(content), 0o644); err != nil {
@@ -82,7 +82,7 @@ func (s *site) write(t *testing.T, name, content string) {
 	}
 }
 
-func (s *site) conf(t *testing.T) *conf.Config {
+func (s *site) conf(t testing.TB) *conf.Config {
 	t.Helper()
 	c, err := conf.Load(s.path("posthorn.conf"))
 	if err != nil {
@@ -93,7 +93,7 @@ func (s *site) conf(t *testing.T) *conf.Config {
 
 // service makes the service, which takes requests of this process as if it
 // were any daemon.
-func (s *site) service(t *testing.T) *service {
+func (s *site) service(t testing.TB) *service {
 	t.Helper()
 	svc, err := newService(s.conf(t), evlog.New(s.log))
 	if err != nil {

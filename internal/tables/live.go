@@ -52,6 +52,10 @@ func stampOf(info os.FileInfo, err error) stamp {
 	if !ok {
 		return stamp{size: info.Size()}
 	}
+	return stampOfStat(st)
+}
+
+func stampOfStat(st *syscall.Stat_t) stamp {
 	return stamp{dev: uint64(st.Dev), ino: st.Ino, size: st.Size, mtime: st.Mtim, ctime: st.Ctim,
 		settled: time.Since(time.Unix(st.Ctim.Unix())) > settle}
 }
@@ -78,8 +82,7 @@ func (l *Live[T]) Open() error {
 func (l *Live[T]) Get() *T {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	info, err := os.Stat(l.Path)
-	now := stampOf(info, err)
+	now := l.look()
 	if l.seen == now {
 		return l.current
 	}
@@ -101,6 +104,16 @@ func (l *Live[T]) Get() *T {
 		l.Report(err)
 	}
 	return l.current
+}
+
+// look returns the stamp of the file, without the garbage of os.Stat: this runs at
+// each request.
+func (l *Live[T]) look() stamp {
+	var st syscall.Stat_t
+	if err := syscall.Stat(l.Path, &st); err != nil {
+		return stampOf(nil, err)
+	}
+	return stampOfStat(&st)
 }
 
 // unread reports err once and lets the next Get try again: what kept the file
