@@ -85,7 +85,7 @@ func (s *session) trace(mid string, now time.Time) []byte {
 	if len(s.rcpts) == 1 && !s.rcpts[0].UTF8() {
 		t.For = s.rcpts[0].String()
 	}
-	return t.Append(nil)
+	return t.Append(make([]byte, 0, 512))
 }
 
 // write copies the message behind its trace line, checked and completed.

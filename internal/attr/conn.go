@@ -8,7 +8,7 @@ import (
 	"io"
 	"net"
 	"os"
-	"syscall"
+	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -229,13 +229,16 @@ func ReadOnly(f *os.File) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	var ro *os.File
+	ro := -1
 	var oerr error
 	err = raw.Control(func(fd uintptr) {
-		ro, oerr = os.OpenFile(fmt.Sprintf("/proc/self/fd/%d", fd), os.O_RDONLY|syscall.O_CLOEXEC, 0)
+		// Not os.OpenFile, which tries whether a file can be waited for.
+		for oerr = unix.EINTR; oerr == unix.EINTR; {
+			ro, oerr = unix.Open("/proc/self/fd/"+strconv.Itoa(int(fd)), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		}
 	})
 	if err = errors.Join(err, oerr); err != nil {
 		return nil, fmt.Errorf("re-open read-only: %w", err)
 	}
-	return ro, nil
+	return os.NewFile(uintptr(ro), f.Name()), nil
 }

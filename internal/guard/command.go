@@ -319,7 +319,7 @@ func (c *Conn) cmdStartTLS(arg string) {
 		old := c.wire
 		c.wire = &wire{c: c, silent: true}
 		old.ended = true
-		c.g.secure.give(c.wire)
+		c.g.upgraded.give(c.wire)
 	}
 }
 

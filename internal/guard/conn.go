@@ -118,7 +118,7 @@ func (c *Conn) startImplicit() {
 		return
 	}
 	c.wire = &wire{c: c}
-	c.g.secure.give(c.wire)
+	c.g.upgraded.give(c.wire)
 }
 
 // handshake puts TLS over the connection. What the client sent before is

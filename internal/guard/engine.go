@@ -1,6 +1,8 @@
 package guard
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -11,17 +13,10 @@ import (
 	"github.com/emersion/go-smtp"
 )
 
-// engine is a go-smtp Server whose connections we give it. There are two: what
-// the client may do differs before and after TLS, and a wire that comes to the
-// second one is a fresh dialogue (RFC 3207 4.2).
-type engine struct {
-	srv  *smtp.Server
-	in   chan net.Conn
-	done chan struct{}
-	once sync.Once
-}
-
-func newEngine(g *Guard, secure bool) *engine {
+// newEngine returns a go-smtp Server. There are two: what the client may do differs
+// before and after TLS, and a wire that comes to the second one is a fresh dialogue
+// (RFC 3207 4.2).
+func newEngine(g *Guard, secure bool) *smtp.Server {
 	srv := smtp.NewServer(smtp.BackendFunc(func(sc *smtp.Conn) (smtp.Session, error) {
 		return dialogue{sc.Conn().(*wire).c}, nil
 	}))
@@ -35,42 +30,70 @@ func newEngine(g *Guard, secure bool) *engine {
 	if !secure && !g.o.Implicit {
 		srv.TLSConfig = g.o.TLS // lets it announce STARTTLS, which never reaches it
 	}
-	return &engine{srv: srv, in: make(chan net.Conn), done: make(chan struct{})}
+	return srv
 }
 
-// serve runs the server until close.
-func (e *engine) serve() { e.srv.Serve(e) }
+// front is a listener of ours as go-smtp sees it: what it accepts was admitted.
+type front struct {
+	net.Listener
+	g         *Guard
+	ctx, life context.Context
+}
+
+// Accept returns the next wire that begins without TLS.
+func (f front) Accept() (net.Conn, error) {
+	for {
+		raw, err := f.Listener.Accept()
+		switch {
+		case err == nil:
+			if w := f.g.take(f.life, raw); w != nil {
+				return w, nil
+			}
+		case f.ctx.Err() != nil || errors.Is(err, net.ErrClosed):
+			return nil, net.ErrClosed
+		default: // out of descriptors or memory: others must end first
+			sleep(f.ctx, 100*time.Millisecond)
+		}
+	}
+}
+
+// upgraded is the listener of the wires over TLS, which are given to it.
+type upgraded struct {
+	in   chan net.Conn
+	done chan struct{}
+	once sync.Once
+}
+
+func newUpgraded() *upgraded {
+	return &upgraded{in: make(chan net.Conn), done: make(chan struct{})}
+}
 
 // give hands a wire to the server.
-func (e *engine) give(w *wire) {
+func (u *upgraded) give(w *wire) {
 	select {
-	case e.in <- w:
-	case <-e.done:
+	case u.in <- w:
+	case <-u.done:
 		w.Close()
 	}
 }
 
-// close ends serve. No connection may be left.
-func (e *engine) close() {
-	e.once.Do(func() { close(e.done) })
-	e.srv.Close()
-}
-
-// Accept, Close and Addr make the engine its server's listener.
-func (e *engine) Accept() (net.Conn, error) {
+func (u *upgraded) Accept() (net.Conn, error) {
 	select {
-	case c := <-e.in:
+	case c := <-u.in:
 		return c, nil
-	case <-e.done:
+	case <-u.done:
 		return nil, net.ErrClosed
 	}
 }
 
-// Close is called by the server's Close.
-func (e *engine) Close() error { return nil }
+// Close may be called again.
+func (u *upgraded) Close() error {
+	u.once.Do(func() { close(u.done) })
+	return nil
+}
 
 // Addr is nowhere.
-func (e *engine) Addr() net.Addr { return &net.TCPAddr{} }
+func (u *upgraded) Addr() net.Addr { return &net.TCPAddr{} }
 
 // errorLog passes on the panics that go-smtp recovered.
 type errorLog struct{ g *Guard }
@@ -113,12 +136,12 @@ func (w *wire) Write(p []byte) (n int, err error) {
 		return len(p), nil
 	}
 	r := w.reply
-	w.reply = nil
+	w.reply = w.reply[:0]
 	if w.silent {
 		w.silent = false
 		return len(p), nil
 	}
-	w.c.replied(r)
+	w.c.replied(r) // keeps none of it
 	return len(p), nil
 }
 

@@ -3,13 +3,14 @@ package guard
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"io"
 	"net"
 	"net/netip"
 	"runtime/debug"
 	"sync"
 	"time"
+
+	"github.com/emersion/go-smtp"
 
 	"posthorn/internal/addr"
 	"posthorn/internal/dsn"
@@ -86,7 +87,8 @@ type Options struct {
 // Guard serves one service.
 type Guard struct {
 	o             Options
-	clear, secure *engine
+	clear, secure *smtp.Server
+	upgraded      *upgraded // what secure serves
 	slots         *slots
 	buffers       sync.Pool // of *[bodySize]byte, for messages under way
 
@@ -101,7 +103,7 @@ func New(o Options) *Guard {
 	if o.Sleep == nil {
 		o.Sleep = sleep
 	}
-	g := &Guard{o: o, slots: newSlots(), conns: map[*Conn]struct{}{}}
+	g := &Guard{o: o, slots: newSlots(), conns: map[*Conn]struct{}{}, upgraded: newUpgraded()}
 	g.buffers.New = func() any { return new([bodySize]byte) }
 	g.clear, g.secure = newEngine(g, false), newEngine(g, true)
 	return g
@@ -122,11 +124,10 @@ func sleep(ctx context.Context, d time.Duration) {
 func (g *Guard) Serve(ctx context.Context, listeners ...net.Listener) error {
 	life, kill := context.WithCancel(context.WithoutCancel(ctx))
 	defer kill()
-	var accepting, engines sync.WaitGroup
-	engines.Go(g.clear.serve)
-	engines.Go(g.secure.serve)
+	var accepting, upgrading sync.WaitGroup
+	upgrading.Go(func() { g.secure.Serve(g.upgraded) })
 	for _, l := range listeners {
-		accepting.Go(func() { g.accept(ctx, life, l) })
+		accepting.Go(func() { g.clear.Serve(front{l, g, ctx, life}) })
 	}
 	<-ctx.Done()
 	for _, l := range listeners {
@@ -134,9 +135,10 @@ func (g *Guard) Serve(ctx context.Context, listeners ...net.Listener) error {
 	}
 	accepting.Wait()
 	g.stop(kill)
-	g.clear.close()
-	g.secure.close()
-	engines.Wait()
+	g.clear.Close()
+	g.upgraded.Close() // secure may not know it yet
+	g.secure.Close()
+	upgrading.Wait()
 	return nil
 }
 
@@ -169,23 +171,9 @@ func (g *Guard) stop(kill func()) {
 	<-ended
 }
 
-// accept takes the connections of one listener until it is closed.
-func (g *Guard) accept(ctx, life context.Context, l net.Listener) {
-	for {
-		raw, err := l.Accept()
-		switch {
-		case err == nil:
-			g.take(life, raw)
-		case ctx.Err() != nil || errors.Is(err, net.ErrClosed):
-			return
-		default: // out of descriptors or memory: others must end first
-			sleep(ctx, 100*time.Millisecond)
-		}
-	}
-}
-
-// take begins a connection, or turns it away.
-func (g *Guard) take(life context.Context, raw net.Conn) {
+// take begins a connection, or turns it away. It returns the wire of one that
+// does not begin with TLS.
+func (g *Guard) take(life context.Context, raw net.Conn) *wire {
 	lim := g.o.Limits()
 	peer, reason := g.peerOf(raw)
 	if reason == "" {
@@ -195,7 +183,7 @@ func (g *Guard) take(life context.Context, raw net.Conn) {
 	if reason != "" {
 		g.o.Events.Refused(peer, reason)
 		g.turnAway(raw, reason)
-		return
+		return nil
 	}
 	c := newConn(g, raw, peer, lim, life)
 	g.running.Add(1)
@@ -208,10 +196,10 @@ func (g *Guard) take(life context.Context, raw net.Conn) {
 	}
 	if g.o.Implicit {
 		go c.startImplicit()
-		return
+		return nil
 	}
 	c.wire = &wire{c: c}
-	g.clear.give(c.wire)
+	return c.wire
 }
 
 // room returns the limits of connections that hold for p, 0 for none. Root has

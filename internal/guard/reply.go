@@ -2,7 +2,7 @@ package guard
 
 import (
 	"bytes"
-	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -69,7 +69,7 @@ func (c *Conn) answer(code int, status, text string) {
 }
 
 func line(code int, status, text string) []byte {
-	return fmt.Appendf(nil, "%d %s %s\r\n", code, status, text)
+	return []byte(strconv.Itoa(code) + " " + status + " " + text + "\r\n")
 }
 
 // send puts a reply into the output. Errors of the client make it wait, and too
@@ -188,10 +188,22 @@ func enhanced(v verdict.Verdict) smtp.EnhancedCode {
 	case verdict.Never:
 		class = 5
 	}
-	var e smtp.EnhancedCode
-	n, err := fmt.Sscanf(v.Status, "%d.%d.%d", &e[0], &e[1], &e[2])
-	if err != nil || n != 3 || e[0] != class || e[1] < 0 || e[2] < 0 || strings.Contains(v.Status, "+") {
-		return smtp.EnhancedCode{class, 0, 0}
+	if e, ok := parseStatus(v.Status); ok && e[0] == class {
+		return e
 	}
-	return e
+	return smtp.EnhancedCode{class, 0, 0}
+}
+
+// parseStatus reads three numbers of at most three digits (RFC 3463 2).
+func parseStatus(s string) (e smtp.EnhancedCode, ok bool) {
+	for i := range e {
+		var part string
+		part, s, _ = strings.Cut(s, ".")
+		n, err := strconv.ParseUint(part, 10, 16)
+		if err != nil || len(part) > 3 {
+			return e, false
+		}
+		e[i] = int(n)
+	}
+	return e, s == ""
 }

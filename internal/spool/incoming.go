@@ -143,7 +143,7 @@ func (d *Draft) flush() {
 }
 
 func (d *Draft) put(p []byte) {
-	if d.err != nil {
+	if d.err != nil || len(p) == 0 {
 		return
 	}
 	n, err := d.in.Disk.WriteAt(d.file, p, d.end)
@@ -156,15 +156,26 @@ func (d *Draft) put(p []byte) {
 // Finish ends the message and fixes its size in the envelope. It may be called
 // more than once.
 func (d *Draft) Finish() error {
-	d.flush()
-	if d.err != nil {
-		return d.err
-	}
-	if _, err := d.in.Disk.WriteAt(d.file, []byte(formatSize(d.env.Size)), d.sizeAt); err != nil {
-		d.err = fmt.Errorf("write size: %w", err)
+	size := []byte(formatSize(d.env.Size))
+	if d.end == 0 && d.err == nil { // nothing is in the file yet
+		copy(d.buf[d.sizeAt:], size)
+		d.flush()
+	} else {
+		d.flush()
+		d.fix(size)
 	}
 	d.buf = nil
 	return d.err
+}
+
+// fix writes the size into the envelope.
+func (d *Draft) fix(size []byte) {
+	if d.err != nil {
+		return
+	}
+	if _, err := d.in.Disk.WriteAt(d.file, size, d.sizeAt); err != nil {
+		d.err = fmt.Errorf("write size: %w", err)
+	}
 }
 
 // Keep makes the message durable in the incoming folder under its id, for
