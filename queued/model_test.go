@@ -168,7 +168,7 @@ func (s *stage) wait(r *rand.Rand) {
 func (s *stage) change(r *rand.Rand) {
 	place := pick(r, "box b0@test", "box b1@test", "box b2@test", "box ann@test", "box root@test", "address r0@one.example",
 		"address r1@one.example", "address r1@dsn.example", "address zed@far.example", "host one.example", "host dsn.example")
-	says := pick(r, "", "later", "never", "mixed", "mixed", "lost", "cut", "slow")
+	says := pick(r, "", "later", "never", "mixed", "mixed", "lost", "cut", "slow", "slow")
 	s.note("  %s says %q", place, says)
 	s.says[place] = says
 }
@@ -191,7 +191,7 @@ func (s *stage) administer(r *rand.Rand) {
 		s.queue.schedule.FlushAll()
 		return
 	}
-	l := s.order[r.IntN(len(s.order))]
+	l := s.order[len(s.order)-1-r.IntN(min(len(s.order), pick(r, 2, 10, 1000)))]
 	what := pick(r, "hold", "hold", "release", "release", "flush", "flush", "remove")
 	ok := false
 	switch what {
