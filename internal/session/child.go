@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -112,7 +113,8 @@ func grantOf(l attr.List) (g directory.Grant, err error) {
 	uid, uerr := l.Int("grant-uid")
 	gid, gerr := l.Int("grant-gid")
 	g.Box.UID, g.Box.GID = int(uid), int(gid)
-	cerr := g.Client.UnmarshalText([]byte(l.Get("grant-client")))
+	client, cerr := netip.ParseAddr(l.Get("grant-client")) // UnmarshalText takes nothing for an address
+	g.Client = client
 	if !filepath.IsAbs(g.Box.Mail) || !filepath.IsAbs(g.Box.Home) {
 		err = errors.New("paths are not absolute")
 	}

@@ -319,3 +319,29 @@ func TestTranscript(t *testing.T) {
 		return file
 	})
 }
+
+// FuzzRequest: a hand-over from a login side that has lost its mind, and what a
+// root starter tells its child.
+func FuzzRequest(f *testing.F) {
+	f.Add([]byte("request=session\nservice=imap\nclient=192.0.2.1\npending=YSBub29wDQo=\ntag=a\nsid=s\n\n"))
+	f.Add([]byte("grant-user=ann\ngrant-client=::1\ngrant-box=ann\ngrant-uid=1000\ngrant-gid=1000\ngrant-home=/home/ann\ngrant-mail=/home/ann/Maildir\n\n"))
+	s := newServer("imap", nil, evlog.New(io.Discard), tickets{}, nil)
+	f.Fuzz(func(t *testing.T, b []byte) {
+		l, err := attr.Parse(b)
+		if err != nil {
+			return
+		}
+		null, err := os.Open(os.DevNull)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c, err := s.parse(l, null); err == nil {
+			t.Errorf("got the connection %v of what is no socket", c)
+		}
+		if g, err := grantOf(l); err == nil {
+			if again, err := grantOf(granted(nil, g)); err != nil || again != g {
+				t.Errorf("%+v came back as %+v, %v", g, again, err)
+			}
+		}
+	})
+}
