@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"posthorn/internal/addr"
 	"posthorn/internal/attr"
 	"posthorn/internal/directory"
 	"posthorn/internal/sock"
@@ -343,4 +344,26 @@ func TestBusy(t *testing.T) {
 	if _, err := c.Login(t.Context(), other); err != nil {
 		t.Errorf("another client: got %v, want its turn", err)
 	}
+}
+
+// FuzzAttempt: what a login side passes on is what a stranger typed.
+func FuzzAttempt(f *testing.F) {
+	f.Add([]byte("service=imap\nuser=ann\npassword=secret\nclient=::ffff:192.0.2.1\ntls=yes\n\n"))
+	f.Add([]byte("service=smtp\nuser=\"a b\"@x@y\npassword=\n\n"))
+	f.Fuzz(func(t *testing.T, request []byte) {
+		l, err := attr.Parse(request)
+		if err != nil {
+			return
+		}
+		a, err := parseAttempt(l, "example.org")
+		if err != nil {
+			return
+		}
+		if a.client.Is4In6() || a.network.IsValid() && !a.network.Contains(a.client.WithZone("")) {
+			t.Errorf("got the client %v of %v", a.client, a.network)
+		}
+		if len(a.user) > addr.MaxPath || a.possible && a.user == "" {
+			t.Errorf("got the user %q", a.user)
+		}
+	})
 }

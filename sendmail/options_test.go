@@ -98,3 +98,18 @@ func TestBadOptions(t *testing.T) {
 		}
 	}
 }
+
+// FuzzOptions: a script may put a stranger's words among the arguments.
+func FuzzOptions(f *testing.F) {
+	f.Add("-oi\x00-f\x00ann@test\x00-N\x00success,delay\x00--\x00-bob@test")
+	f.Add("-t\x00-B8BITMIME\x00-Fann\x00-V\x00x+20y\x00-R\x00hdrs\x00-qI06x")
+	f.Fuzz(func(t *testing.T, line string) {
+		o, err := parseOptions("sendmail", strings.Split(line, "\x00"))
+		if err != nil {
+			return
+		}
+		if o.patience < 0 || strings.ContainsAny(o.notify+o.ret+o.envid, "\r\n") {
+			t.Errorf("%q: got %+v", line, o)
+		}
+	})
+}

@@ -233,3 +233,20 @@ func TestRedeem(t *testing.T) {
 		}
 	}
 }
+
+// FuzzBox: whatever the answer, nobody becomes root by it or leaves his paths to
+// chance.
+func FuzzBox(f *testing.F) {
+	f.Add([]byte("box=ann@test\nverdict=done\nstatus=2.0.0\nuid=1000\ngid=1000\nhome=/home/ann\nmail=/home/ann/Maildir\n\n"))
+	f.Add([]byte("box=ann@test\nverdict=never\nstatus=5.1.1\ntext=no such user\n\n"))
+	f.Fuzz(func(t *testing.T, answer []byte) {
+		l, err := attr.Parse(answer)
+		if err != nil {
+			return
+		}
+		b, err := parseBox(l)
+		if err == nil && b.Verdict.Kind == verdict.Done && (b.UID <= 0 || b.GID <= 0 || !filepath.IsAbs(b.Home) || !filepath.IsAbs(b.Mail) || b.Name == "") {
+			t.Errorf("got %+v", b)
+		}
+	})
+}

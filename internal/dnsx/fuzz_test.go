@@ -1,7 +1,10 @@
 package dnsx
 
 import (
+	"net/netip"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/miekg/dns"
 )
@@ -60,4 +63,25 @@ func check(t *testing.T, rr dns.RR) {
 			t.Errorf("a record without an address: %v", rr)
 		}
 	}
+}
+
+// FuzzResolvConf: whatever the file says, there is a server to ask, and an end to
+// asking.
+func FuzzResolvConf(f *testing.F) {
+	f.Add("nameserver 192.0.2.1\nnameserver ::1\noptions timeout:9 attempts:9 rotate trust-ad\n")
+	f.Add("nameserver fe80::1%eth0\n; x\n#\noptions timeout:-1 attempts:99999999999999999999 timeout\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		s, err := parseConf(strings.NewReader(text))
+		if err != nil {
+			return
+		}
+		if len(s.servers) == 0 || len(s.servers) > maxNameservers || s.timeout < time.Second || s.timeout > maxTimeout*time.Second || s.attempts < 1 || s.attempts > maxAttempts {
+			t.Errorf("got %+v", s)
+		}
+		for _, server := range s.servers {
+			if _, err := netip.ParseAddrPort(server.addr); err != nil {
+				t.Errorf("got the server %q", server.addr)
+			}
+		}
+	})
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"reflect"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -186,4 +187,34 @@ func names(t *testing.T, dir string) []string {
 		out = append(out, e.Name())
 	}
 	return out
+}
+
+// FuzzDetail: what queued is said to answer to posthorn queue. What was understood
+// can be said again.
+func FuzzDetail(f *testing.F) {
+	var l attr.List
+	d := Detail{Summary: Summary{ID: id.New(), State: "deferred", Arrived: time.UnixMicro(1), Next: time.UnixMicro(2), Rcpt: "bob@test", Rcpts: 1}}
+	d.Recipients = []Recipient{{Address: "bob@test"}}
+	d.Targets = []TargetDetail{{Kind: "box", Value: "bob@test", Verdict: "later", Try: 1}}
+	d.Append(&l, 0)
+	b, err := attr.Append(nil, l)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b)
+	f.Fuzz(func(t *testing.T, b []byte) {
+		l, err := attr.Parse(b)
+		if err != nil {
+			return
+		}
+		var d, again Detail
+		if d.read(l) != nil || len(d.Targets) > MaxPage || len(d.Recipients) > MaxPage {
+			return
+		}
+		var said attr.List
+		d.Append(&said, 0)
+		if err := again.read(said); err != nil || !reflect.DeepEqual(again, d) {
+			t.Errorf("%+v came back as %+v, %v", d, again, err)
+		}
+	})
 }

@@ -181,6 +181,27 @@ func FuzzSmallFiles(f *testing.F) {
 	})
 }
 
+// FuzzLeftBehind: what other programs wrote into a lock, the name of a
+// dovecot-uidvalidity file, and the head of dovecot.index.
+func FuzzLeftBehind(f *testing.F) {
+	f.Add("123:host\n")
+	f.Add("6560cc44")
+	f.Add("\x07\x03x\x00\x00\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x44\xcc\x60\x65\x05\x00\x00\x00")
+	f.Fuzz(func(t *testing.T, s string) {
+		if pid, host, ok := parseLock(s); ok && (pid <= 0 || strings.Contains(host, "\n") && !strings.Contains(strings.TrimSpace(s), "\n")) {
+			t.Errorf("%q: got %d and %q", s, pid, host)
+		}
+		if n, err := parseHex(s); err == nil && (n == 0 || len(s) != 8) {
+			t.Errorf("%q: got %d", s, n)
+		}
+		var head [32]byte
+		copy(head[:], s)
+		if v, _, ok := parseIndex(head); ok != (v != 0) {
+			t.Errorf("%q: got %d, %v", s, v, ok)
+		}
+	})
+}
+
 // TestUIDValidityTogether: folders that are first opened at the same moment
 // each get their own.
 func TestUIDValidityTogether(t *testing.T) {

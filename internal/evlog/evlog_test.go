@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -79,4 +80,41 @@ func TestStalledReader(t *testing.T) {
 	<-said
 	r.Close()
 	l.Stopping()
+}
+
+// FuzzEvent: whatever the values, an event is one line of printable ASCII, and
+// its keys are ours.
+func FuzzEvent(f *testing.F) {
+	f.Add("a\nb", "x service=forged")
+	f.Add(`"`, `\" k=`)
+	f.Add("\xff\u2028", strings.Repeat("é", 700))
+	f.Fuzz(func(t *testing.T, one, two string) {
+		var b strings.Builder
+		New(&b).event("e", "one", one, "two", two)
+		line, ok := strings.CutSuffix(b.String(), "\n")
+		if !ok || len(line) >= maxLine || strings.ContainsFunc(line, func(c rune) bool { return c < ' ' || c > '~' }) {
+			t.Fatalf("got %q, want one line of printable ASCII", b.String())
+		}
+		if len(line) == maxLine-1 { // cut off
+			return
+		}
+		rest := strings.TrimPrefix(line, "e")
+		for _, kv := range [][2]string{{"one", one}, {"two", two}} {
+			if kv[1] == "" {
+				continue
+			}
+			value, ok := strings.CutPrefix(rest, " "+kv[0]+"=")
+			if !ok {
+				t.Fatalf("got %q, want %s in it", line, kv[0])
+			}
+			end := strings.IndexByte(value+" ", ' ')
+			if quoted, err := strconv.QuotedPrefix(value); err == nil {
+				end = len(quoted)
+			}
+			rest = value[end:]
+		}
+		if rest != "" {
+			t.Errorf("got %q, want nothing behind the values, found %q", line, rest)
+		}
+	})
 }

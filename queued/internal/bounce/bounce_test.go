@@ -295,3 +295,27 @@ func TestStatusOfTheRightClass(t *testing.T) {
 		}
 	}
 }
+
+// FuzzReport: whatever the message, and whatever other hosts said of it, a report
+// can be taken apart, and only our own fields are in it.
+func FuzzReport(f *testing.F) {
+	f.Add(original, "550 5.1.1 no such user", "mx.b.example[192.0.2.1]", false)
+	f.Add("A: b\r\n c\r\n\r\n--=_06hnotice000000000000000000--\r\nü\x00", "550 no\r\nAction: delivered\r\n\r\n", "x\r\nX: y", true)
+	f.Add("no end", "", "", true)
+	f.Fuzz(func(t *testing.T, content, said, via string, full bool) {
+		if strings.Contains(content, report().boundary()) { // an id that nobody knew before
+			return
+		}
+		r := report()
+		r.Full, r.MessageUTF8 = full, full
+		r.Rcpts[0].Verdict.Text, r.Rcpts[0].Via = said, via
+		_, types, bodies := parts(t, r, strings.ReplaceAll(strings.ReplaceAll(strings.ReplaceAll(content, "\r", ""), "\n", "\r\n"), "\x00", " "))
+		if len(types) != 3 {
+			t.Fatalf("got the parts %q", types)
+		}
+		g := groups(t, bodies[1])
+		if len(g) != 3 || g[1].Get("Action") != "failed" || g[2].Get("Action") != "failed" || g[1].Get("Final-Recipient") != "rfc822; bob@b.example" {
+			t.Errorf("got the fields %v", g)
+		}
+	})
+}
