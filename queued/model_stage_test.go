@@ -181,13 +181,25 @@ type fate struct {
 	times  int           // how many fail then
 	full   bool
 	faults int // so many did
+
+	moment time.Time // of the last step
+	steps  int       // since it began
 }
+
+// spinning is how many steps no queue of a history takes in no time.
+const spinning = 20_000
 
 var errKilled = errors.New("killed")
 
 func (f *fate) step(op durable.Op) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if now := time.Now(); now != f.moment {
+		f.moment, f.steps = now, 0
+	}
+	if f.steps++; f.steps > spinning {
+		panic(fmt.Sprintf("the queue spins at %s %s", op.Name, op.Path))
+	}
 	if f.crash > 0 {
 		if f.crash--; f.crash == 0 {
 			f.killed = true

@@ -73,7 +73,7 @@ func (q *queue) attempt(it *schedule.Item, m *spool.Message, asked bool) {
 func (p *pass) recover() {
 	if r := recover(); r != nil {
 		p.log.Crashed("pass", fmt.Sprint(r), string(debug.Stack()))
-		p.schedule.Rest(p.it, p.schedule.Try(p.it), time.Now().Add(time.Hour))
+		p.schedule.Postpone(p.it, p.schedule.Try(p.it), time.Now().Add(time.Hour))
 	}
 }
 
@@ -105,7 +105,7 @@ func (p *pass) load() bool {
 		return false
 	}
 	p.log.SpoolFailed(p.it.Ref().ID(), err)
-	p.schedule.Rest(p.it, p.schedule.Try(p.it), time.Now().Add(p.set.wait(1)))
+	p.schedule.Postpone(p.it, p.schedule.Try(p.it), time.Now().Add(p.set.wait(1)))
 	return false
 }
 

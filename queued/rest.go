@@ -67,7 +67,7 @@ func (p *pass) keepMark() {
 // tried again, by a later try: boxes look whether they have it.
 func (p *pass) postpone(err error) {
 	p.log.SpoolFailed(p.m.ID, err)
-	p.schedule.Rest(p.it, p.try, time.Now().Add(p.set.wait(1)))
+	p.schedule.Postpone(p.it, p.try, time.Now().Add(p.set.wait(1)))
 }
 
 // discard takes a message out of the queue because the administrator said so.

@@ -220,6 +220,15 @@ func (s *Schedule) Rest(it *Item, try int, next time.Time) {
 	s.rest(it, next.UnixMicro())
 }
 
+// Postpone is Rest after work that could not be done, even where the item is to
+// be removed: that would fail again at once.
+func (s *Schedule) Postpone(it *Item, try int, next time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.end(it, try)
+	s.put(it, next.UnixMicro())
+}
+
 // Drop ends the work on an item that has left the queue.
 func (s *Schedule) Drop(it *Item) {
 	s.mu.Lock()
@@ -245,6 +254,11 @@ func (s *Schedule) rest(it *Item, next int64) {
 	if it.doomed {
 		next = 0
 	}
+	s.put(it, next)
+}
+
+// put is rest at a time that stands.
+func (s *Schedule) put(it *Item, next int64) {
 	it.next = next
 	if it.held && !it.doomed {
 		s.unrest(it)

@@ -226,3 +226,22 @@ func TestMemoryOfAMessage(t *testing.T) {
 	}
 	runtime.KeepAlive(s)
 }
+
+// TestPostponedIsNotDueAtOnce: what could not be removed is not tried again and
+// again.
+func TestPostponedIsNotDueAtOnce(t *testing.T) {
+	entry := messages(t, 1)
+	s := New(100)
+	s.Find(entry())
+	it := take(t, s, t0)
+	s.Doom(it)
+	s.Postpone(it, 0, t0.Add(time.Minute))
+	idle(t, s, t0)
+	if got := take(t, s, t0.Add(time.Minute)); got != it {
+		t.Error("another item")
+	}
+	s.Rest(it, 0, t0.Add(time.Hour)) // who worked on it did not know
+	if got := take(t, s, t0); got != it {
+		t.Error("what is to be removed waits")
+	}
+}
