@@ -76,7 +76,7 @@ func (d *Delivery) Deliver(places []Place, m Message) []Result {
 
 // batch delivers to so many places as may be open at a time.
 func (d *Delivery) batch(places []Place, m Message, results []Result) {
-	b := &batch{Delivery: d, message: m, byDir: make(map[fileID]*target, len(places))}
+	b := &batch{Delivery: d, message: m, byDir: make(map[fileID]*target, len(places)), rootfd: -1}
 	defer b.close()
 	targets := make([]*target, len(places))
 	for i, p := range places {
@@ -113,6 +113,9 @@ type batch struct {
 	targets []*target
 	byDir   map[fileID]*target
 	drafts  []*draft
+
+	root   string // the root of the place opened last, which others share as a rule
+	rootfd int    // -1: none is open
 }
 
 // fileID is what identifies a file on this machine.
@@ -146,10 +149,10 @@ type draft struct {
 
 // open opens the Maildir at p and makes it first where it is missing.
 func (b *batch) open(p Place) (*target, error) {
-	t, err := openTarget(p)
+	t, err := b.openTarget(p)
 	if errors.Is(err, unix.ENOENT) {
 		if err = b.making.do(p.Path, func() error { return Make(b.disk, p) }); err == nil {
-			t, err = openTarget(p)
+			t, err = b.openTarget(p)
 		}
 	} else if err == nil {
 		err = b.making.wait(p.Path)
@@ -169,8 +172,31 @@ func (b *batch) open(p Place) (*target, error) {
 	return t, nil
 }
 
-func openTarget(p Place) (*target, error) {
-	base, err := Open(p)
+// openBase is Open, with the root that is open already where it is the same.
+func (b *batch) openBase(p Place) (int, error) {
+	root, rel, err := p.split()
+	if err != nil {
+		return -1, err
+	}
+	if b.rootfd < 0 || b.root != root {
+		b.closeRoot()
+		if b.rootfd, err = openRoot(root); err != nil {
+			return -1, err
+		}
+		b.root = root
+	}
+	return p.openIn(b.rootfd, rel)
+}
+
+func (b *batch) closeRoot() {
+	if b.rootfd >= 0 {
+		unix.Close(b.rootfd)
+		b.rootfd = -1
+	}
+}
+
+func (b *batch) openTarget(p Place) (*target, error) {
+	base, err := b.openBase(p)
 	if err != nil {
 		return nil, err
 	}
@@ -201,6 +227,7 @@ func (t *target) close() {
 }
 
 func (b *batch) close() {
+	b.closeRoot()
 	for _, d := range b.drafts {
 		d.close()
 	}

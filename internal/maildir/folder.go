@@ -53,8 +53,12 @@ func Open(p Place) (dirfd int, err error) {
 		return -1, err
 	}
 	defer unix.Close(rootfd)
-	dirfd, err = beneath(rootfd, rel)
-	if err != nil {
+	return p.openIn(rootfd, rel)
+}
+
+// openIn opens the folder at rel in its root.
+func (p Place) openIn(rootfd int, rel string) (dirfd int, err error) {
+	if dirfd, err = beneath(rootfd, rel); err != nil {
 		return -1, fmt.Errorf("open %s: %w", p.Path, err)
 	}
 	return dirfd, nil
