@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"path/filepath"
+	"runtime"
 
 	"posthorn/internal/conf"
 	"posthorn/internal/daemon"
@@ -14,7 +15,15 @@ import (
 	"posthorn/internal/tlsconf"
 )
 
-func main() { daemon.Main("smtpd", open) }
+func main() {
+	runtime.GOMAXPROCS(processors(runtime.GOMAXPROCS(0)))
+	daemon.Main("smtpd", open)
+}
+
+// processors is how many smtpd keeps busy itself: a command is answered in less
+// time than it takes to wake another thread for it. On large machines TLS
+// handshakes want more than one.
+func processors(all int) int { return max(1, all/4) }
 
 // open binds the ports and reads the keys with the rights that the process was
 // started with.
