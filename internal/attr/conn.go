@@ -22,13 +22,15 @@ type Conn struct {
 	oob   []byte
 	file  *os.File // came with the list being read
 	extra bool     // a second descriptor came with the same list
+	lost  bool     // a descriptor that was sent; nothing more is read
 	out   []byte
 	until time.Time // the deadline that was set last
 }
 
-// ErrDescriptors means that a peer sent descriptors against the protocol:
-// several with one list, or more than the kernel passed on.
-var ErrDescriptors = errors.New("attr: descriptors against the protocol")
+// ErrDescriptors means that a descriptor was sent and not received: there were
+// several with one list, which is against the protocol, or this process has as
+// many as it may have.
+var ErrDescriptors = errors.New("attr: a descriptor was lost: too many open files here, or several were sent")
 
 // NewConn returns a Conn over c, which it owns from now on.
 func NewConn(c *net.UnixConn) *Conn {
@@ -44,13 +46,16 @@ type fdReader struct{ c *Conn }
 
 func (r fdReader) Read(p []byte) (int, error) {
 	c := r.c
+	if c.lost { // a Wait may have met and dropped the error
+		return 0, ErrDescriptors
+	}
 	n, oobn, flags, _, err := c.unix.ReadMsgUnix(p, c.oob)
 	if oobn > 0 {
 		if ferr := c.collect(c.oob[:oobn]); ferr != nil {
 			return 0, ferr
 		}
 	}
-	if flags&unix.MSG_CTRUNC != 0 {
+	if c.lost = flags&unix.MSG_CTRUNC != 0; c.lost {
 		return 0, ErrDescriptors
 	}
 	if errors.Is(err, io.EOF) { // the net package wraps it here

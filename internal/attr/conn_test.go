@@ -139,3 +139,19 @@ func TestDeadlineMoves(t *testing.T) {
 		}
 	}
 }
+
+// TestLostDescriptorStaysLost waits before it reads, as servers do: the error
+// that the waiting met must not be forgotten, for nothing more comes.
+func TestLostDescriptorStaysLost(t *testing.T) {
+	a, b := pair(t)
+	f := tempFile(t, "x")
+	raw := unix.UnixRights(int(f.Fd()), int(f.Fd()))
+	if _, _, err := a.Unix().WriteMsgUnix([]byte("n=1\n\n"), raw, nil); err != nil {
+		t.Fatal(err)
+	}
+	b.SetDeadline(time.Now().Add(10 * time.Second))
+	b.Wait()
+	if _, _, err := b.Read(); !errors.Is(err, ErrDescriptors) {
+		t.Errorf("got %v, want %v", err, ErrDescriptors)
+	}
+}
