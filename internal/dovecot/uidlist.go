@@ -128,7 +128,7 @@ func (l *Uidlist) Changed() (bool, error) {
 // UIDValidity and Next then keep what they were.
 func (l *Uidlist) Load(reset func(), each func(Record)) error {
 	f, err := l.dir.open(UidlistName, unix.O_RDWR)
-	if errors.Is(err, os.ErrPermission) {
+	if errors.Is(err, os.ErrPermission) || errors.Is(err, unix.EROFS) {
 		f, err = l.dir.open(UidlistName, unix.O_RDONLY)
 	}
 	if errors.Is(err, os.ErrNotExist) {
