@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 
+	"golang.org/x/sys/unix"
+
 	"posthorn/imapd/internal/wire"
 	"posthorn/internal/mailbox"
 )
@@ -42,7 +44,7 @@ func (s *Session) answer(c *wire.Command, done string, err error) error {
 	text := refusalText(err)
 	if text == "" {
 		s.log.IMAPFailed(s.sid, s.user, c.Name, err)
-		text = "[UNAVAILABLE] local problem, try again later"
+		text = troubleText(err)
 	}
 	s.w.Raw(c.Tag, " NO ", text, "\r\n")
 	return nil
@@ -80,6 +82,18 @@ func refusalText(err error) string {
 		return "[CANNOT] not a possible keyword"
 	}
 	return ""
+}
+
+// troubleText returns what a client is told of a local problem, with the code
+// of RFC 5530 section 3: OVERQUOTA is for what its user can mend.
+func troubleText(err error) string {
+	switch {
+	case errors.Is(err, unix.EDQUOT):
+		return "[OVERQUOTA] no room left for this user's mail"
+	case errors.Is(err, unix.ENOSPC):
+		return "[UNAVAILABLE] the mail system is full, try again later"
+	}
+	return "[UNAVAILABLE] local problem, try again later"
 }
 
 // tryCreate turns a missing destination into the answer of RFC 3501 section
