@@ -83,6 +83,8 @@ func (e lmtpEvents) Refused(p guard.Peer, reason string) {
 	e.log.ConnectionRefused("lmtp", ip, reason)
 }
 
+func (e lmtpEvents) AcceptFailed(err error) { e.log.AcceptFailed("lmtp", err) }
+
 func (e lmtpEvents) Crashed(where, what, stack string) { e.log.Crashed(where, what, stack) }
 
 // who returns address or uid of a feeder, as the log has them.

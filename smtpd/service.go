@@ -156,6 +156,8 @@ func (e events) Refused(p guard.Peer, reason string) {
 	e.log.ConnectionRefused(e.service, p.Addr.String(), reason)
 }
 
+func (e events) AcceptFailed(err error) { e.log.AcceptFailed(e.service, err) }
+
 func (e events) Crashed(where, what, stack string) { e.log.Crashed(where, what, stack) }
 
 // Serve offers the services until ctx is done, or queued refuses what smtpd

@@ -13,6 +13,12 @@ func (l *Log) Listening(service, addr string) {
 	l.event("listening", "service", service, "addr", addr)
 }
 
+// AcceptFailed: connections to service cannot be taken for now; said once until
+// one is taken again.
+func (l *Log) AcceptFailed(service string, err error) {
+	l.event("accept-failed", "service", service, "err", cause(err))
+}
+
 // InheritedUnused: the parent passed a socket of this name for which the
 // configuration has no use, or none left; it was closed.
 func (l *Log) InheritedUnused(name string) { l.event("inherited-unused", "name", name) }

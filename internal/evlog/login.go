@@ -3,11 +3,6 @@ package evlog
 // What the listener side of a mailbox protocol (imapd, pop3d) and the session
 // side of the hand-over may say.
 
-// AcceptFailed: a listener could not take a connection; it goes on.
-func (l *Log) AcceptFailed(service string, err error) {
-	l.event("accept-failed", "service", service, "err", cause(err))
-}
-
 // ConnectionRefused: a client was sent away before any greeting.
 func (l *Log) ConnectionRefused(service, ip, reason string) {
 	l.event("connection-refused", "ip", ip, "service", service, "reason", reason)

@@ -42,16 +42,21 @@ type front struct {
 
 // Accept returns the next wire that begins without TLS.
 func (f front) Accept() (net.Conn, error) {
-	for {
+	for failing := false; ; {
 		raw, err := f.Listener.Accept()
 		switch {
 		case err == nil:
+			failing = false
 			if w := f.g.take(f.life, raw); w != nil {
 				return w, nil
 			}
 		case f.ctx.Err() != nil || errors.Is(err, net.ErrClosed):
 			return nil, net.ErrClosed
-		default: // out of descriptors or memory: others must end first
+		default: // others must end first
+			if !failing {
+				f.g.o.Events.AcceptFailed(err)
+			}
+			failing = true
 			sleep(f.ctx, 100*time.Millisecond)
 		}
 	}

@@ -61,6 +61,9 @@ type Limits struct {
 type Events interface {
 	// Refused: a connection was turned away, over a limit.
 	Refused(p Peer, reason string)
+	// AcceptFailed: a listener takes no connections for now, for want of
+	// descriptors or memory. It is said once, until they are taken again.
+	AcceptFailed(err error)
 	// Crashed: a connection ended in a bug; stack is for the log.
 	Crashed(where, what, stack string)
 }

@@ -118,6 +118,8 @@ func (s *server) Refused(_ Peer, reason string) {
 	s.refused = append(s.refused, reason)
 }
 
+func (s *server) AcceptFailed(error) {}
+
 func (s *server) Crashed(where, what, stack string) {
 	s.crashes <- what + "\n" + stack
 }

@@ -187,17 +187,21 @@ func (s *Server) drain(conns *sync.WaitGroup) {
 
 // accept takes the connections of one listener until it is closed.
 func (s *Server) accept(ctx context.Context, e entry, conns *sync.WaitGroup) error {
-	for {
+	for failing := false; ; {
 		nc, err := e.Accept()
 		switch {
 		case err == nil:
+			failing = false
 		case ctx.Err() != nil:
 			return nil
 		case errors.Is(err, net.ErrClosed):
 			return err
 		default:
 			// Out of descriptors or the like: others close theirs meanwhile.
-			s.log.AcceptFailed(e.service, err)
+			if !failing {
+				s.log.AcceptFailed(e.service, err)
+			}
+			failing = true
 			select {
 			case <-time.After(50 * time.Millisecond):
 			case <-ctx.Done():

@@ -43,7 +43,7 @@ func (s *Server) Serve(ctx context.Context, l *net.UnixListener) error {
 	defer cancel()
 	slots := make(chan struct{}, maxConns)
 	shares := newShares(s.Allow, s.Public)
-	for {
+	for failing := false; ; {
 		slots <- struct{}{}
 		c, err := l.AcceptUnix()
 		if err != nil {
@@ -54,11 +54,15 @@ func (s *Server) Serve(ctx context.Context, l *net.UnixListener) error {
 				return err
 			}
 			// Out of descriptors or the like: others close theirs meanwhile.
-			s.Log.PeerFailed(s.Name, err)
+			if !failing {
+				s.Log.AcceptFailed(s.Name, err)
+			}
+			failing = true
 			time.Sleep(50 * time.Millisecond)
 			<-slots
 			continue
 		}
+		failing = false
 		wg.Go(func() {
 			defer func() { <-slots }()
 			s.conn(ctx, c, shares)
