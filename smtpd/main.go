@@ -42,10 +42,9 @@ func open(d *daemon.Daemon) (daemon.Service, error) {
 	if err != nil {
 		return nil, daemon.BadConfig(err)
 	}
-	s := newService(d.Log, dir, queue{
-		Incoming: spool.Incoming{Dir: incoming, Disk: d.Disk},
-		Client:   door.New(c.Socket("queue"), peers...),
-	})
+	client := door.New(c.Socket("queue"), peers...)
+	client.Kept = d.Log.Kept
+	s := newService(d.Log, dir, queue{spool.Incoming{Dir: incoming, Disk: d.Disk}, client})
 	s.conf.Store(c)
 	if len(c.TLS) > 0 {
 		if s.keys, err = tlsconf.Open(c.TLS, d.Log.KeysRefused); err != nil {

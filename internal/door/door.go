@@ -33,6 +33,10 @@ const submitTimeout = 30 * time.Second
 
 // Client hands messages to queued. It is safe for concurrent use.
 type Client struct {
+	// Kept, unless it is nil, is told of each message that was kept because
+	// queued did not answer, and why not.
+	Kept func(id string, err error)
+
 	sock   sock.Client
 	folder atomic.Pointer[os.File] // through which queued can link; nil: by its path
 }
@@ -113,6 +117,9 @@ func (c *Client) Submit(ctx context.Context, d *spool.Draft) error {
 	}
 	if kerr := d.Keep(); kerr != nil {
 		return fmt.Errorf("submit: %w", errors.Join(err, kerr))
+	}
+	if c.Kept != nil {
+		c.Kept(d.Envelope().ID, err)
 	}
 	return nil
 }

@@ -39,6 +39,10 @@ func (l *Log) SubmitRefused(uid int, reason string) {
 // DoorOpen: queued takes messages from this process.
 func (l *Log) DoorOpen() { l.event("door-open") }
 
+// Kept: queued did not answer for a message, which is in the incoming folder
+// until it does.
+func (l *Log) Kept(id string, err error) { l.event("kept", "id", id, "err", cause(err)) }
+
 // DoorAbsent: queued does not answer yet; messages are kept in the incoming
 // folder until it does.
 func (l *Log) DoorAbsent(err error) { l.event("door-absent", "err", cause(err)) }
