@@ -56,6 +56,9 @@ func main() {
 	case errors.Is(err, errConfig):
 		fmt.Fprintln(os.Stderr, "posthorn:", err)
 		os.Exit(daemon.ExitConfig)
+	case errors.Is(err, errTaken):
+		fmt.Fprintln(os.Stderr, "posthorn:", err)
+		os.Exit(daemon.ExitAgain)
 	default:
 		fmt.Fprintln(os.Stderr, "posthorn:", err)
 		os.Exit(1)

@@ -52,6 +52,11 @@ func runDaemons(e *env, args []string) error {
 	if err := makeFolders(e.conf); err != nil {
 		return err
 	}
+	alone, err := occupy(e.conf.RunDir)
+	if err != nil {
+		return err
+	}
+	defer alone.Close()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
 	s := newSupervisor(e)
@@ -64,6 +69,23 @@ func runDaemons(e *env, args []string) error {
 		}
 	}()
 	return s.run(ctx, daemons(e.conf))
+}
+
+// errTaken marks that another server has what this one needs.
+var errTaken = errors.New("another posthorn run serves here")
+
+// occupy takes a run-dir for as long as the file it returns is open. Without it
+// the daemons of two servers would take turns in the places of those that die.
+func occupy(runDir string) (*os.File, error) {
+	f, err := os.Open(runDir)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("run-dir %s: %w", runDir, errTaken)
+	}
+	return f, nil
 }
 
 // supervisor keeps one process for each daemon.
