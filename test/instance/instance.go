@@ -263,6 +263,9 @@ func (i *Instance) WaitLog(limit time.Duration, match func(line string) bool) (s
 	return i.log.wait(limit, match)
 }
 
+// Log returns all lines of the log, from the server's start on.
+func (i *Instance) Log() []string { return i.log.all() }
+
 // LogTail returns the last lines of the log.
 func (i *Instance) LogTail() string { return i.log.tail() }
 

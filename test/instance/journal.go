@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -81,6 +82,13 @@ func (j *journal) last(prefix string) (string, bool) {
 		}
 	}
 	return "", false
+}
+
+// all returns the lines so far.
+func (j *journal) all() []string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return slices.Clone(j.lines)
 }
 
 // tail returns the last lines.
