@@ -142,6 +142,24 @@ func TestFaultsWhileTakingIn(t *testing.T) {
 	})
 }
 
+// Queued does not answer. A message that smtpd could not keep does not stay
+// either: its client sends it again.
+func TestFaultsWhileKeeping(t *testing.T) {
+	eachFault(t, func(t *testing.T, dir string, f *fault) {
+		d, err := Incoming{Dir: filepath.Join(dir, "incoming"), Disk: f.disk()}.New(envelope())
+		if err != nil {
+			return
+		}
+		d.Write([]byte(body))
+		err = d.Keep()
+		d.Close()
+		got := found(t, dir)[d.Envelope().ID]
+		if err == nil && got != 1 || err != nil && got != 0 && !f.forever {
+			t.Errorf("kept with %v: got %d, want 1 for nil and 0 otherwise", err, got)
+		}
+	})
+}
+
 // The answer is lost, whatever it was: smtpd keeps the file.
 func TestFaultsWhileKeepingWhatWasHandedOver(t *testing.T) {
 	eachFault(t, func(t *testing.T, dir string, f *fault) {

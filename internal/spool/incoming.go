@@ -193,9 +193,20 @@ func (d *Draft) Keep() error {
 		return fmt.Errorf("keep message: %w", err)
 	}
 	if err := d.in.Disk.SyncDir(d.in.Dir); err != nil {
-		return fmt.Errorf("keep message: %w", err)
+		return d.takeBack(err)
 	}
 	return nil
+}
+
+// takeBack removes the name of a message that could not be made durable under
+// it: its client is told that it was not taken and sends it again. When queued
+// has collected it meanwhile it is durable all the same.
+func (d *Draft) takeBack(why error) error {
+	err := d.in.Disk.Remove(filepath.Join(d.in.Dir, d.env.ID))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return fmt.Errorf("keep message: %w", errors.Join(why, err))
 }
 
 func (d *Draft) name(path string) error {

@@ -34,7 +34,18 @@ type site struct {
 func newSite(t *testing.T, o instance.Options) *site {
 	t.Helper()
 	o.Users = []string{suite.Ann, suite.Bob, pop}
+	o.Ports = map[string]int{"smtp": freePort(t)} // the same one after a restart
 	return &site{T: t, Instance: suite.Server(t, o)}
+}
+
+func freePort(t *testing.T) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
 }
 
 // client is an SMTP client that has said EHLO.
