@@ -66,7 +66,13 @@ func (p *pass) attempts() {
 	if !p.recheck() {
 		return
 	}
-	for _, j := range p.jobs() {
+	jobs := p.jobs()
+	if len(jobs) == 1 { // nearly always: no second goroutine for it
+		p.alone(jobs[0])
+		return
+	}
+	p.done = make(chan outcome, abreast)
+	for _, j := range jobs {
 		p.start(j)
 	}
 	for p.running > 0 {
@@ -79,23 +85,39 @@ func (p *pass) start(j job) {
 	for p.running >= abreast {
 		p.take(<-p.done)
 	}
+	if gates, ok := p.enter(j); ok {
+		p.running++
+		go func() { p.done <- p.carryOut(j, gates) }()
+	}
+}
+
+// alone makes the one attempt of a pass.
+func (p *pass) alone(j job) {
+	if gates, ok := p.enter(j); ok {
+		p.running++
+		p.take(p.carryOut(j, gates))
+	}
+}
+
+// enter takes the places that an attempt needs.
+func (p *pass) enter(j job) (gates []*schedule.Gate, ok bool) {
 	gates, blocked := p.schedule.Enter(p.it, time.Now(), j.doors...)
 	if blocked != nil {
 		p.block(blocked)
-		return
+		return nil, false
 	}
-	p.running++
-	go func() {
-		var o outcome
-		defer func() {
-			if r := recover(); r != nil {
-				p.log.Crashed("attempt", fmt.Sprint(r), string(debug.Stack()))
-				o = same(j.targets, notAnswered)
-			}
-			p.done <- o
-		}()
-		o = j.run(gates)
+	return gates, true
+}
+
+// carryOut makes an attempt. A bug met by one keeps nothing else from going on.
+func (p *pass) carryOut(j job, gates []*schedule.Gate) (o outcome) {
+	defer func() {
+		if r := recover(); r != nil {
+			p.log.Crashed("attempt", fmt.Sprint(r), string(debug.Stack()))
+			o = same(j.targets, notAnswered)
+		}
 	}()
+	return j.run(gates)
 }
 
 // block notes the gate to wait for: one that is only full rather than one that
@@ -277,7 +299,6 @@ func (p *pass) local(gate *schedule.Gate, targets []int) outcome {
 		p.log.SpoolFailed(p.m.ID, err)
 		return same(targets, verdict.Of(err))
 	}
-	defer f.Close()
 	req := handover.DeliverRequest{ID: p.m.ID, Try: p.try, Time: p.m.Time, From: p.m.From, Offset: p.m.Offset, Size: p.m.Size}
 	for _, n := range targets {
 		t := &p.m.Targets[n]

@@ -48,14 +48,16 @@ func (q *queue) refused(msg string, err error) error {
 func (q *queue) Folder() (*os.File, error) { return q.spool.Folder() }
 
 // Submit takes a message in: nil says that it is durable. Its first pass begins
-// at once.
+// at once, and hands on the descriptor that came.
 func (q *queue) Submit(ctx context.Context, msg string, f *os.File) error {
 	it, ok := q.schedule.Reserve(msg)
 	if !ok {
+		defer f.Close()
 		return q.again(msg, f)
 	}
 	m, err := q.spool.Receive(f, msg)
 	if err != nil {
+		f.Close()
 		q.schedule.Cancel(msg)
 		return q.refused(msg, err)
 	}

@@ -169,19 +169,23 @@ func (s *stage) handIn(d *spool.Draft, how string) error {
 	if err := d.Finish(); err != nil {
 		return err
 	}
-	ro, err := attr.ReadOnly(d.File())
-	if err != nil {
-		return err
-	}
-	defer ro.Close()
-	err = s.queue.Submit(context.Background(), d.Envelope().ID, ro)
+	err := s.hand(d)
 	if how == "twice" && !s.disk.dead() {
-		err = s.queue.Submit(context.Background(), d.Envelope().ID, ro)
+		err = s.hand(d)
 	}
 	if how == "lost" || s.disk.dead() {
 		err = d.Keep()
 	}
 	return err
+}
+
+// hand gives the queue a draft, with a descriptor that is its own from then on.
+func (s *stage) hand(d *spool.Draft) error {
+	ro, err := attr.ReadOnly(d.File())
+	if err != nil {
+		return err
+	}
+	return s.queue.Submit(context.Background(), d.Envelope().ID, ro)
 }
 
 // call is one place in a request to deliver or queue-remote, and its answer.

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"runtime/debug"
 	"slices"
 	"strconv"
@@ -26,8 +25,7 @@ type pass struct {
 	set *settings
 	it  *schedule.Item
 	m   *spool.Message
-	ro  *os.File // for those who deliver
-	try int      // of the targets that are tried in this pass
+	try int // of the targets that are tried in this pass
 
 	asked   bool // the directory has named the targets just now
 	counted *ways
@@ -52,12 +50,12 @@ type result struct {
 // attempt makes a pass over a message that the schedule gave away; m is the
 // message when it is open already.
 func (q *queue) attempt(it *schedule.Item, m *spool.Message, asked bool) {
-	p := &pass{queue: q, set: q.settings.Load(), it: it, m: m, asked: asked, done: make(chan outcome, abreast)}
+	p := &pass{queue: q, set: q.settings.Load(), it: it, m: m, asked: asked}
 	defer p.recover()
 	if m == nil && !p.load() {
 		return
 	}
-	defer p.close()
+	defer p.m.Close()
 	p.try = max(p.m.Try, q.schedule.Try(it)) + 1 // what could not be written down counts too
 	if it.Found() {
 		p.try = max(p.try, 2) // a try before may have been cut short
@@ -75,13 +73,6 @@ func (p *pass) recover() {
 		p.log.Crashed("pass", fmt.Sprint(r), string(debug.Stack()))
 		p.schedule.Postpone(p.it, p.schedule.Try(p.it), time.Now().Add(time.Hour))
 	}
-}
-
-func (p *pass) close() {
-	if p.ro != nil {
-		p.ro.Close()
-	}
-	p.m.Close()
 }
 
 // load opens the message. One that is none is set aside; one that cannot be

@@ -39,7 +39,6 @@ func (p *pass) send(r route.Route, service, destination *schedule.Gate, targets 
 		p.log.SpoolFailed(p.m.ID, err)
 		return same(targets, verdict.Of(err))
 	}
-	defer f.Close()
 	req := handover.RemoteRequest{
 		ID: p.m.ID, Try: p.try, From: p.m.From, Body: p.m.Body, UTF8: p.m.UTF8, Mail: p.m.Mail, Offset: p.m.Offset, Size: p.m.Size,
 		Destination: r.Name, Hosts: hosts, TLS: r.TLS, Login: r.Login, CAFile: r.CAFile, LMTP: r.LMTP,

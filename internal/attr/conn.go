@@ -230,20 +230,29 @@ func (c *Conn) Close() error {
 // of its own. A sent descriptor shares access mode and offset with its sender,
 // so a maker sends this instead of its own. The caller closes it.
 func ReadOnly(f *os.File) (*os.File, error) {
+	ro, err := Reopen(f, unix.O_RDONLY)
+	if err != nil {
+		return nil, fmt.Errorf("re-open read-only: %w", err)
+	}
+	return ro, nil
+}
+
+// Reopen opens the file f a second time, with flags. The caller closes it.
+func Reopen(f *os.File, flags int) (*os.File, error) {
 	raw, err := f.SyscallConn()
 	if err != nil {
 		return nil, err
 	}
-	ro := -1
+	fd := -1
 	var oerr error
-	err = raw.Control(func(fd uintptr) {
+	err = raw.Control(func(old uintptr) {
 		// Not os.OpenFile, which tries whether a file can be waited for.
 		for oerr = unix.EINTR; oerr == unix.EINTR; {
-			ro, oerr = unix.Open("/proc/self/fd/"+strconv.Itoa(int(fd)), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+			fd, oerr = unix.Open("/proc/self/fd/"+strconv.Itoa(int(old)), flags|unix.O_CLOEXEC, 0)
 		}
 	})
 	if err = errors.Join(err, oerr); err != nil {
-		return nil, fmt.Errorf("re-open read-only: %w", err)
+		return nil, err
 	}
-	return os.NewFile(uintptr(ro), f.Name()), nil
+	return os.NewFile(uintptr(fd), f.Name()), nil
 }

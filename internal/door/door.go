@@ -145,9 +145,10 @@ var errElsewhere = errors.New("the file is of another mount than queued's")
 func (c *Client) Close() { c.sock.Close() }
 
 // Queue is what stands behind the door. Its methods are called concurrently;
-// the descriptor is open for reading only, as far as its sender says, and stays
-// the caller's. nil means that the message is durable.
+// the descriptor is open for reading only, as far as its sender says. nil means
+// that the message is durable.
 type Queue interface {
+	// Probe leaves the descriptor to the caller, Submit closes it in the end.
 	Probe(ctx context.Context, f *os.File) error
 	Submit(ctx context.Context, id string, f *os.File) error
 	// Folder opens the incoming folder for a maker whose file could not be
@@ -160,9 +161,6 @@ type Queue interface {
 func Serve(ctx context.Context, l *net.UnixListener, allow []int, log *evlog.Log, q Queue) error {
 	s := sock.Server{Name: "queue", Proto: Proto, Allow: allow, Log: log}
 	s.Handle = func(ctx context.Context, _ sock.Peer, req attr.List, f *os.File) (attr.List, *os.File) {
-		if f != nil {
-			defer f.Close()
-		}
 		err := handle(ctx, q, req, f)
 		if !errors.Is(err, unix.EXDEV) {
 			return sock.Reply(verdict.Of(err)), nil
@@ -173,18 +171,23 @@ func Serve(ctx context.Context, l *net.UnixListener, allow []int, log *evlog.Log
 	return s.Serve(ctx, l)
 }
 
+// handle answers a request; f is its own.
 func handle(ctx context.Context, q Queue, req attr.List, f *os.File) error {
-	text := "unknown request"
-	request := req.Get("request")
-	switch {
-	case f == nil:
-		text = "the request came without a descriptor"
-	case request == "probe":
-		return q.Probe(ctx, f)
-	case request == "submit" && id.Valid(req.Get("id")):
-		return q.Submit(ctx, req.Get("id"), f)
-	case request == "submit":
-		text = "the request came without an id"
+	if f == nil {
+		return malformed("the request came without a descriptor")
 	}
-	return verdict.New(verdict.Later, "4.3.5", text).Err()
+	request, msg := req.Get("request"), req.Get("id")
+	if request == "submit" && id.Valid(msg) {
+		return q.Submit(ctx, msg, f)
+	}
+	defer f.Close()
+	switch request {
+	case "probe":
+		return q.Probe(ctx, f)
+	case "submit":
+		return malformed("the request came without an id")
+	}
+	return malformed("unknown request")
 }
+
+func malformed(text string) error { return verdict.New(verdict.Later, "4.3.5", text).Err() }

@@ -39,6 +39,7 @@ func (q *queue) Probe(_ context.Context, f *os.File) error {
 }
 
 func (q *queue) Submit(_ context.Context, msg string, f *os.File) error {
+	defer f.Close()
 	if e := cmp.Or(q.once.Swap(nil), q.refuse.Load()); e != nil {
 		return e
 	}

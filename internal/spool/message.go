@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync"
 	"time"
 
 	"posthorn/internal/attr"
@@ -25,6 +26,9 @@ type Message struct {
 	end     int64  // of the file, as last seen
 	torn    bool   // the file does not end with a line feed
 	pending []byte // lines that are not in the file yet, or not for sure
+
+	opening sync.Mutex
+	ro      *os.File // for those who may only read; nil until it is asked for
 }
 
 // read takes in the file that f is. A file that is no message gives ErrFormat.
@@ -106,15 +110,32 @@ func (m *Message) Ref() Ref { return m.ref }
 // message's.
 func (m *Message) File() *os.File { return m.file }
 
-// ReadOnly opens the file once more for a process that may only read it. The
-// caller closes it.
-func (m *Message) ReadOnly() (*os.File, error) { return attr.ReadOnly(m.file) }
+// ReadOnly returns the file as opened for processes that may only read it: as it
+// was handed over, or opened once more. It stays the message's. ReadOnly may be
+// called concurrently.
+func (m *Message) ReadOnly() (*os.File, error) {
+	m.opening.Lock()
+	defer m.opening.Unlock()
+	if m.ro == nil {
+		ro, err := attr.ReadOnly(m.file)
+		if err != nil {
+			return nil, err
+		}
+		m.ro = ro
+	}
+	return m.ro, nil
+}
 
 // Content returns the message itself, without envelope and records.
 func (m *Message) Content() *io.SectionReader { return io.NewSectionReader(m.file, m.Offset, m.Size) }
 
 // Close closes the file.
-func (m *Message) Close() error { return m.file.Close() }
+func (m *Message) Close() error {
+	if m.ro != nil {
+		m.ro.Close()
+	}
+	return m.file.Close()
+}
 
 func (m *Message) add(l attr.List) { m.pending = appendRecord(m.pending, l) }
 

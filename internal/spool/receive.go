@@ -37,7 +37,8 @@ var (
 
 // Receive takes in the message that f is, a descriptor that its maker opened
 // for reading only, and opens it for writing. It has no name in the queue
-// before Commit. f stays the caller's.
+// before Commit. f is the message's from then on; after an error it stays the
+// caller's.
 func (s *Spool) Receive(f *os.File, msg string) (*Message, error) {
 	rw, err := s.reopen(f)
 	if err != nil {
@@ -54,7 +55,7 @@ func (s *Spool) Receive(f *os.File, msg string) (*Message, error) {
 		rw.Close()
 		return nil, fmt.Errorf("receive: %w", err)
 	}
-	m.spool = s
+	m.spool, m.ro = s, f
 	return m, nil
 }
 
@@ -68,25 +69,25 @@ func (s *Spool) reopen(f *os.File) (*os.File, error) {
 	if !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("%w: found %v, expected a regular file", ErrDescriptor, info.Mode().Type())
 	}
-	raw, err := f.SyscallConn()
+	mode, err := accessMode(f)
 	if err != nil {
 		return nil, err
 	}
-	var rw *os.File
-	var cerr error
-	err = raw.Control(func(fd uintptr) { rw, cerr = reopenFD(int(fd)) })
-	return rw, errors.Join(err, cerr)
-}
-
-func reopenFD(fd int) (*os.File, error) {
-	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
-	if err != nil {
-		return nil, err
-	}
-	if flags&unix.O_ACCMODE != unix.O_RDONLY {
+	if mode != unix.O_RDONLY {
 		return nil, fmt.Errorf("%w: it is not open for reading only", ErrDescriptor)
 	}
-	return os.OpenFile(fmt.Sprintf("/proc/self/fd/%d", fd), os.O_RDWR|unix.O_CLOEXEC, 0)
+	return attr.Reopen(f, unix.O_RDWR)
+}
+
+func accessMode(f *os.File) (mode int, err error) {
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	var flags int
+	var ferr error
+	err = raw.Control(func(fd uintptr) { flags, ferr = unix.FcntlInt(fd, unix.F_GETFL, 0) })
+	return flags & unix.O_ACCMODE, errors.Join(err, ferr)
 }
 
 // Folder opens the incoming folder as this process sees it, for a maker of
@@ -121,8 +122,11 @@ func (s *Spool) Compose(env Envelope, write func(io.Writer) error) (*Message, er
 	if err != nil {
 		return nil, err
 	}
-	defer ro.Close()
-	return s.Receive(ro, env.ID)
+	m, err := s.Receive(ro, env.ID)
+	if err != nil {
+		ro.Close()
+	}
+	return m, err
 }
 
 // Commit makes the message durable under its id in the queue: lines set so
