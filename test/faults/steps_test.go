@@ -1,0 +1,86 @@
+package faults
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"posthorn/test/instance"
+	"posthorn/test/suite"
+)
+
+// proved makes the server one whose steps on the disk fail as the environment
+// says (package durable), while the file arm exists.
+func (s *site) proved() {
+	s.Helper()
+	root, err := suite.Root()
+	if err != nil {
+		s.Fatal(err)
+	}
+	bin := filepath.Join(root, "bin", "prove."+filepath.Base(s.Bin))
+	args := []string{"build", "-C", root, "-tags", "prove", "-o", bin + "/"}
+	for _, program := range []string{"smtpd", "queued", "queued/queue-remote", "deliver", "deliver/deliver-box", "authd",
+		"pop3d", "pop3d/pop3-session", "imapd", "imapd/imap-session", "posthorn"} {
+		args = append(args, "./"+program)
+	}
+	suite.Must(s.T, "", "go", args...)
+	file := filepath.Join(s.Dir, "posthorn.conf")
+	text, err := os.ReadFile(file)
+	if err == nil {
+		err = os.WriteFile(file, []byte(strings.ReplaceAll(string(text), "libexec "+s.Bin, "libexec "+bin)), 0o644)
+	}
+	if err != nil {
+		s.Fatal(err)
+	}
+	s.Bin = bin
+}
+
+// failing starts the server anew with steps that fail from now on.
+func failing(steps string) func(s *site) func() {
+	return func(s *site) func() {
+		s.Helper()
+		arm := filepath.Join(s.Dir, "arm")
+		s.Setenv("POSTHORN_ARM", arm)
+		s.Setenv("POSTHORN_FAIL", steps)
+		again(s, func() {})()
+		s.mustPost(suite.Bob, "running")
+		s.arrived()
+		if err := os.WriteFile(arm, nil, 0o644); err != nil {
+			s.Fatal(err)
+		}
+		return func() { os.Remove(arm) }
+	}
+}
+
+// TestSteps fails one step on the disk after the other: at each such step, or
+// once where the name ends with "once", which a second try must not take for
+// mended.
+func TestSteps(t *testing.T) {
+	s := newSite(t, instance.Options{})
+	s.proved()
+	const refused, kept = "data 451 4.3.0 ", "data 250 2.0.0 "
+	rejected := []string{`^smtpd: rejected .*stage=data .*status=4\.3\.0 .*err=.*input/output error`}
+	unqueued := []string{`^queued: not-queued .*err=.*input/output error`, `^smtpd: rejected .*stage=data .*status=4\.3\.0 `}
+	undelivered := []string{`^deliver: undelivered .*verdict=later status=4\.3\.0 .*err=.*input/output error`}
+	filing := "OK OK OK NO [UNAVAILABLE] OK"
+	rows := []fault{
+		{name: "make a message", strike: failing("unnamed:spool/incoming:0:EIO"), smtp: refused, log: rejected},
+		{name: "write it", strike: failing("write:spool/incoming:0:EIO"), smtp: refused, log: rejected},
+		{name: "over a quota", strike: failing("write:spool/incoming:0:EDQUOT"), smtp: "data 452 4.3.1 "},
+		{name: "sync it, once", strike: failing("sync:spool/incoming:1:EIO"), smtp: refused, log: unqueued},
+		{name: "name it", strike: failing("link:spool/queue:0:EIO"), smtp: refused, log: unqueued},
+		{name: "sync its folder, once", strike: failing("syncdir:spool/queue:1:EIO"), smtp: refused, log: unqueued},
+		{name: "remove it", strike: failing("unlink:spool/queue:0:EIO"), smtp: kept, log: []string{`^queued: spool-failed .*err=.*input/output error`}},
+		{name: "make a file in tmp", strike: failing("create:Maildir/tmp:0:EIO"), smtp: kept, log: undelivered, imap: filing},
+		{name: "write in tmp", strike: failing("write:Maildir/tmp:0:EIO"), smtp: kept, log: undelivered, imap: filing},
+		{name: "sync in tmp, once", strike: failing("sync:Maildir/tmp:1:EIO"), smtp: kept, log: undelivered},
+		{name: "rename to new", strike: failing("rename:Maildir/new:0:EIO"), smtp: kept, log: undelivered},
+		{name: "sync new, once", strike: failing("syncdir:Maildir/new:1:EIO"), smtp: kept, log: undelivered},
+		{name: "write the uidlist", strike: failing("write:dovecot-uidlist:0:EIO"), imap: filing},
+	}
+	for n := range rows {
+		rows[n].dies = "all"
+	}
+	hold(t, s, rows)
+}
