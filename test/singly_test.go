@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
+	"net"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -16,6 +17,9 @@ import (
 	"posthorn/test/instance"
 	"posthorn/test/suite"
 )
+
+// daemons are the programs of an instance, those first that others ask.
+var daemons = []string{"authd", "deliver", "queue-remote", "queued", "smtpd", "imap-session", "imapd", "pop3-session", "pop3d"}
 
 // TestSingly starts the daemons one by one without the supervisor, as a
 // system's service manager does, those first that need the others.
@@ -49,6 +53,17 @@ func TestSingly(t *testing.T) {
 			})
 		})
 	}
+}
+
+// freePort returns a port that nobody has at the moment.
+func freePort(t *testing.T) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
 }
 
 // startSingly returns when the daemon serves. It ends with the test, and must

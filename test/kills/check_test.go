@@ -14,16 +14,23 @@ import (
 // drained waits until the queue holds nothing and says what is left.
 func (f *fleet) drained(limit time.Duration) {
 	f.t.Helper()
+	f.drainedWhile(limit, func() {})
+}
+
+// drainedWhile is drained, and calls meanwhile at each look.
+func (f *fleet) drainedWhile(limit time.Duration, meanwhile func()) {
+	f.t.Helper()
 	deadline := time.Now().Add(limit)
 	for {
 		left := f.left("spool/queue", "spool/incoming")
+		meanwhile()
 		if len(left) == 0 {
 			return
 		}
 		if time.Now().After(deadline) {
 			f.t.Fatalf("%d files left in the queue after %v, such as %s:\n%s", len(left), limit, left[0], f.journey(filepath.Base(left[0])))
 		}
-		time.Sleep(50 * time.Millisecond)
+		time.Sleep(20 * time.Millisecond)
 	}
 }
 

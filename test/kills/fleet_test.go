@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -29,7 +30,6 @@ var path = []string{"smtpd", "queued", "deliver", "authd", "queue-remote"}
 type fleet struct {
 	t    *testing.T
 	i    *instance.Instance
-	bin  string
 	log  string // file of all lines, each with time and daemon in front; kept with -artifacts
 	out  *os.File
 	mine map[string]*process // those that run; of one goroutine
@@ -50,22 +50,18 @@ type process struct {
 	name   string
 	cmd    *exec.Cmd
 	served chan struct{} // closed when it serves, or has ended
-	doomed chan struct{} // closed before it is killed
-	ended  chan struct{} // its log is complete and it is gone
+	doomed atomic.Bool   // set before it is killed
+	ended  chan struct{} // closed when its log is complete and it is gone
 }
 
-// newFleet makes an instance and starts its daemons without a supervisor, from
-// the folder bin.
-func newFleet(t *testing.T, bin string, o instance.Options) *fleet {
+// newFleet makes an instance and starts its daemons without a supervisor.
+func newFleet(t *testing.T, o instance.Options) *fleet {
 	t.Helper()
 	i := suite.Server(t, o)
 	if err := i.StopServer(); err != nil { // it made the folders
 		t.Fatal(err)
 	}
-	f := &fleet{t: t, i: i, bin: bin, log: filepath.Join(t.ArtifactDir(), "log"), mine: map[string]*process{}}
-	if bin == "" {
-		f.bin = i.Bin
-	}
+	f := &fleet{t: t, i: i, log: filepath.Join(t.ArtifactDir(), "log"), mine: map[string]*process{}}
 	var err error
 	if f.out, err = os.OpenFile(f.log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600); err != nil {
 		t.Fatal(err)
@@ -94,9 +90,10 @@ func (f *fleet) start(inTurn bool, names ...string) {
 
 func (f *fleet) launch(name string, env ...string) *process {
 	f.t.Helper()
-	p := &process{name: name, served: make(chan struct{}), doomed: make(chan struct{}), ended: make(chan struct{})}
-	p.cmd = exec.Command(filepath.Join(f.bin, name), "-c", filepath.Join(f.i.Dir, "posthorn.conf"))
+	p := &process{name: name, served: make(chan struct{}), ended: make(chan struct{})}
+	p.cmd = exec.Command(filepath.Join(f.i.Bin, name), "-c", filepath.Join(f.i.Dir, "posthorn.conf"))
 	p.cmd.Env = append(os.Environ(), env...)
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 	log, err := p.cmd.StderrPipe()
 	if err != nil {
 		f.t.Fatal(err)
@@ -124,10 +121,8 @@ func (f *fleet) watch(p *process, log io.Reader) {
 		}
 	}
 	err := p.cmd.Wait()
-	select {
-	case <-p.doomed:
+	if p.doomed.Load() {
 		return
-	default:
 	}
 	f.say("test", fmt.Sprintf("ended name=%s pid=%d %v", p.name, p.cmd.Process.Pid, err))
 	f.mu.Lock()
@@ -156,7 +151,7 @@ func (f *fleet) kill(names ...string) {
 	var dead []*process
 	for _, name := range names {
 		p := f.mine[name]
-		close(p.doomed)
+		p.doomed.Store(true)
 		p.cmd.Process.Signal(syscall.SIGKILL)
 		dead = append(dead, p)
 	}
@@ -208,11 +203,13 @@ func (f *fleet) checkLives() {
 	}
 }
 
-// close ends all, and each must end well.
+// close ends all together, for one may wait for another, and each must end well.
 func (f *fleet) close() {
-	for name, p := range f.mine {
-		close(p.doomed)
+	for _, p := range f.mine {
+		p.doomed.Store(true)
 		p.cmd.Process.Signal(syscall.SIGTERM)
+	}
+	for name, p := range f.mine {
 		killer := time.AfterFunc(suite.Limit, func() { p.cmd.Process.Kill() })
 		<-p.ended
 		killer.Stop()

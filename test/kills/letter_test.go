@@ -60,7 +60,12 @@ func newLetter(number int) *letter {
 			all = append(all, k)
 		}
 	}
-	kind := kinds[all[number%len(all)]]
+	return newLetterOf(number, all[number%len(all)])
+}
+
+// newLetterOf is a letter to the recipients of a kind.
+func newLetterOf(number, k int) *letter {
+	kind := kinds[k]
 	return &letter{number: number, to: kind.to, places: kind.places}
 }
 

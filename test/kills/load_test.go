@@ -46,11 +46,19 @@ func (l *load) acknowledged() int {
 	return l.good
 }
 
-func (l *load) next() *letter {
+func (l *load) next() *letter { return l.add(newLetter) }
+
+// nextOf is next, of a kind.
+func (l *load) nextOf(k int) *letter {
+	return l.add(func(number int) *letter { return newLetterOf(number, k) })
+}
+
+func (l *load) add(make func(number int) *letter) *letter {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.letters = append(l.letters, newLetter(len(l.letters)))
-	return l.letters[len(l.letters)-1]
+	m := make(len(l.letters))
+	l.letters = append(l.letters, m)
+	return m
 }
 
 func (l *load) sender(ctx context.Context, again bool) {
@@ -74,24 +82,38 @@ func (l *load) attempt(ctx context.Context, c **client, m *letter) bool {
 		return false
 	}
 	id, step, err := (*c).send(m)
+	l.note(m, id, step, err)
+	if err == nil {
+		return true
+	}
+	var reply *textproto.Error
+	if !errors.As(err, &reply) {
+		(*c).close()
+		*c = nil
+		return false
+	}
+	pause(ctx)
+	return false
+}
+
+// pause is how long a client leaves a server alone whose daemons are being
+// started again.
+func pause(ctx context.Context) {
+	select {
+	case <-time.After(20 * time.Millisecond):
+	case <-ctx.Done():
+	}
+}
+
+// note files what became of an attempt.
+func (l *load) note(m *letter, id, step string, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err == nil {
 		l.good++
 		m.acknowledged = append(m.acknowledged, id)
-		return true
+		return
 	}
-	l.note(m, step, err)
-	var reply *textproto.Error
-	if !errors.As(err, &reply) {
-		(*c).close()
-		*c = nil
-	}
-	return false
-}
-
-// note files what became of an attempt that was not acknowledged.
-func (l *load) note(m *letter, step string, err error) {
 	if step == "dot" {
 		m.unsure++
 	}
@@ -113,10 +135,7 @@ type client struct{ text *textproto.Conn }
 func dial(ctx context.Context, addr string) *client {
 	nc, err := (&net.Dialer{Timeout: suite.Limit}).DialContext(ctx, "tcp", addr)
 	if err != nil {
-		select {
-		case <-time.After(20 * time.Millisecond): // it is being started again
-		case <-ctx.Done():
-		}
+		pause(ctx)
 		return nil
 	}
 	nc.SetDeadline(time.Now().Add(time.Hour))

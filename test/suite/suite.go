@@ -38,12 +38,18 @@ var programs = []string{"smtpd", "queued", "queued/queue-remote", "deliver", "de
 // Built is the folder of the programs, made once for all tests of a binary.
 // Other test binaries build into the same one: what is up to date there is not
 // linked again.
-var Built = sync.OnceValues(func() (string, error) {
+var Built = sync.OnceValues(func() (string, error) { return builtIn("test") })
+
+// Proof is Built of programs that the environment steers: internal/durable
+// says how.
+var Proof = sync.OnceValues(func() (string, error) { return builtIn("prove", "-tags=prove") })
+
+func builtIn(name string, flags ...string) (string, error) {
 	root, err := Root()
 	if err != nil {
 		return "", err
 	}
-	dir := filepath.Join(root, "bin", fmt.Sprintf("test.%d", os.Getuid()))
+	dir := filepath.Join(root, "bin", fmt.Sprintf("%s.%d", name, os.Getuid()))
 	if err := os.MkdirAll(dir, 0o755); err != nil { // other uids run what a starter starts
 		return "", err
 	}
@@ -55,8 +61,8 @@ var Built = sync.OnceValues(func() (string, error) {
 	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX); err != nil {
 		return "", err
 	}
-	return dir, build(root, dir)
-})
+	return dir, build(root, dir, flags...)
+}
 
 // Root returns the folder of go.mod, from the folder of any test.
 func Root() (string, error) {
@@ -69,11 +75,11 @@ func Root() (string, error) {
 	return "", fmt.Errorf("find go.mod above the test: %w", cmp.Or(err, fs.ErrNotExist))
 }
 
-func build(root, dir string) error {
+func build(root, dir string, flags ...string) error {
 	if err := readSources(root); err != nil {
 		return err
 	}
-	args := []string{"build", "-o", dir + "/"}
+	args := append([]string{"build", "-o", dir + "/"}, flags...)
 	for _, p := range programs {
 		args = append(args, "./"+p)
 	}
@@ -98,22 +104,24 @@ func readSources(root string) error {
 	})
 }
 
-// Server starts an instance that lives as long as the test.
+// Server starts an instance that lives as long as the test, as its folder does.
 func Server(t *testing.T, o instance.Options) *instance.Instance {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("-short leaves the end-to-end tests out")
 	}
-	bin, err := Built()
-	if err != nil {
-		t.Fatal(err)
+	var err error
+	if o.Bin == "" {
+		o.Bin, err = Built()
 	}
-	if o.Dir, err = os.MkdirTemp("", "posthorn-test"); err != nil {
+	if err == nil && o.Dir == "" {
+		o.Dir, err = os.MkdirTemp("", "posthorn-test")
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 	os.Chmod(o.Dir, 0o755) // as root the daemons are other users
 	t.Cleanup(func() { os.RemoveAll(o.Dir) })
-	o.Bin = bin
 	if o.Users == nil {
 		o.Users = []string{Ann, Bob}
 	}
