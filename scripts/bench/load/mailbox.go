@@ -1,0 +1,188 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// mailboxRows works in a mailbox of corpusSize messages of the user bench.
+func mailboxRows(b *bench, r row) error {
+	if err := b.makeMail(); err != nil {
+		return err
+	}
+	server, err := b.start(imapAddr)
+	if err != nil {
+		return err
+	}
+	return errors.Join(b.work(), server.stop())
+}
+
+// makeMail makes the mail of the user bench, and everybody's password.
+func (b *bench) makeMail() error {
+	names := []string{"bench"}
+	for i := range users {
+		names = append(names, user(i))
+	}
+	text := strings.Join(names, ":{PLAIN}secret\n") + ":{PLAIN}secret\n"
+	if err := os.WriteFile(filepath.Join(b.state(), "passwd"), []byte(text), 0o644); err != nil {
+		return err
+	}
+	home := filepath.Join(b.boxes().root, "bench")
+	return errors.Join(makeMaildir(home), makeMaildir(filepath.Join(home, ".New")), fillBox(filepath.Join(home, ".Big"), b.count(corpusSize)))
+}
+
+// step is one row of work: what does it, how often it is done, and how many
+// operations that is in sum. One that opens the mailbox itself finds none open.
+type step struct {
+	name  string
+	opens bool
+	times int
+	ops   int
+	do    func(c *imap, i int) error
+}
+
+func (b *bench) work() error {
+	if err := errors.Join(b.logins("login", false), b.logins("login-TLS", true)); err != nil {
+		return err
+	}
+	for _, s := range b.steps() {
+		if err := b.step(s); err != nil {
+			return fmt.Errorf("%s: %w", s.name, err)
+		}
+	}
+	for name, secure := range map[string]bool{"idle": false, "idle-TLS": true} {
+		err := b.hold(name, b.count(500), func(i int) (io.Closer, error) { return waiting(i, secure) })
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// waiting returns a session that waits for news of its INBOX.
+func waiting(i int, secure bool) (io.Closer, error) {
+	c, err := dialIMAP(user(i%users), secure)
+	if err != nil {
+		return nil, err
+	}
+	return c, errors.Join(c.do("SELECT INBOX"), c.idle())
+}
+
+// steps returns the rows in their order: the mailbox is new at the first, and the
+// first of a kind is what a server does with messages that it does not know yet.
+func (b *bench) steps() []step {
+	all := b.count(corpusSize)
+	thousand := min(1000, all)
+	fetch := func(items string) func(*imap, int) error {
+		return func(c *imap, _ int) error { return c.fetch(all, items) }
+	}
+	do := func(format string) func(*imap, int) error {
+		return func(c *imap, _ int) error { return c.do("%s", format) }
+	}
+	return []step{
+		{name: "select-first", opens: true, times: 1, ops: 1, do: do("SELECT Big")},
+		{name: "select", opens: true, times: 50, ops: 50, do: do("SELECT Big")},
+		{name: "select-after-store", times: 20, ops: 20, do: func(c *imap, i int) error {
+			return errors.Join(c.do("STORE %d %cFLAGS.SILENT (\\Flagged)", 1+i/2, "+-"[i%2]), c.do("SELECT Big"))
+		}},
+		{name: "fetch-flags", times: 5, ops: 5 * all, do: fetch("UID FLAGS RFC822.SIZE")},
+		{name: "fetch-envelope-first", times: 1, ops: all, do: fetch("ENVELOPE")},
+		{name: "fetch-envelope", times: 2, ops: 2 * all, do: fetch("ENVELOPE")},
+		{name: "fetch-structure", times: 2, ops: 2 * all, do: fetch("BODYSTRUCTURE")},
+		{name: "fetch-bodies", times: 1, ops: thousand, do: func(c *imap, _ int) error { return c.fetch(thousand, "BODY.PEEK[]") }},
+		{name: "search-from", times: 2, ops: 2, do: do("SEARCH FROM writer99")},
+		{name: "search-body", times: 1, ops: 1, do: do("SEARCH BODY nowhere")},
+		{name: "store-one", times: 200, ops: 200, do: func(c *imap, i int) error {
+			return c.do("STORE %d %cFLAGS (\\Flagged)", 1+i%all/2, "+-"[i%2])
+		}},
+		{name: "store-many", times: 1, ops: thousand, do: func(c *imap, _ int) error {
+			return c.do("STORE 1:%d +FLAGS (\\Draft)", thousand)
+		}},
+		{name: "append", times: 300, ops: 300, do: func(c *imap, i int) error {
+			return c.append("New", message(fmt.Sprint("append.", i), 8<<10))
+		}},
+	}
+}
+
+// step measures one row in a session of its own.
+func (b *bench) step(s step) error {
+	c, err := dialIMAP("bench", false)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if !s.opens {
+		if err := c.do("SELECT Big"); err != nil {
+			return err
+		}
+	}
+	times := b.count(s.times)
+	return b.timed(s.name, func() (int, error) {
+		for i := range times {
+			if err := s.do(c, i); err != nil {
+				return 0, err
+			}
+		}
+		return s.ops * times / s.times, nil
+	})
+}
+
+// timed says what do costs for each of the operations that it reports.
+func (b *bench) timed(row string, do func() (int, error)) error {
+	before, err := b.meter.settle(5 * time.Second)
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	n, err := do()
+	wall := time.Since(began)
+	if err != nil {
+		return err
+	}
+	after, err := b.meter.settle(5 * time.Second)
+	if err != nil {
+		return err
+	}
+	b.say(row, "cpu", (after-before).Seconds()*1000/float64(n))
+	b.say(row, "rate", float64(n)/wall.Seconds())
+	return nil
+}
+
+// logins has 20 clients log in and out again and again.
+func (b *bench) logins(row string, secure bool) error {
+	n := int64(b.count(1000))
+	return b.timed(row, func() (int, error) {
+		var next atomic.Int64
+		var wg sync.WaitGroup
+		failed := make(chan error, 20)
+		for range 20 {
+			wg.Go(func() {
+				for i := next.Add(1); i <= n; i = next.Add(1) {
+					if err := visit(user(int(i)%users), secure); err != nil {
+						failed <- err
+						return
+					}
+				}
+			})
+		}
+		wg.Wait()
+		close(failed)
+		return int(n), <-failed
+	})
+}
+
+func visit(user string, secure bool) error {
+	c, err := dialIMAP(user, secure)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	return c.do("LOGOUT")
+}
