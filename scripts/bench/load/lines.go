@@ -55,7 +55,7 @@ func boxLines() []line {
 
 func boxMemoryLines() []line {
 	return []line{
-		{"idle", "idle", "all processes, idle, MiB"},
+		{"idle", "idle", "all processes after that, idle, MiB"},
 		{"idle", "each", "a connection in IDLE, KiB"},
 		{"idle-TLS", "each", "the same over TLS, KiB"},
 	}

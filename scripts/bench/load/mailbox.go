@@ -57,13 +57,12 @@ func (b *bench) work() error {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
 	}
-	for name, secure := range map[string]bool{"idle": false, "idle-TLS": true} {
-		err := b.hold(name, b.count(500), func(i int) (io.Closer, error) { return waiting(i, secure) })
-		if err != nil {
-			return fmt.Errorf("%s: %w", name, err)
-		}
-	}
-	return nil
+	return errors.Join(b.waiters("idle", false), b.waiters("idle-TLS", true))
+}
+
+// waiters holds connections that wait for news.
+func (b *bench) waiters(row string, secure bool) error {
+	return b.hold(row, b.count(500), func(i int) (io.Closer, error) { return waiting(i, secure) })
 }
 
 // waiting returns a session that waits for news of its INBOX.
