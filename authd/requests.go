@@ -44,8 +44,41 @@ func malformed(format string, args ...any) error {
 	return verdict.Fail(verdict.Never, "5.5.4", fmt.Sprintf(format, args...), nil)
 }
 
+// resolveRoom is how long an answer may have become before the next address is
+// answered: so the list holds that too.
+const (
+	resolveLines = attr.MaxAttrs / 4
+	resolveBytes = attr.MaxBytes / 4
+)
+
+// answerResolve answers for one address, or with a group for each of several,
+// as many as there is room for.
 func (s *service) answerResolve(ctx context.Context, req attr.List) (attr.List, error) {
-	a, err := addr.ParseOrNull(req.Get("address"))
+	all := req.All("address")
+	switch {
+	case len(all) > directory.MaxAddresses:
+		return nil, malformed("found %d addresses, expected at most %d", len(all), directory.MaxAddresses)
+	case len(all) <= 1:
+		return s.answerAddress(ctx, req.Get("address"))
+	}
+	var answer attr.List
+	bytes := 0
+	for _, a := range all {
+		if len(answer) > resolveLines || bytes > resolveBytes {
+			break
+		}
+		answer.Add("address", a)
+		one, err := s.answerAddress(ctx, a)
+		answer = append(append(answer, sock.Reply(verdict.Of(err))...), one...)
+		for _, line := range one {
+			bytes += len(line.Name) + len(line.Value)
+		}
+	}
+	return answer, nil
+}
+
+func (s *service) answerAddress(ctx context.Context, address string) (attr.List, error) {
+	a, err := addr.ParseOrNull(address)
 	if err != nil || a.IsNull() {
 		return nil, verdict.Fail(verdict.Never, "5.1.3", "not an address", err)
 	}

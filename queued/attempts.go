@@ -195,23 +195,18 @@ func (p *pass) recheck() bool {
 		p.block(blocked)
 		return false
 	}
-	named := map[int]map[[2]string]bool{} // by recipient of the envelope
+	named, err := p.places(ask)
+	if err != nil {
+		p.bad(gates[0], verdict.Of(err))
+		p.block(gates[0])
+		return false
+	}
+	p.good(gates[0])
 	for _, n := range ask {
-		t := &p.m.Targets[n]
-		if named[t.Orig] == nil {
-			places, err := p.places(t.Orig)
-			if err != nil {
-				p.bad(gates[0], verdict.Of(err))
-				p.block(gates[0])
-				return false
-			}
-			named[t.Orig] = places
-		}
-		if !named[t.Orig][[2]string{t.Kind, t.Value}] {
+		if t := &p.m.Targets[n]; !named[place{t.Kind, t.Value, t.Orig}] {
 			p.decide(n, notNamed)
 		}
 	}
-	p.good(gates[0])
 	return true
 }
 
@@ -223,18 +218,33 @@ func (p *pass) toRecheck() []int {
 	})
 }
 
-// places asks where a recipient of the envelope leads now. One that leads
+// places asks where the recipients of some targets lead now. One that leads
 // nowhere, by the directory's word, has none; an error is that it said nothing.
-func (p *pass) places(orig int) (map[[2]string]bool, error) {
-	r, err := p.directory.Resolve(p.work, p.m.Rcpts[orig].Address)
-	if err != nil && !answered(err) {
+func (p *pass) places(targets []int) (map[place]bool, error) {
+	var origs []int
+	for _, n := range targets {
+		origs = append(origs, p.m.Targets[n].Orig)
+	}
+	slices.Sort(origs)
+	origs = slices.Compact(origs)
+	rcpts := make([]addr.Address, len(origs))
+	for i, orig := range origs {
+		rcpts[i] = p.m.Rcpts[orig].Address
+	}
+	answers, err := p.directory.ResolveAll(p.work, rcpts)
+	if err != nil {
 		return nil, err
 	}
-	places := map[[2]string]bool{}
-	for _, t := range r.Targets {
-		places[[2]string{string(t.Kind), t.Value}] = true
+	named := map[place]bool{}
+	for i, a := range answers {
+		if a.Err != nil && !answered(a.Err) {
+			return nil, a.Err
+		}
+		for _, t := range a.Targets {
+			named[place{string(t.Kind), t.Value, origs[i]}] = true
+		}
 	}
-	return places, nil
+	return named, nil
 }
 
 // jobs sorts the targets into attempts.

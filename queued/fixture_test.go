@@ -180,7 +180,20 @@ func (w *world) await(what string, cond func() bool) {
 func (w *world) resolve(req attr.List, _ *os.File) attr.List {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	a := req.Get("address")
+	all := req.All("address")
+	if len(all) == 1 {
+		return w.leads(all[0])
+	}
+	l := sock.Reply(verdict.Of(nil))
+	for _, a := range all {
+		l.Add("address", a)
+		l = append(l, w.leads(a)...)
+	}
+	return l
+}
+
+// leads answers for one address.
+func (w *world) leads(a string) attr.List {
 	if v, ok := w.missing[a]; ok {
 		return sock.Reply(v)
 	}

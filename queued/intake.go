@@ -4,24 +4,20 @@ import (
 	"context"
 	"errors"
 	"os"
-	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"posthorn/internal/addr"
 	"posthorn/internal/directory"
 	"posthorn/internal/spool"
 	"posthorn/internal/verdict"
 	"posthorn/queued/internal/schedule"
 )
 
-const (
-	// expandWithin is how long a client waits for the directory: after it the
-	// message is kept as it came.
-	expandWithin = 2 * time.Second
-	// asking bounds the questions for one message at a time.
-	asking = 8
-)
+// expandWithin is how long a client waits for the directory: after it the
+// message is kept as it came.
+const expandWithin = 2 * time.Second
 
 // Probe takes an empty file through the door. What modes, groups or confinement
 // forbid is never: waiting does not cure it.
@@ -138,17 +134,18 @@ func (q *queue) expandSoon(ctx context.Context, m *spool.Message) {
 // expand asks the directory where each recipient leads and records it. An
 // error leaves m as it was: half a failure is later as a whole.
 func (q *queue) expand(ctx context.Context, m *spool.Message) error {
-	answers := q.resolveAll(ctx, m.Rcpts)
+	answers, err := q.resolveAll(ctx, m.Rcpts)
+	if err != nil {
+		return err
+	}
 	x := expansion{rcpts: m.Rcpts, seen: map[place]int{}}
 	refused := map[int]verdict.Verdict{}
 	for orig, a := range answers {
-		if v := verdict.Of(a.err); v.Kind == verdict.Never {
+		if v := verdict.Of(a.Err); v.Kind == verdict.Never {
 			rcpt := m.Rcpts[orig].String()
 			refused[len(x.targets)] = v
 			x.targets = append(x.targets, spool.Target{Kind: "none", Value: rcpt, Rcpt: rcpt, Orig: orig})
 			continue
-		} else if v.Kind != verdict.Done {
-			return a.err
 		}
 		for _, t := range a.Targets {
 			x.add(spool.Target{Kind: string(t.Kind), Value: t.Value, Rcpt: t.Rcpt, Orig: orig, Origin: t.Origin})
@@ -174,42 +171,21 @@ func (q *queue) logExpansion(m *spool.Message) {
 	}
 }
 
-// answer is what the directory says of one recipient.
-type answer struct {
-	directory.Resolved
-	err error
-}
-
-// resolveAll asks for each address, some at a time, and stops asking at the
-// first that must be asked again.
-func (q *queue) resolveAll(ctx context.Context, rcpts []spool.Rcpt) []answer {
-	answers := make([]answer, len(rcpts))
-	if len(rcpts) == 1 {
-		answers[0].Resolved, answers[0].err = q.directory.Resolve(ctx, rcpts[0].Address)
-		return answers
+// resolveAll asks for all recipients together. An error is one for which the
+// whole message waits.
+func (q *queue) resolveAll(ctx context.Context, rcpts []spool.Rcpt) ([]directory.Answer, error) {
+	all := make([]addr.Address, len(rcpts))
+	for i, r := range rcpts {
+		all[i] = r.Address
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	slots := make(chan struct{}, asking)
-	var wg sync.WaitGroup
-	for i := range rcpts {
-		slots <- struct{}{}
-		if err := context.Cause(ctx); err != nil {
-			answers[i].err = err
-			<-slots
-			continue
+	answers, err := q.directory.ResolveAll(ctx, all)
+	if err != nil {
+		return nil, err
+	}
+	for _, a := range answers {
+		if verdict.Of(a.Err).Kind == verdict.Later {
+			return nil, a.Err
 		}
-		wg.Go(func() {
-			defer func() { <-slots }()
-			answers[i].Resolved, answers[i].err = q.directory.Resolve(ctx, rcpts[i].Address)
-			if verdict.Of(answers[i].err).Kind == verdict.Later {
-				cancel(answers[i].err)
-			}
-		})
 	}
-	wg.Wait()
-	if err := context.Cause(ctx); err != nil && ctx.Err() != nil {
-		answers[0].err = err // the reason, and not who was called off for it
-	}
-	return answers
+	return answers, nil
 }

@@ -287,8 +287,19 @@ var (
 	errReset   = errors.New("connection reset")
 )
 
-// Resolve answers as authd does.
-func (n *neighbour) Resolve(ctx context.Context, a addr.Address) (directory.Resolved, error) {
+// ResolveAll answers as authd does.
+func (n *neighbour) ResolveAll(ctx context.Context, all []addr.Address) ([]directory.Answer, error) {
+	answers := make([]directory.Answer, len(all))
+	for i, a := range all {
+		answers[i].Resolved, answers[i].Err = n.resolve(ctx, a)
+		if err := answers[i].Err; err != nil && !answered(err) {
+			return nil, err
+		}
+	}
+	return answers, nil
+}
+
+func (n *neighbour) resolve(ctx context.Context, a addr.Address) (directory.Resolved, error) {
 	defer n.enter("")()
 	switch {
 	case n.disk.dead() || n.directory == "silent":

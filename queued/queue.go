@@ -26,7 +26,7 @@ import (
 // The other daemons, as the queue sees them.
 type (
 	resolver interface {
-		Resolve(ctx context.Context, a addr.Address) (directory.Resolved, error)
+		ResolveAll(ctx context.Context, all []addr.Address) ([]directory.Answer, error)
 	}
 	deliverer interface {
 		Do(ctx context.Context, r handover.DeliverRequest, f *os.File) ([]handover.DeliverResult, error)

@@ -26,6 +26,9 @@ const Proto = "posthorn-auth/1"
 // MaxBoxes is how many boxes one request may ask for.
 const MaxBoxes = 1000
 
+// MaxAddresses is how many addresses one request may ask for.
+const MaxAddresses = 500
+
 // timeout bounds one request, besides its context.
 const timeout = 30 * time.Second
 
@@ -87,6 +90,10 @@ func (c *Client) Resolve(ctx context.Context, a addr.Address) (Resolved, error) 
 	if err != nil {
 		return Resolved{}, err
 	}
+	return parseResolved(l, a)
+}
+
+func parseResolved(l attr.List, a addr.Address) (Resolved, error) {
 	r := Resolved{Local: l.Get("local") == "yes"}
 	for _, g := range sock.Groups(l, "target") {
 		r.Targets = append(r.Targets, Target{Kind(g.Get("target")), g.Get("value"), g.Get("rcpt"), g.Get("origin")})
@@ -95,6 +102,58 @@ func (c *Client) Resolve(ctx context.Context, a addr.Address) (Resolved, error) 
 		return Resolved{}, fmt.Errorf("asking authd: found no target for %s", a)
 	}
 	return r, nil
+}
+
+// Answer is what Resolve would say of one address.
+type Answer struct {
+	Resolved
+	Err error
+}
+
+// ResolveAll asks where each of several addresses leads, and answers in their
+// order. Its own error is that authd did not say so of all.
+func (c *Client) ResolveAll(ctx context.Context, all []addr.Address) ([]Answer, error) {
+	answers := make([]Answer, 0, len(all))
+	for len(answers) < len(all) {
+		rest := all[len(answers):]
+		some, err := c.resolveSome(ctx, rest[:min(len(rest), MaxAddresses)])
+		if err != nil {
+			return nil, err
+		}
+		answers = append(answers, some...)
+	}
+	return answers, nil
+}
+
+// resolveSome returns answers for the first of some addresses, for as many as
+// authd had room.
+func (c *Client) resolveSome(ctx context.Context, some []addr.Address) ([]Answer, error) {
+	if len(some) == 1 { // the answer has no group then
+		r, err := c.Resolve(ctx, some[0])
+		return []Answer{{r, err}}, nil
+	}
+	req := make(attr.List, 0, len(some))
+	for _, a := range some {
+		req.Add("address", a.String())
+	}
+	l, err := c.ask(ctx, "resolve", req)
+	if err != nil {
+		return nil, err
+	}
+	groups := sock.Groups(l, "address")
+	if len(groups) == 0 || len(groups) > len(some) {
+		return nil, fmt.Errorf("asking authd: found %d addresses, expected 1 to %d", len(groups), len(some))
+	}
+	answers := make([]Answer, len(groups))
+	for i, g := range groups {
+		if g[0].Value != some[i].String() {
+			return nil, fmt.Errorf("asking authd: found the address %.100q, expected %s", g[0].Value, some[i])
+		}
+		if answers[i].Err = outcome(g); answers[i].Err == nil {
+			answers[i].Resolved, answers[i].Err = parseResolved(g, some[i])
+		}
+	}
+	return answers, nil
 }
 
 // Box is what a delivery or a session needs to know of a box.

@@ -65,6 +65,56 @@ func address(t *testing.T, s string) addr.Address {
 	return a
 }
 
+// TestResolveAll asks for more than one answer holds.
+func TestResolveAll(t *testing.T) {
+	c, requests := authd(t, func(req attr.List) string {
+		all := req.All("address")
+		if len(all) == 1 {
+			return "verdict=never status=5.1.1 text=nobody"
+		}
+		answer := done
+		for _, a := range all[:2] {
+			answer += "address=" + a + " " + done + "local=yes target=box value=" + a + " rcpt=" + a + " "
+		}
+		return answer
+	})
+	var all []addr.Address
+	for _, s := range []string{"a@x.example", "b@x.example", "c@x.example", "d@x.example", "e@x.example"} {
+		all = append(all, address(t, s))
+	}
+	answers, err := c.ResolveAll(t.Context(), all)
+	if err != nil || len(answers) != len(all) {
+		t.Fatalf("got %d answers, %v, want %d", len(answers), err, len(all))
+	}
+	for i, a := range answers[:4] {
+		if a.Err != nil || a.Targets[0].Value != all[i].String() {
+			t.Errorf("got %v, %v for %v", a.Targets, a.Err, all[i])
+		}
+	}
+	if v := verdict.Of(answers[4].Err); v.Status != "5.1.1" {
+		t.Errorf("the last one: got %v, want authd's own verdict", v)
+	}
+	if len(requests) != 3 {
+		t.Errorf("got %d requests, want 3", len(requests))
+	}
+}
+
+func TestResolveAllBadAnswers(t *testing.T) {
+	one := "address=a@x.example " + done + "target=box value=a rcpt=a "
+	for name, answer := range map[string]string{
+		"no group":      done + "local=yes target=box value=a rcpt=a",
+		"another":       done + "address=c@x.example " + done + "target=box value=c rcpt=c",
+		"too many":      done + one + one + one,
+		"for a refusal": "verdict=later status=4.3.0 text=busy",
+	} {
+		c, _ := authd(t, always(answer))
+		answers, err := c.ResolveAll(t.Context(), []addr.Address{address(t, "a@x.example"), address(t, "b@x.example")})
+		if err == nil || verdict.Of(err).Kind != verdict.Later {
+			t.Errorf("%s: got %v, %v, want later", name, answers, err)
+		}
+	}
+}
+
 func TestResolve(t *testing.T) {
 	c, requests := authd(t, always(done+"local=yes target=box value=ann@example.org rcpt=ann+x@example.org origin=aliases:3 "+
 		"target=address value=bob@remote.example rcpt=bob@remote.example origin=aliases:4"))
