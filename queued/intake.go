@@ -68,10 +68,24 @@ func (q *queue) Submit(ctx context.Context, msg string, f *os.File) error {
 	if !m.Expanded {
 		q.expandSoon(ctx, m)
 	}
+	var p *pass
+	if !found {
+		p = q.tryAtOnce(it, m)
+	}
+	if p != nil && p.settled() {
+		return q.refused(msg, p.answer())
+	}
+	if p != nil {
+		p.presume()
+	}
 	if err := q.enqueue(it, m, found); err != nil {
 		return q.refused(msg, err)
 	}
-	q.launch(it, m, m.Expanded && !found)
+	if p != nil {
+		q.resume(p)
+	} else {
+		q.launch(it, m, m.Expanded && !found)
+	}
 	return nil
 }
 
@@ -109,6 +123,15 @@ func (q *queue) launch(it *schedule.Item, m *spool.Message, asked bool) {
 		return
 	}
 	q.passes.Go(func() { q.attempt(it, m, asked) })
+}
+
+// resume goes on with the pass of a message that was tried before it was taken.
+func (q *queue) resume(p *pass) {
+	if !p.it.Ref().Placed() { // it departed
+		return
+	}
+	q.schedule.Claim(p.it)
+	q.passes.Go(p.carryOn)
 }
 
 // again answers for a message whose id is known: its maker lost the answer and

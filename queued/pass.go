@@ -47,10 +47,14 @@ type result struct {
 	spool.Result
 }
 
+func (q *queue) newPass(it *schedule.Item, m *spool.Message, asked bool) *pass {
+	return &pass{queue: q, set: q.settings.Load(), it: it, m: m, asked: asked}
+}
+
 // attempt makes a pass over a message that the schedule gave away; m is the
 // message when it is open already.
 func (q *queue) attempt(it *schedule.Item, m *spool.Message, asked bool) {
-	p := &pass{queue: q, set: q.settings.Load(), it: it, m: m, asked: asked}
+	p := q.newPass(it, m, asked)
 	defer p.recover()
 	if m == nil && !p.load() {
 		return

@@ -67,7 +67,9 @@ type queue struct {
 	mailq     *net.UnixListener // nil in tests that need none
 	viewers   viewers
 
-	collectEvery, soonest time.Duration // the constants, but for tests
+	collectEvery, soonest, onceWithin time.Duration // the constants, but for tests
+
+	flights chan struct{} // messages that go at once
 
 	passes sync.WaitGroup
 	work   context.Context // of the passes; ends after the grace
@@ -89,7 +91,8 @@ func newQueue(c *conf.Config, disk *durable.Disk, log *evlog.Log, dns route.Reso
 		schedule: schedule.New(c.RemoteConcurrency + c.DeliverConcurrency + spare),
 		work:     context.Background(),
 
-		collectEvery: collectEvery, soonest: soonest,
+		collectEvery: collectEvery, soonest: soonest, onceWithin: onceWithin,
+		flights: make(chan struct{}, onceFlights),
 	}
 	set, err := q.load(c)
 	if err != nil {

@@ -86,6 +86,12 @@ func (p *pass) remove() {
 		p.postpone(err)
 		return
 	}
+	p.schedule.Drop(p.it)
+	p.finished()
+}
+
+// finished logs what became of a message.
+func (p *pass) finished() {
 	ok, failed := 0, 0
 	for n := range p.m.Targets {
 		if p.m.Targets[n].Verdict.Kind == verdict.Done {
@@ -94,6 +100,5 @@ func (p *pass) remove() {
 			failed++
 		}
 	}
-	p.schedule.Drop(p.it)
 	p.log.Finished(p.m.ID, ok, failed, time.Since(p.m.Time))
 }

@@ -34,6 +34,7 @@ type Config struct {
 	MinUID       int
 	CreateHomes  bool
 	MailShared   bool
+	AtOnce       bool
 	Node         string // in Maildir file names; the hostname unless set
 	Delimiter    string // between user and detail
 

@@ -191,6 +191,15 @@ func (m *Message) Sent(notice string) {
 	m.add(attr.List{{Name: "sent", Value: notice}})
 }
 
+// Depart records that a message without a name in the queue has reached its end,
+// for the maker that does not hear so and keeps it. The line is not made
+// durable: it saves a try, and a try finds what it says.
+func (m *Message) Depart() error {
+	m.pending = m.pending[:0]
+	m.add(recordGone)
+	return m.write()
+}
+
 // Flush writes what was set and makes it durable. After an error the lines are
 // written again by the next Flush: a failed sync says nothing of what reached
 // the disk.

@@ -62,7 +62,7 @@ func (it *Item) Ref() spool.Ref { return it.ref }
 func (it *Item) Found() bool { return it.found }
 
 // Schedule is the queue in memory. It is safe for concurrent use; an item that
-// Take or Start returned belongs to the caller until Rest, Wait or Drop.
+// Take, Start or Claim made active belongs to the caller until Rest, Wait or Drop.
 type Schedule struct {
 	mu     sync.Mutex
 	items  map[key]*Item
@@ -137,6 +137,15 @@ func (s *Schedule) Start(it *Item, now time.Time) bool {
 	it.state = active
 	s.active++
 	return true
+}
+
+// Claim makes an item that was placed active, however many are: an attempt for
+// it runs already.
+func (s *Schedule) Claim(it *Item) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	it.state = active
+	s.active++
 }
 
 // Find adds a message that was found in the spool and is to be tried at its
