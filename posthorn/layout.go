@@ -8,6 +8,7 @@ import (
 
 	"posthorn/internal/conf"
 	"posthorn/internal/daemon"
+	"posthorn/internal/durable"
 )
 
 // folder is one folder that the daemons find and do not make: who owns it and
@@ -58,32 +59,36 @@ func (f folder) ids(c *conf.Config) (uid, gid int, err error) {
 func makeFolders(c *conf.Config) error {
 	old := syscall.Umask(0)
 	defer syscall.Umask(old)
+	disk := new(durable.Disk)
 	for _, f := range layout(c) {
 		if _, err := os.Lstat(f.path); err == nil {
 			continue
 		}
-		if err := f.make(c); err != nil {
+		if err := f.make(c, disk); err != nil {
 			return fmt.Errorf("make folders: %w", err)
 		}
 	}
 	return nil
 }
 
-func (f folder) make(c *conf.Config) error {
+func (f folder) make(c *conf.Config, disk *durable.Disk) error {
 	uid, gid, err := f.ids(c)
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(f.path), 0o755); err != nil {
+	if err := disk.MkdirAll(filepath.Dir(f.path), 0o755); err != nil {
 		return err
 	}
-	if err := os.Mkdir(f.path, 0o700); err != nil {
+	if err := disk.Mkdir(f.path, 0o700); err != nil {
 		return err
 	}
 	if err := os.Lchown(f.path, uid, gid); err != nil {
 		return err
 	}
-	return os.Chmod(f.path, f.mode) // after chown, which clears the setgid bit
+	if err := os.Chmod(f.path, f.mode); err != nil { // after chown, which clears the setgid bit
+		return err
+	}
+	return disk.SyncDir(filepath.Dir(f.path)) // what is in it must not go with its name
 }
 
 // check returns what is wrong with a folder, or nil.

@@ -272,6 +272,22 @@ func (d *Disk) MkdirAt(dirfd int, path string, perm os.FileMode) error {
 	return d.one("mkdir", dirfd, path, func() error { return unix.Mkdirat(dirfd, path, uint32(perm.Perm())) })
 }
 
+// MkdirAll makes the folder path and those above it where they are missing,
+// and makes their names durable.
+func (d *Disk) MkdirAll(path string, perm os.FileMode) error {
+	err := d.Mkdir(path, perm)
+	if parent := filepath.Dir(path); errors.Is(err, os.ErrNotExist) && parent != path {
+		if err := d.MkdirAll(parent, perm); err != nil {
+			return err
+		}
+		err = d.Mkdir(path, perm)
+	}
+	if errors.Is(err, os.ErrExist) {
+		return nil
+	}
+	return cmp.Or(err, d.SyncDir(filepath.Dir(path)))
+}
+
 func (d *Disk) one(name string, dirfd int, path string, call func() error) error {
 	s := step{Op: Op{Name: name, Path: path}, dir: dirfd}
 	return wrap(name, path, "", d.do(s, func() error { return retry(call) }))

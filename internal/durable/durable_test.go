@@ -167,3 +167,25 @@ func TestFolderTellsAll(t *testing.T) {
 		t.Errorf("got %v, want the sync's error", err)
 	}
 }
+
+func TestMkdirAll(t *testing.T) {
+	dir := t.TempDir()
+	d, steps := recorder()
+	if err := d.MkdirAll(filepath.Join(dir, "a/b/c"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"mkdir", "mkdir", "mkdir", "syncdir", "mkdir", "syncdir", "mkdir", "syncdir"}
+	if got := steps(); !slices.Equal(got, want) {
+		t.Errorf("steps: got %v, want %v", got, want)
+	}
+	if info, err := os.Stat(filepath.Join(dir, "a/b/c")); err != nil || !info.IsDir() {
+		t.Errorf("got %v, %v, want a folder", info, err)
+	}
+	if err := d.MkdirAll(filepath.Join(dir, "a/b/c"), 0o700); err != nil {
+		t.Errorf("again: got %v, want nil", err)
+	}
+	os.WriteFile(filepath.Join(dir, "file"), nil, 0o600)
+	if err := d.MkdirAll(filepath.Join(dir, "file/a"), 0o700); err == nil {
+		t.Error("below a file: got nil, want an error")
+	}
+}

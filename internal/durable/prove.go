@@ -25,9 +25,9 @@ import (
 //	POSTHORN_FAIL=<step>:<part of a path>:<n>:<what>[,…]
 //		What happens at the nth such step of a process, or at each with n 0:
 //		an errno's name is the step's error, and it is not made; kill: the
-//		process ends before the step, after: behind it; skip: the step is not
-//		made but said to be; late: a sync is said to be made, and is made a
-//		moment later. An empty step or part stands for all.
+//		process ends before the step, after: behind it, unless it failed; skip:
+//		the step is not made but said to be; late: a sync is said to be made,
+//		and is made a moment later. An empty step or part stands for all.
 //	POSTHORN_ARM=<file>
 //		POSTHORN_FAIL is in force, and counts, only while this file exists.
 //
@@ -46,7 +46,9 @@ type Line struct {
 	File  string `json:",omitempty"` // what the step works on; of what it makes: at its end
 	At    int64  `json:",omitempty"` // of write and truncate
 	Data  []byte `json:",omitempty"` // of write
-	N     int    `json:",omitempty"` // bytes written, at the end of a write that failed
+	Mode  uint32 `json:",omitempty"` // of what the step made, as stat says it; at its end
+	UID   uint32 `json:",omitempty"` // likewise
+	GID   uint32 `json:",omitempty"` // likewise
 	Error string `json:",omitempty"` // at the end
 }
 
@@ -159,7 +161,9 @@ func (s step) run(call func() error) error {
 	case "kill":
 		die()
 	case "after":
-		proof.tell(l, s, call)
+		if err := proof.tell(l, s, call); err != nil {
+			return err
+		}
 		die()
 	case "skip":
 		return nil
@@ -206,7 +210,7 @@ func (p *proving) tell(l *Line, s step, call func() error) error {
 		end.Error = err.Error()
 	}
 	if err == nil && l.File == "" {
-		end.File = s.product()
+		s.product(end)
 	}
 	p.put(end)
 	return err
@@ -255,12 +259,18 @@ func (s step) subject(l *Line) string {
 	return statID(s.dir, s.Path, unix.AT_SYMLINK_NOFOLLOW)
 }
 
-// product returns what the step made.
-func (s step) product() string {
+// product describes what the step made.
+func (s step) product(end *Line) {
+	var st unix.Stat_t
+	var err error
 	if s.made != nil {
-		return fileID(number(*s.made))
+		err = unix.Fstat(number(*s.made), &st)
+	} else {
+		err = unix.Fstatat(s.dir, s.Path, &st, unix.AT_SYMLINK_NOFOLLOW)
 	}
-	return statID(s.dir, s.Path, unix.AT_SYMLINK_NOFOLLOW)
+	if err == nil {
+		end.File, end.Mode, end.UID, end.GID = identity(&st), st.Mode, st.Uid, st.Gid
+	}
 }
 
 // fd returns the descriptor that the step works on.
@@ -318,7 +328,7 @@ func statID(dir int, path string, flags int) string {
 	if unix.Fstatat(dir, path, &st, flags) != nil {
 		return ""
 	}
-	return fmt.Sprintf("%d:%d", st.Dev, st.Ino)
+	return identity(&st)
 }
 
 func fileID(fd int) string {
@@ -326,5 +336,7 @@ func fileID(fd int) string {
 	if unix.Fstat(fd, &st) != nil {
 		return ""
 	}
-	return fmt.Sprintf("%d:%d", st.Dev, st.Ino)
+	return identity(&st)
 }
+
+func identity(st *unix.Stat_t) string { return fmt.Sprintf("%d:%d", st.Dev, st.Ino) }

@@ -204,6 +204,9 @@ func (b *batch) openTarget(p Place) (*target, error) {
 	if t.new, err = sub(base, "new"); err == nil {
 		t.id, err = identify(t.new)
 	}
+	if err == nil {
+		err = unix.Faccessat(base, "tmp", unix.F_OK, 0) // Make says why
+	}
 	if err != nil {
 		t.close()
 		return nil, fmt.Errorf("open %s/new: %w", p.Path, err)

@@ -134,14 +134,26 @@ func Make(d *durable.Disk, p Place) error {
 		at = next
 	}
 	defer unix.Close(at)
-	// new/ comes last: a delivery takes it as the sign that the rest is there.
-	for _, name := range []string{"tmp", "cur", "new"} {
-		err := d.MkdirAt(at, name, 0o700)
-		if err != nil && !errors.Is(err, unix.EEXIST) {
+	for _, name := range []string{"cur", "new"} {
+		if err := makeHere(d, at, name); err != nil {
 			return fmt.Errorf("make %s: %w", p.Path, err)
 		}
 	}
-	return d.SyncDirAt(at, p.Path)
+	if err := d.SyncDirAt(at, p.Path); err != nil {
+		return err
+	}
+	// tmp/ comes last: a delivery takes it as the sign that the other names are
+	// durable, whoever made them and whether he lived on. A tmp/ that a crash
+	// took is made again.
+	return makeHere(d, at, "tmp")
+}
+
+// makeHere makes the folder name in dirfd where it is missing.
+func makeHere(d *durable.Disk, dirfd int, name string) error {
+	if err := d.MkdirAt(dirfd, name, 0o700); err != nil && !errors.Is(err, unix.EEXIST) {
+		return err
+	}
+	return nil
 }
 
 // makeRoot opens the root and makes it first where it is missing, if its parent
@@ -164,17 +176,25 @@ func makeRoot(d *durable.Disk, root string) (int, error) {
 // missing.
 func makeSub(d *durable.Disk, dirfd int, name string) (int, error) {
 	fd, err := sub(dirfd, name)
-	if err != unix.ENOENT {
-		return fd, err
-	}
-	if err := d.MkdirAt(dirfd, name, 0o700); err != nil && !errors.Is(err, unix.EEXIST) {
+	missing := err == unix.ENOENT
+	if err != nil && !missing {
 		return -1, err
 	}
-	// Also when another made it meanwhile: it may not have synced it yet.
-	if err := syncPath(d, dirfd, name); err != nil {
+	if missing {
+		if err := makeHere(d, dirfd, name); err != nil {
+			return -1, err
+		}
+		if fd, err = sub(dirfd, name); err != nil {
+			return -1, err
+		}
+	}
+	// Also when another has made it: he may not have synced it. In a folder that
+	// may not be read it was made by its administrator.
+	if err := syncPath(d, dirfd, name); err != nil && (missing || !errors.Is(err, unix.EACCES)) {
+		unix.Close(fd)
 		return -1, err
 	}
-	return sub(dirfd, name)
+	return fd, nil
 }
 
 // syncPath syncs a folder that may be open as a path only.

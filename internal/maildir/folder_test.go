@@ -57,7 +57,7 @@ func TestMake(t *testing.T) {
 			t.Errorf("%s: got %v, %v, want a folder of mode 0700", dir, st, err)
 		}
 	}
-	want := strings.Fields("mkdir syncdir mkdir syncdir mkdir syncdir mkdir mkdir mkdir syncdir")
+	want := strings.Fields("mkdir syncdir mkdir syncdir mkdir syncdir mkdir mkdir syncdir mkdir")
 	if got := steps(); !slices.Equal(got, want) {
 		t.Errorf("steps: got %v, want %v", got, want)
 	}
@@ -73,7 +73,7 @@ func TestMakeMakesTheRoot(t *testing.T) {
 	if err := Make(d, p); err != nil {
 		t.Fatal(err)
 	}
-	want := strings.Fields("mkdir syncdir mkdir syncdir mkdir mkdir mkdir syncdir")
+	want := strings.Fields("mkdir syncdir mkdir syncdir mkdir mkdir syncdir mkdir")
 	if got := steps(); !slices.Equal(got, want) {
 		t.Errorf("steps: got %v, want %v", got, want)
 	}
@@ -237,5 +237,39 @@ func TestCleanGoesOnAfterAnError(t *testing.T) {
 	}
 	if left, _ := os.ReadDir(dir); len(left) != 1 {
 		t.Errorf("got %v, want one file left", left)
+	}
+}
+
+// TestMakersDeath makes a Maildir whose maker dies at each step, and delivers
+// to it then: every name on the way must be synced by somebody.
+func TestMakersDeath(t *testing.T) {
+	for n := 1; n <= 10; n++ {
+		root := t.TempDir()
+		p := Place{root, filepath.Join(root, "o", "a", "Maildir")}
+		steps, alive := 0, true
+		unsynced := map[string]bool{} // folders with a name that nobody has synced
+		note := func(op durable.Op) error {
+			if steps++; alive && steps >= n {
+				return errors.New("dead")
+			}
+			switch {
+			case op.Name == "mkdir" && op.Path != "tmp":
+				unsynced[op.Path] = true
+			case op.Name == "syncdir" && op.Path == p.Path:
+				delete(unsynced, "cur")
+				delete(unsynced, "new")
+			case op.Name == "syncdir":
+				delete(unsynced, op.Path)
+			}
+			return nil
+		}
+		_ = Make(&durable.Disk{Hook: note}, p)
+		alive = false
+		if err := failed(NewDelivery(&durable.Disk{Hook: note}, "node").Deliver([]Place{p}, message("x"))); err != nil {
+			t.Fatalf("dead at step %d: %v", n, err)
+		}
+		if len(unsynced) > 0 {
+			t.Errorf("dead at step %d: got delivered without a sync of %v", n, unsynced)
+		}
 	}
 }

@@ -25,6 +25,7 @@ type Message struct {
 	file    *os.File
 	end     int64  // of the file, as last seen
 	torn    bool   // the file does not end with a line feed
+	settled bool   // what was read from the file is known to be durable
 	pending []byte // lines that are not in the file yet, or not for sure
 
 	opening sync.Mutex
@@ -210,10 +211,25 @@ func (m *Message) Flush() error {
 	if err := m.write(); err != nil {
 		return err
 	}
+	m.settled = false
+	if err := m.Settle(); err != nil {
+		return err
+	}
+	m.pending = m.pending[:0]
+	return nil
+}
+
+// Settle makes durable what was read from the file: who wrote the last lines
+// may have died before he synced them. It is for what must not be done twice
+// when a power cut takes such a line.
+func (m *Message) Settle() error {
+	if m.settled {
+		return nil
+	}
 	if err := m.spool.disk.Sync(m.file); err != nil {
 		return fmt.Errorf("sync records: %w", err)
 	}
-	m.pending = m.pending[:0]
+	m.settled = true
 	return nil
 }
 

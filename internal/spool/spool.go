@@ -81,7 +81,7 @@ type folder struct {
 // Prepare makes what is missing of the folders of the spool in dir. It is for
 // a process that may give files away, or owns everything itself.
 func Prepare(dir string, disk *durable.Disk, o Owner) error {
-	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+	if err := disk.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
 		return fmt.Errorf("prepare spool: %w", err)
 	}
 	for _, f := range o.folders(dir) {
@@ -107,7 +107,10 @@ func (f folder) make(disk *durable.Disk) error {
 			return err
 		}
 	}
-	return os.Chmod(f.path, f.mode)
+	if err := os.Chmod(f.path, f.mode); err != nil {
+		return err
+	}
+	return disk.SyncDir(filepath.Dir(f.path))
 }
 
 // Open takes the spool in dir. ErrLocked says that another process has it. The

@@ -89,15 +89,17 @@ func (s *State) note(n Notice) {
 }
 
 // apply takes in one line. A name that is not known is skipped: a version that
-// writes a line which must not be skipped raises Proto. What contradicts the
-// lines before it is an error.
+// writes a line which must not be skipped raises Proto. What cannot have been
+// written is an error. But a crash may take any line that was not synced and
+// leave those behind it: one that lacks another line before it was not synced
+// either, and is as though it were not there.
 func (s *State) apply(l attr.List) error {
 	value := l[0].Value
 	switch l[0].Name {
 	case "target":
 		return s.applyTarget(l)
 	case "expanded":
-		return s.applyExpanded(value)
+		s.applyExpanded(value)
 	case "verdict":
 		return s.applyVerdict(l)
 	case "next":
@@ -107,7 +109,7 @@ func (s *State) apply(l attr.List) error {
 	case "notice":
 		return s.applyNotice(l)
 	case "sent":
-		return s.applySent(value)
+		s.applySent(value)
 	case "gone":
 		s.Gone = true
 	case "aborted":
@@ -123,11 +125,14 @@ func (s *State) applyTarget(l attr.List) error {
 	if err != nil || s.Expanded {
 		return err
 	}
+	if n >= MaxTargets {
+		return fmt.Errorf("found target %d, expected less than %d", n, MaxTargets)
+	}
 	if n == 0 {
 		s.Targets = nil
 	}
-	if n != len(s.Targets) || n >= MaxTargets {
-		return fmt.Errorf("found target %d, expected %d", n, len(s.Targets))
+	if n != len(s.Targets) {
+		return nil
 	}
 	orig, err := parseNumber(l, "orig")
 	if err != nil {
@@ -139,19 +144,16 @@ func (s *State) applyTarget(l attr.List) error {
 	return nil
 }
 
-func (s *State) applyExpanded(value string) error {
-	if n, err := strconv.Atoi(value); err != nil || n != len(s.Targets) {
-		return fmt.Errorf("found expanded=%.40q behind %d targets", value, len(s.Targets))
-	}
-	s.Expanded = true
-	return nil
+func (s *State) applyExpanded(value string) {
+	n, err := strconv.Atoi(value)
+	s.Expanded = s.Expanded || err == nil && n > 0 && n == len(s.Targets)
 }
 
 // applyVerdict never overrides a final verdict: the message was delivered, or
 // its sender is told.
 func (s *State) applyVerdict(l attr.List) error {
 	kind, err := verdict.ParseKind(l[0].Value)
-	if err != nil {
+	if err != nil || !s.Expanded {
 		return err
 	}
 	numbers, err := s.targets(l)
@@ -201,6 +203,9 @@ func (s *State) applyNotice(l attr.List) error {
 	if !id.Valid(n.ID) || n.Kind != "failure" && n.Kind != "delay" && n.Kind != "success" {
 		return fmt.Errorf("found notice %.40q of kind %.40q", n.ID, n.Kind)
 	}
+	if !s.Expanded {
+		return nil
+	}
 	var err error
 	if n.Targets, err = s.targets(l); err != nil {
 		return err
@@ -209,21 +214,16 @@ func (s *State) applyNotice(l attr.List) error {
 	return nil
 }
 
-func (s *State) applySent(notice string) error {
+func (s *State) applySent(notice string) {
 	for i := range s.Notices {
 		if s.Notices[i].ID == notice {
 			s.Notices[i].Sent = true
-			return nil
 		}
 	}
-	return fmt.Errorf("found sent=%.40q for no notice", notice)
 }
 
 // targets reads which targets a line speaks of.
 func (s *State) targets(l attr.List) ([]int, error) {
-	if !s.Expanded {
-		return nil, fmt.Errorf("found %.40q before the expansion", l[0].Name)
-	}
 	return parseRanges(l.Get("targets"), len(s.Targets))
 }
 
