@@ -1,6 +1,7 @@
 # make          builds everything into bin/
 # make run      a whole server with a demo account, on loopback, without root
 # make test     every test that can run here; at the end it says what it skipped and why
+# make prove    the long proofs: power cuts at every step and builds that answer too early, all of them; says their counts
 # make check    formatting, vet, staticcheck, module files, man pages, scripts
 # make install  what etc/install.txt names: DESTDIR, PREFIX and the folders below
 
@@ -49,6 +50,10 @@ run: all
 test:
 	$(GO) run ./scripts/testrun $(TESTFLAGS) ./...
 
+prove:
+	POSTHORN_PROVE=1 $(GO) test -count=1 -timeout 60m -v $(TESTFLAGS) ./test/power/...
+	$(GO) test -count=1 -tags prove ./internal/durable
+
 check:
 	@test -z "$$(gofmt -l .)" || { echo 'gofmt would change:'; gofmt -l .; exit 1; }
 	$(GO) vet ./...
@@ -64,4 +69,4 @@ install: all
 clean:
 	rm -rf bin run
 
-.PHONY: all run test check install clean
+.PHONY: all run test prove check install clean

@@ -28,6 +28,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"posthorn/test/power/disk"
 )
 
 // options are the flags.
@@ -39,6 +41,7 @@ type options struct {
 	starttls, implicit        bool
 	ca, login                 string
 	later, drop               int
+	record                    string
 	wait                      time.Duration
 	size                      int64
 }
@@ -73,6 +76,7 @@ func parseFlags(args []string) (options, error) {
 	f.StringVar(&o.login, "login", "", "`user:password` without which MAIL is refused")
 	f.IntVar(&o.later, "later", 0, "`number` of recipients to refuse with 450 first")
 	f.IntVar(&o.drop, "drop", 0, "`number` of connections to close at the end of the message")
+	f.StringVar(&o.record, "record", "", "append to `file` a note of each message before its answer, as records of steps have them")
 	f.DurationVar(&o.wait, "wait", 0, "`time` to wait before the answer to the end of a message")
 	f.Int64Var(&o.size, "size", 0, "limit to offer as SIZE, in `bytes`")
 	return o, f.Parse(args)
@@ -127,6 +131,14 @@ func (s *sink) say(line string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	fmt.Fprintln(s.out, line)
+}
+
+// note has a record say that the message was taken.
+func (s *sink) note(name string) error {
+	if s.record == "" {
+		return nil
+	}
+	return disk.Append(s.record, "sink", name)
 }
 
 // count adds one to *n unless it has reached limit.

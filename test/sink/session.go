@@ -314,5 +314,5 @@ func (c *session) store(m []byte) (name string, err error) {
 		return "", err
 	}
 	c.s.say("message file=" + base + ".msg")
-	return base + ".msg", nil
+	return base + ".msg", c.s.note(base + ".msg")
 }
