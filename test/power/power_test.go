@@ -20,7 +20,7 @@ import (
 var everything = os.Getenv("POSTHORN_PROVE") != ""
 
 // sample is how many states of a run are tried where not all are.
-const sample = 100
+const sample = 60
 
 // scene is something that a server lives through until the power goes.
 type scene struct {
@@ -31,8 +31,8 @@ type scene struct {
 
 var scenes = []scene{
 	{"one by one", "", oneByOne},
-	{"together", "", together},
 	{"queued is away", "", withoutQueued},
+	{"together", "", together},
 	{"deliver dies with each new mailbox", "mkdir:/Maildir/new:1:after", oneByOne},
 	{"queued dies before its verdicts", "sync:spool/:5:kill", oneByOne},
 }
@@ -82,11 +82,11 @@ func (s scene) run(t *testing.T, fail string) *recorded {
 }
 
 func TestPowerCuts(t *testing.T) {
-	for _, s := range scenes {
+	for n, s := range scenes {
+		if !everything && n > 1 {
+			return
+		}
 		t.Run(s.name, func(t *testing.T) {
-			if !everything && s.name != scenes[0].name && s.name != scenes[2].name {
-				t.Skip("make prove runs this")
-			}
 			r := s.run(t, "")
 			states := r.states()
 			tried := states
@@ -109,9 +109,9 @@ func TestPowerCuts(t *testing.T) {
 // mutations are servers that answer too early. Each must be found out.
 var mutations = []struct{ name, fail string }{
 	{"no sync of the message", "sync:spool/:0:skip"},
+	{"answer before the sync of the queue's folder", "syncdir:spool/queue/:0:late"},
 	{"no sync of the queue's folder", "syncdir:spool/queue/:0:skip"},
 	{"answer before the sync of the message", "sync:spool/:0:late"},
-	{"answer before the sync of the queue's folder", "syncdir:spool/queue/:0:late"},
 	{"no sync of the copy in the mailbox", "sync:/mail/:0:skip"},
 	{"no sync of the mailbox's folder", "syncdir:/Maildir/new:0:skip"},
 	{"no sync of the folders around a new mailbox", "syncdir:/mail/example.test:0:skip"},
@@ -119,16 +119,16 @@ var mutations = []struct{ name, fail string }{
 
 func TestMutationsAreCaught(t *testing.T) {
 	for n, m := range mutations {
+		if !everything && n > 1 {
+			return
+		}
 		t.Run(m.name, func(t *testing.T) {
-			if !everything && n != 1 && n != 2 {
-				t.Skip("make prove runs this")
-			}
 			r := scenes[0].run(t, m.fail)
 			states := some(r.states(), len(r.events)*100)
 			began := time.Now()
 			out := r.replay(t, states, true)
-			if len(out.wrong) == 0 {
-				t.Fatalf("got nothing wrong in %d states, want the mutation caught", len(states))
+			if !out.lost() {
+				t.Fatalf("got no answered message lost or torn in %d states, want the mutation caught", len(states))
 			}
 			t.Logf("caught at state %d of %d, in %.0f s: %.300s", out.tried, len(states), time.Since(began).Seconds(), out.wrong[0])
 		})
