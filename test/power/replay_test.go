@@ -24,9 +24,7 @@ import (
 // host is a machine that a state is put on and started. One state is tried on
 // it at a time.
 type host struct {
-	t    *testing.T
-	i    *instance.Instance
-	dirs []string // that a state replaces
+	i *instance.Instance
 }
 
 // found is where the mail of a state is when the daemons have done what they
@@ -47,7 +45,7 @@ func newHost(t *testing.T) *host {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &host{t: t, i: suite.Server(t, options(bin, memory(t)))}
+	h := &host{i: suite.Server(t, options(bin, memory(t)))}
 	if err := h.i.StopServer(); err != nil {
 		t.Fatal(err)
 	}
