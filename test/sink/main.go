@@ -19,6 +19,7 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -28,8 +29,6 @@ import (
 	"sync"
 	"syscall"
 	"time"
-
-	"posthorn/test/power/disk"
 )
 
 // options are the flags.
@@ -138,7 +137,12 @@ func (s *sink) note(name string) error {
 	if s.record == "" {
 		return nil
 	}
-	return disk.Append(s.record, "sink", name)
+	f, err := os.OpenFile(s.record, os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(f, "{\"Who\":\"sink\",\"Do\":\"note\",\"Path\":%q}\n", name)
+	return errors.Join(err, f.Close())
 }
 
 // count adds one to *n unless it has reached limit.
