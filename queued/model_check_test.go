@@ -52,7 +52,10 @@ func (s *stage) check() {
 			l.settle()
 		}
 		state, here := states[l.id]
+		_, stuck := s.stuck.Load(l.id)
 		switch {
+		case here && stuck: // it may be another copy, of which nothing is recorded
+			l.weak = true
 		case here:
 			s.checkHeld(l, state, quiet)
 			s.checkShown(l, quiet)

@@ -255,6 +255,9 @@ func (n *neighbour) word(l *letter, c *call) string {
 // visit is a letter at a place.
 func (s *stage) visit(l *letter, c *call, word string) {
 	p := l.places[c.key()]
+	if _, stuck := s.stuck.Load(l.id); stuck && p != nil { // W1: a copy that could not be taken back was found
+		p.final, l.gone = 0, false
+	}
 	switch {
 	case p == nil:
 		s.fail("%v was taken to %s, where it does not lead", l, c.key())

@@ -48,6 +48,7 @@ type stage struct {
 	order   []*letter
 	busy    map[string]int // calls that run, by message; "": of the directory
 	seen    int            // faults of this disk that were taken note of
+	stuck   sync.Map       // names of what could not be removed
 	wrong   []string
 	diary   []string
 	tally   tally
@@ -93,7 +94,7 @@ func (s *stage) model(do func()) {
 // start starts queues until one has found what the spool holds.
 func (s *stage) start() {
 	for tries := 0; ; tries++ {
-		s.disk, s.seen = &fate{died: make(chan struct{})}, 0
+		s.disk, s.seen = &fate{died: make(chan struct{}), stuck: func(name string) { s.stuck.Store(name, true) }}, 0
 		if s.again > 0 {
 			s.disk.crashIn(s.again)
 			s.again = 0
@@ -180,7 +181,8 @@ type fate struct {
 	in     int           // steps before the next failing one, with it
 	times  int           // how many fail then
 	full   bool
-	faults int // so many did
+	faults int               // so many did
+	stuck  func(name string) // is told of what could not be removed
 
 	moment time.Time // of the last step
 	steps  int       // since it began
@@ -219,6 +221,9 @@ func (f *fate) step(op durable.Op) error {
 	}
 	f.times--
 	f.faults++
+	if removes {
+		f.stuck(filepath.Base(op.Path))
+	}
 	if f.full {
 		return syscall.ENOSPC
 	}

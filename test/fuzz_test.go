@@ -42,7 +42,7 @@ var foreign = map[string]string{
 	"internal/password":                   "Parse",                         // stored passwords
 	"internal/screen":                     "Line",                          // what an administrator sees
 	"internal/session":                    "Request",                       // hand-overs
-	"internal/spool":                      "Read Record",                   // envelopes and records
+	"internal/spool":                      "Append Read Record",            // envelopes and records
 	"internal/starter":                    "ParseAccount",                  // passwd
 	"internal/tables":                     "Aliases Transport Users",       // tables
 	"internal/tlsconf":                    "Parse",                         // keys
