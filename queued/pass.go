@@ -22,10 +22,11 @@ const abreast = 20
 // report over done.
 type pass struct {
 	*queue
-	set *settings
-	it  *schedule.Item
-	m   *spool.Message
-	try int // of the targets that are tried in this pass
+	set   *settings
+	it    *schedule.Item
+	m     *spool.Message
+	try   int // of the targets that are tried in this pass
+	ended int // the try before
 
 	asked   bool // the directory has named the targets just now
 	counted *ways
@@ -60,7 +61,8 @@ func (q *queue) attempt(it *schedule.Item, m *spool.Message, asked bool) {
 		return
 	}
 	defer p.m.Close()
-	p.try = max(p.m.Try, q.schedule.Try(it)) + 1 // what could not be written down counts too
+	p.ended = max(p.m.Try, q.schedule.Try(it)) // what could not be written down counts too
+	p.try = p.ended + 1
 	if it.Found() {
 		p.try = max(p.try, 2) // a try before may have been cut short
 	}
@@ -115,7 +117,7 @@ func (p *pass) begin() bool {
 		p.remove()
 		return false
 	case held:
-		p.rest(p.m.Try, p.schedule.Next(p.it))
+		p.rest(p.ended, p.schedule.Next(p.it))
 		return false
 	}
 	if err := p.sendNotices(); err != nil {
@@ -150,7 +152,7 @@ func (p *pass) expandNow() bool {
 	}
 	if blocked != nil {
 		p.block(blocked)
-		p.restUntilDue(p.m.Try)
+		p.restUntilDue(p.ended)
 		return false
 	}
 	p.m.SetNext(p.try, p.due(p.try))
@@ -221,7 +223,7 @@ func (p *pass) end() {
 		p.remove()
 		return
 	}
-	try := p.m.Try
+	try := p.ended
 	if p.roundOver(open) {
 		try = p.try
 		p.m.SetNext(try, p.due(try))
