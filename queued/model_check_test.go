@@ -175,6 +175,9 @@ func (s *stage) checkEnd() {
 		if l.acked && !l.waived {
 			s.checkTold(l)
 		}
+		if _, stuck := s.stuck.Load(l.id); stuck && l.last() {
+			most++ // its copy too
+		}
 		if l.last() {
 			for _, p := range l.places {
 				may, must := l.failure(p, s.expired(l, l.goneAt))
