@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -26,15 +27,18 @@ const sample = 60
 type scene struct {
 	name string
 	fail string // POSTHORN_FAIL
+	conf string // further lines of configuration
 	use  func(t *testing.T, i *instance.Instance, record string, all []*letter)
 }
 
 var scenes = []scene{
-	{"one by one", "", oneByOne},
-	{"queued is away", "", withoutQueued},
-	{"together", "", together},
-	{"deliver dies with each new mailbox", "mkdir:/Maildir/new:1:after", oneByOne},
-	{"queued dies before its verdicts", "sync:spool/:5:kill", oneByOne},
+	{"one by one", "", "", oneByOne},
+	{"queued is away", "", "", withoutQueued},
+	{"together", "", "", together},
+	{"deliver dies with each new mailbox", "mkdir:/Maildir/new:1:after", "", oneByOne},
+	{"queued dies before its verdicts", "sync:spool/:5:kill", "", oneByOne},
+	{"at once", "", "at-once yes\n", oneByOne},
+	{"at once, together", "", "at-once yes\n", together},
 }
 
 func oneByOne(t *testing.T, i *instance.Instance, record string, all []*letter) {
@@ -76,8 +80,8 @@ func (s scene) run(t *testing.T, fail string) *recorded {
 	if s.fail != "" {
 		fail = s.fail
 	}
-	r := record(t, fail, func(i *instance.Instance, record string) { s.use(t, i, record, all) })
-	r.letters = all
+	r := record(t, fail, s.conf, func(i *instance.Instance, record string) { s.use(t, i, record, all) })
+	r.letters, r.atOnce = all, strings.Contains(s.conf, "at-once yes")
 	return r
 }
 

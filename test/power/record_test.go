@@ -21,6 +21,7 @@ type recorded struct {
 	base    *disk.Disk   // what stood on the disk before
 	events  []disk.Event // what came then
 	letters []*letter
+	atOnce  bool              // boxes get a message before its client is answered
 	took    map[string][]byte // what the other host took, by the names in its notes
 }
 
@@ -55,9 +56,10 @@ func mail(dir string) func(path string) bool {
 	}
 }
 
-// record runs a server, whose environment has fail in it, while use does
+// record runs a server, whose environment has fail in it and whose
+// configuration has more, while use does
 // something with it, until its queue is empty.
-func record(t *testing.T, fail string, use func(i *instance.Instance, record string)) *recorded {
+func record(t *testing.T, fail, more string, use func(i *instance.Instance, record string)) *recorded {
 	t.Helper()
 	bin, err := suite.Proof()
 	if err != nil {
@@ -71,6 +73,7 @@ func record(t *testing.T, fail string, use func(i *instance.Instance, record str
 		t.Setenv("POSTHORN_"+key, value)
 	}
 	o := options(bin, dir)
+	o.Conf += more
 	o.Sink = []string{"-record", name}
 	i := suite.Server(t, o)
 	base, start := begin(t, i, name)
