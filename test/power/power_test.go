@@ -31,6 +31,7 @@ type scene struct {
 	use  func(t *testing.T, i *instance.Instance, record string, all []*letter)
 }
 
+// scenes are what is recorded; the first two are the sample of make test.
 var scenes = []scene{
 	{"one by one", "", "", oneByOne},
 	{"queued is away", "", "", withoutQueued},
@@ -110,7 +111,8 @@ func TestPowerCuts(t *testing.T) {
 	}
 }
 
-// mutations are servers that answer too early. Each must be found out.
+// mutations are servers that answer too early. Each must be found out; the first
+// two are the sample of make test.
 var mutations = []struct{ name, fail string }{
 	{"no sync of the message", "sync:spool/:0:skip"},
 	{"answer before the sync of the queue's folder", "syncdir:spool/queue/:0:late"},
