@@ -158,3 +158,55 @@ func TestStrangersInIncoming(t *testing.T) {
 		t.Errorf("odd: got %v, want other.old, %s and %s", odd, bad, fifo)
 	}
 }
+
+// A message whose file is nowhere must not pass for one that has reached its
+// end. A clock set far ahead has a draft removed as a leftover while it is
+// written, and an administrator may remove the folder below smtpd.
+func TestLostIsNotDeparted(t *testing.T) {
+	folder := func(t *testing.T, s *Spool) Incoming {
+		t.Helper()
+		f, err := s.Folder()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { f.Close() })
+		in, err := s.Incoming().Through(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return in
+	}
+	collect := func(t *testing.T, s *Spool) {
+		t.Helper()
+		s.now = func() time.Time { return time.Now().Add(leftoverAge) }
+		if _, err := s.Collect(nobody); err != nil {
+			t.Fatal(err)
+		}
+	}
+	remove := func(t *testing.T, s *Spool) {
+		t.Helper()
+		if err := os.Remove(filepath.Join(s.dir, "incoming")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		name string
+		disk *durable.Disk
+		lose func(t *testing.T, s *Spool)
+		hand func(t *testing.T, s *Spool, d *Draft) error
+	}{
+		{"a leftover, handed over", noUnnamed(), collect, func(t *testing.T, s *Spool, d *Draft) error { _, err := submit(t, s, d); return err }},
+		{"a leftover, kept", noUnnamed(), collect, func(t *testing.T, s *Spool, d *Draft) error { return d.Keep() }},
+		{"its folder removed, kept", &durable.Disk{}, remove, func(t *testing.T, s *Spool, d *Draft) error { return d.Keep() }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := openSpool(t, t.TempDir(), c.disk)
+			d := draft(t, folder(t, s), envelope())
+			defer d.Close()
+			c.lose(t, s)
+			if err := c.hand(t, s, d); err == nil || errors.Is(err, ErrDeparted) {
+				t.Errorf("got %v, want another error: the message is nowhere", err)
+			}
+		})
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"syscall"
 
 	"posthorn/internal/durable"
@@ -232,13 +233,16 @@ func (d *Draft) name(path string) error {
 }
 
 // departed reports that the unnamed file f had a name and lost it. The kernel
-// links a file without a name once only: a second time it says ENOENT, which a
-// missing folder or /proc says too.
+// links a file without a name once only: a second time it says ENOENT, which it
+// says too where the folder or /proc is missing, and of a file that was made
+// with a temporary name which somebody removed: that one is nowhere.
 func departed(f *os.File, dir string) bool {
-	if _, err := os.Stat(dir); err != nil {
+	folder, err := os.Stat(dir)
+	if err != nil || links(folder) == 0 { // it may be reached though it was removed
 		return false
 	}
-	if _, err := os.Stat(fmt.Sprintf("/proc/self/fd/%d", fdOf(f))); err != nil {
+	made, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", fdOf(f)))
+	if err != nil || strings.HasPrefix(filepath.Base(made), tmpPrefix) {
 		return false
 	}
 	info, err := f.Stat()

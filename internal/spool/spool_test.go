@@ -281,15 +281,19 @@ func TestBucketsRotate(t *testing.T) {
 	}
 }
 
-// Files with a name take the place of unnamed ones where there are none.
-func TestFileSystemWithoutUnnamedFiles(t *testing.T) {
-	disk := &durable.Disk{Hook: func(op durable.Op) error {
+// noUnnamed is a disk whose file system has no unnamed files.
+func noUnnamed() *durable.Disk {
+	return &durable.Disk{Hook: func(op durable.Op) error {
 		if op.Name == "unnamed" {
 			return syscall.EOPNOTSUPP
 		}
 		return nil
 	}}
-	s := openSpool(t, t.TempDir(), disk)
+}
+
+// Files with a name take the place of unnamed ones where there are none.
+func TestFileSystemWithoutUnnamedFiles(t *testing.T) {
+	s := openSpool(t, t.TempDir(), noUnnamed())
 	d := draft(t, s.Incoming(), envelope())
 	m, err := submit(t, s, d)
 	if err != nil {
