@@ -239,49 +239,6 @@ func (b *batch) close() {
 	}
 }
 
-// look finds what an earlier try has delivered: its name may not be durable
-// yet, so it is synced like a new one.
-func (b *batch) look() {
-	if b.message.Try < 2 {
-		return
-	}
-	for _, t := range b.targets {
-		t.file, t.err = find(t.new, b.message.ID)
-		if t.file == "" && t.err == nil {
-			t.file, t.err = b.lookCur(t)
-		}
-		t.done = t.file != ""
-		t.earlier = t.done
-	}
-}
-
-func (b *batch) lookCur(t *target) (string, error) {
-	cur, err := sub(t.base, "cur")
-	if err == unix.ENOENT {
-		return "", nil
-	}
-	if err != nil {
-		return "", fmt.Errorf("open %s/cur: %w", t.place.Path, err)
-	}
-	defer unix.Close(cur)
-	file, err := find(cur, b.message.ID)
-	t.inCur = file != ""
-	return file, err
-}
-
-// find returns the name in the folder that carries the message id, or "".
-func find(dirfd int, id string) (string, error) {
-	for name, err := range List(dirfd) {
-		if err != nil {
-			return "", err
-		}
-		if carries(name, id) {
-			return string(name), nil
-		}
-	}
-	return "", nil
-}
-
 // sync makes all new names durable, together.
 func (b *batch) sync() {
 	together(b.targets, func(t *target) {

@@ -185,9 +185,3 @@ func EscapeNode(node string) string {
 func unique(seconds int64, id, node string) string {
 	return strconv.FormatInt(seconds, 10) + "." + id + "." + node
 }
-
-// carries reports whether a file name was made for the message id.
-func carries(name []byte, id string) bool {
-	i := slices.Index(name, '.') + 1
-	return i > 0 && len(name) > i+len(id) && string(name[i:i+len(id)]) == id && name[i+len(id)] == '.'
-}

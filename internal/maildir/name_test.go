@@ -119,7 +119,7 @@ func TestCarries(t *testing.T) {
 		".":                         false,
 		"1.M1P1.host." + anID + ".": false,
 	} {
-		if got := carries([]byte(name), anID); got != want {
+		if got := string(messageOf([]byte(name))) == anID; got != want {
 			t.Errorf("%q: got %v, want %v", name, got, want)
 		}
 	}

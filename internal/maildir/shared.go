@@ -6,7 +6,8 @@ import (
 	"posthorn/internal/durable"
 )
 
-// folders shares the directory syncs of deliveries that run at the same time.
+// folders shares the syncs and listings of folders by deliveries that run at the
+// same time.
 type folders struct {
 	disk *durable.Disk
 
@@ -16,6 +17,7 @@ type folders struct {
 
 type folder struct {
 	syncs durable.Group
+	looks looks
 	users int
 }
 
