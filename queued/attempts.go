@@ -6,6 +6,7 @@ import (
 	"net"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"time"
 
 	"posthorn/internal/addr"
@@ -50,6 +51,9 @@ func (p *pass) deliverDoor() schedule.Door {
 func (p *pass) remoteDoor() schedule.Door {
 	return schedule.Door{Name: "@queue-remote", Limit: p.set.RemoteConcurrency, Trial: trial, Backoff: p.soon}
 }
+
+// ours reports whether a gate leads to one of our own daemons.
+func ours(g *schedule.Gate) bool { return strings.HasPrefix(g.Name(), "@") }
 
 // destinationDoor is the one to a destination, which is left alone by the same
 // steps as a message when it does not answer.
@@ -101,7 +105,7 @@ func (p *pass) alone(j job) {
 
 // enter takes the places that an attempt needs.
 func (p *pass) enter(j job) (gates []*schedule.Gate, ok bool) {
-	gates, blocked := p.schedule.Enter(p.it, time.Now(), j.doors...)
+	gates, blocked := p.schedule.Enter(p.it, p.now(), j.doors...)
 	if blocked != nil {
 		p.block(blocked)
 		return nil, false
@@ -123,7 +127,7 @@ func (p *pass) carryOut(j job, gates []*schedule.Gate) (o outcome) {
 // block notes the gate to wait for: one that is only full rather than one that
 // is dead, for behind that the round goes on soon.
 func (p *pass) block(g *schedule.Gate) {
-	_, dead := p.schedule.Dead(g, time.Now())
+	_, dead := p.schedule.Dead(g, p.now())
 	if p.blocked == nil || !dead {
 		p.blocked, p.dead = g, dead
 	}
@@ -134,7 +138,7 @@ func (p *pass) block(g *schedule.Gate) {
 // are the end's to record, for often the message just leaves.
 func (p *pass) take(o outcome) {
 	p.running--
-	now := time.Now()
+	now := p.now()
 	for len(o.results) > 0 {
 		first := o.results[0].Result
 		var targets []int
@@ -190,7 +194,7 @@ func (p *pass) recheck() bool {
 	}
 	// One place for all questions: with one for each, messages of several
 	// recipients would take them from each other, and none get through.
-	gates, blocked := p.schedule.Enter(p.it, time.Now(), p.authdDoor())
+	gates, blocked := p.schedule.Enter(p.it, p.now(), p.authdDoor())
 	if blocked != nil {
 		p.block(blocked)
 		return false

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"strconv"
-	"time"
 
 	"posthorn/internal/attr"
 	"posthorn/internal/daemon"
@@ -161,7 +160,7 @@ func (q *queue) mark(msg string, held bool) bool {
 	}
 	next := q.schedule.Next(it)
 	if !held {
-		next = time.Now()
+		next = q.now()
 	}
 	defer func() { q.schedule.Rest(it, q.schedule.Try(it), next) }()
 	m, err := q.spool.Load(it.Ref())
@@ -186,7 +185,7 @@ func (q *queue) discard(msg string) bool {
 	}
 	q.schedule.Doom(it)
 	if grabbed {
-		q.schedule.Rest(it, q.schedule.Try(it), time.Now())
+		q.schedule.Rest(it, q.schedule.Try(it), q.now())
 	}
 	return true
 }

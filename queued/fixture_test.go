@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -35,10 +36,11 @@ const limit = 20 * time.Second
 // world is everything around a queue: a spool, a configuration, and the other
 // daemons on sockets, which say what a test wants.
 type world struct {
-	t    testing.TB
-	dir  string
-	conf *conf.Config
-	log  *logbook
+	t     testing.TB
+	dir   string
+	conf  *conf.Config
+	log   *logbook
+	ahead atomic.Int64 // how far the queue's time of day was set, in nanoseconds
 
 	authd   *fake
 	deliver *fake
@@ -291,6 +293,7 @@ func (w *world) open(disk *durable.Disk) (*queue, error) {
 	if err != nil {
 		return nil, err
 	}
+	q.clock = newClock(func() time.Time { return time.Now().Add(time.Duration(w.ahead.Load())) })
 	q.collectEvery, q.soonest = 20*time.Millisecond, 10*time.Millisecond
 	q.directory = directory.New(w.conf.Socket("auth"))
 	q.deliver = handover.NewDeliverClient(w.conf.Socket("deliver"), nil)

@@ -106,7 +106,9 @@ func (q *queue) enqueue(it *schedule.Item, m *spool.Message, found bool) error {
 	if err != nil {
 		return err
 	}
-	q.schedule.Place(it, m.Entry(), found)
+	e := m.Entry()
+	e.Time = q.now() // the clock may have been set since its maker began
+	q.schedule.Place(it, e, found)
 	q.log.Queued(m.ID, m.Origin, m.From.String(), len(m.Rcpts), m.Size)
 	return nil
 }
@@ -118,7 +120,7 @@ func (q *queue) launch(it *schedule.Item, m *spool.Message, asked bool) {
 	if !it.Ref().Placed() { // it departed
 		return
 	}
-	if !q.schedule.Start(it, time.Now()) {
+	if !q.schedule.Start(it, q.now()) {
 		m.Close()
 		return
 	}
@@ -178,8 +180,8 @@ func (q *queue) expand(ctx context.Context, m *spool.Message) error {
 		return err
 	}
 	for n, v := range refused {
-		m.SetResult([]int{n}, 0, spool.Result{Verdict: v, At: time.Now()})
-		q.log.Outcome(m.ID, "none", x.targets[n].Value, v, 0, time.Since(m.Time))
+		m.SetResult([]int{n}, 0, spool.Result{Verdict: v, At: q.now()})
+		q.log.Outcome(m.ID, "none", x.targets[n].Value, v, 0, q.now().Sub(m.Time))
 	}
 	q.logExpansion(m)
 	return nil

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"slices"
 	"strconv"
-	"time"
 
 	"posthorn/internal/addr"
 	"posthorn/internal/dsn"
@@ -76,7 +75,7 @@ func (p *pass) delayed() []int {
 // sender is never told, nor anybody twice of one message.
 func (p *pass) delayDue() bool {
 	after := p.set.DelayWarning
-	if after == 0 || p.m.From.IsNull() || time.Since(p.m.Time) < after || len(p.delayed()) == 0 {
+	if after == 0 || p.m.From.IsNull() || p.age() < after || len(p.delayed()) == 0 {
 		return false
 	}
 	return !slices.ContainsFunc(p.m.Notices, func(n spool.Notice) bool { return n.Kind == "delay" })
@@ -108,7 +107,7 @@ func (p *pass) setAside() bool {
 		return true
 	}
 	p.schedule.Drop(p.it)
-	p.log.Finished(p.m.ID, 0, len(p.m.Targets), time.Since(p.m.Time))
+	p.log.Finished(p.m.ID, 0, len(p.m.Targets), p.age())
 	return true
 }
 
@@ -194,8 +193,8 @@ func (p *pass) compose(n spool.Notice) (*spool.Message, error) {
 // the postmaster.
 func (p *pass) report(n spool.Notice) *bounce.Report {
 	r := &bounce.Report{
-		Kind: bounce.Failure, ID: n.ID, Hostname: p.set.Hostname, To: p.m.From, Date: time.Now(),
-		About: p.m.ID, Envid: p.m.Envid, Sender: p.m.From, Arrived: p.m.Time, Until: p.m.Time.Add(p.lifetime()),
+		Kind: bounce.Failure, ID: n.ID, Hostname: p.set.Hostname, To: p.m.From, Date: p.now(),
+		About: p.m.ID, Envid: p.m.Envid, Sender: p.m.From, Arrived: p.m.Time, Until: p.arrived().Add(p.lifetime()),
 		MessageUTF8: p.m.UTF8,
 	}
 	switch {

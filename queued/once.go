@@ -129,6 +129,6 @@ func (p *pass) carryOn() {
 // presume records a try of what has not answered yet: it may have the message.
 func (p *pass) presume() {
 	if p.running > 0 {
-		p.m.SetResult(p.pending(), p.try, spool.Result{Verdict: notAnswered, At: time.Now()})
+		p.m.SetResult(p.pending(), p.try, spool.Result{Verdict: notAnswered, At: p.now()})
 	}
 }

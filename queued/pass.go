@@ -77,7 +77,7 @@ func (q *queue) attempt(it *schedule.Item, m *spool.Message, asked bool) {
 func (p *pass) recover() {
 	if r := recover(); r != nil {
 		p.log.Crashed("pass", fmt.Sprint(r), string(debug.Stack()))
-		p.schedule.Postpone(p.it, p.schedule.Try(p.it), time.Now().Add(time.Hour))
+		p.schedule.Postpone(p.it, p.schedule.Try(p.it), p.now().Add(time.Hour))
 	}
 }
 
@@ -102,7 +102,7 @@ func (p *pass) load() bool {
 		return false
 	}
 	p.log.SpoolFailed(p.it.Ref().ID(), err)
-	p.schedule.Postpone(p.it, p.schedule.Try(p.it), time.Now().Add(p.set.wait(1)))
+	p.schedule.Postpone(p.it, p.schedule.Try(p.it), p.now().Add(p.set.wait(1)))
 	return false
 }
 
@@ -133,7 +133,7 @@ func (p *pass) begin() bool {
 // expandNow asks the directory where the message leads. When it cannot say,
 // the message waits, and not for ever.
 func (p *pass) expandNow() bool {
-	gates, blocked := p.schedule.Enter(p.it, time.Now(), p.authdDoor())
+	gates, blocked := p.schedule.Enter(p.it, p.now(), p.authdDoor())
 	if blocked == nil {
 		err := p.expand(p.work, p.m)
 		if err == nil {
@@ -146,14 +146,14 @@ func (p *pass) expandNow() bool {
 			blocked = gates[0]
 		}
 	}
-	if time.Since(p.m.Time) >= p.lifetime() {
-		p.refuseAll()
-		return true
-	}
 	if blocked != nil {
 		p.block(blocked)
 		p.restUntilDue(p.ended)
 		return false
+	}
+	if p.age() >= p.lifetime() {
+		p.refuseAll()
+		return true
 	}
 	p.m.SetNext(p.try, p.due(p.try))
 	if err := p.m.Flush(); err != nil {
@@ -161,7 +161,7 @@ func (p *pass) expandNow() bool {
 		return false
 	}
 	p.restUntilDue(p.try)
-	p.log.Deferred(p.m.ID, len(p.m.Rcpts), p.try, time.Until(p.m.Next))
+	p.log.Deferred(p.m.ID, len(p.m.Rcpts), p.try, p.m.Next.Sub(p.now()))
 	return false
 }
 
@@ -189,7 +189,7 @@ func (p *pass) good(g *schedule.Gate) {
 }
 
 func (p *pass) bad(g *schedule.Gate, why verdict.Verdict) {
-	if n, pause := p.schedule.LeaveFailed(g, time.Now(), why); pause > 0 {
+	if n, pause := p.schedule.LeaveFailed(g, p.now(), why); pause > 0 {
 		p.log.DestinationDead(g.Name(), n, pause)
 	}
 }
@@ -242,7 +242,7 @@ func (p *pass) end() {
 	}
 	p.restUntilDue(try)
 	if try == p.try {
-		p.log.Deferred(p.m.ID, len(open), try, time.Until(p.m.Next))
+		p.log.Deferred(p.m.ID, len(open), try, p.m.Next.Sub(p.now()))
 	}
 }
 
@@ -288,10 +288,11 @@ func (p *pass) roundOver(open []int) bool {
 	return tried > 0 && (!left || p.dead)
 }
 
-// expire gives up what is too old, with what the last try said.
+// expire gives up what is too old, with what the last try said. What waits for a
+// place, or for a daemon of ours, has had no try that counts: we may have been
+// off for days, or the clock is wrong.
 func (p *pass) expire() {
-	age := time.Since(p.m.Time)
-	if age < p.lifetime() {
+	if p.age() < p.lifetime() || p.blocked != nil && (!p.dead || ours(p.blocked)) {
 		return
 	}
 	for _, n := range p.open() {
@@ -311,13 +312,13 @@ func (p *pass) lastWord(n int) string {
 	if p.blocked == nil {
 		return ""
 	}
-	why, _ := p.schedule.Dead(p.blocked, time.Now())
+	why, _ := p.schedule.Dead(p.blocked, p.now())
 	return why.Text
 }
 
 // decide records a verdict that nobody but queued has spoken.
 func (p *pass) decide(n int, v verdict.Verdict) {
 	t := &p.m.Targets[n]
-	p.log.Outcome(p.m.ID, t.Kind, t.Value, v, p.try, time.Since(p.m.Time))
+	p.log.Outcome(p.m.ID, t.Kind, t.Value, v, p.try, p.age())
 	p.m.SetResult([]int{n}, p.try, spool.Result{Verdict: v, At: t.At})
 }

@@ -62,6 +62,7 @@ type queue struct {
 	reloadDNS func() error // nil when there is nothing to read again
 	own       route.Interfaces
 	settings  atomic.Pointer[settings]
+	clock     *clock
 	listener  *net.UnixListener
 	allow     []int
 	mailq     *net.UnixListener // nil in tests that need none
@@ -87,7 +88,7 @@ type settings struct {
 // are the caller's to set. Its errors are ones that a restart does not cure.
 func newQueue(c *conf.Config, disk *durable.Disk, log *evlog.Log, dns route.Resolver) (*queue, error) {
 	q := &queue{
-		disk: disk, log: log, dns: dns,
+		disk: disk, log: log, dns: dns, clock: newClock(time.Now),
 		schedule: schedule.New(c.RemoteConcurrency + c.DeliverConcurrency + spare),
 		work:     context.Background(),
 
@@ -212,10 +213,10 @@ func (q *queue) run(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
-		it, quiet := q.schedule.Take(time.Now())
+		it, quiet := q.schedule.Take(q.now())
 		if ctx.Err() != nil {
 			if it != nil {
-				q.schedule.Rest(it, q.schedule.Try(it), time.Now())
+				q.schedule.Rest(it, q.schedule.Try(it), q.now())
 			}
 			return
 		}
@@ -238,7 +239,7 @@ func (q *queue) run(ctx context.Context) {
 func (q *queue) find() error {
 	var owed []spool.Entry
 	err := q.spool.Scan(func(e spool.Entry) {
-		q.schedule.Find(e)
+		q.schedule.Find(q.rested(e))
 		if e.Owed {
 			owed = append(owed, e)
 		}
@@ -278,6 +279,7 @@ func (q *queue) collectUntil(ctx context.Context) {
 	for {
 		select {
 		case <-tick.C:
+			q.lookAtClock()
 			q.collect()
 		case <-ctx.Done():
 			return
@@ -291,7 +293,7 @@ func (q *queue) collect() {
 		q.log.SpoolFailed("", err)
 	}
 	for _, e := range entries {
-		q.schedule.Find(e)
+		q.schedule.Find(q.rested(e))
 		q.log.Collected(e.Ref.ID())
 	}
 }

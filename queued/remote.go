@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"time"
 
 	"posthorn/internal/addr"
 	"posthorn/internal/handover"
@@ -73,7 +72,7 @@ func (p *pass) unroutable(destination *schedule.Gate, targets []int, err error) 
 	v := verdict.Of(err)
 	o := same(targets, v)
 	for _, n := range targets {
-		p.log.Outcome(p.m.ID, "address", p.m.Targets[n].Value, v, p.try, time.Since(p.m.Time))
+		p.log.Outcome(p.m.ID, "address", p.m.Targets[n].Value, v, p.try, p.age())
 	}
 	var dns *verdict.Error
 	if v.Kind == verdict.Later && errors.As(err, &dns) && dns.Err != nil {

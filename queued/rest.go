@@ -19,8 +19,8 @@ func (p *pass) lifetime() time.Duration {
 // due is when the next try is to be made: by the steps, and once more when the
 // message gets too old.
 func (p *pass) due(try int) time.Time {
-	next := time.Now().Add(p.set.wait(try))
-	if end := p.m.Time.Add(p.lifetime()); end.Before(next) && end.After(time.Now()) {
+	next := p.now().Add(p.set.wait(try))
+	if end := p.arrived().Add(p.lifetime()); end.Before(next) && end.After(p.now()) {
 		return end
 	}
 	return next
@@ -67,7 +67,7 @@ func (p *pass) keepMark() {
 // tried again, by a later try: boxes look whether they have it.
 func (p *pass) postpone(err error) {
 	p.log.SpoolFailed(p.m.ID, err)
-	p.schedule.Postpone(p.it, p.try, time.Now().Add(p.set.wait(1)))
+	p.schedule.Postpone(p.it, p.try, p.now().Add(p.set.wait(1)))
 }
 
 // discard takes a message out of the queue because the administrator said so.
@@ -100,5 +100,5 @@ func (p *pass) finished() {
 			failed++
 		}
 	}
-	p.log.Finished(p.m.ID, ok, failed, time.Since(p.m.Time))
+	p.log.Finished(p.m.ID, ok, failed, p.age())
 }

@@ -85,6 +85,9 @@ func (l *Log) SpoolFailed(id string, err error) { l.event("spool-failed", "id", 
 // QueueFound: what the queue held at the start.
 func (l *Log) QueueFound(messages int) { l.event("queue-found", "messages", number(messages)) }
 
+// ClockSet: the time of day jumped by so much.
+func (l *Log) ClockSet(by time.Duration) { l.event("clock-set", "by", seconds(by)) }
+
 // QueueCommand: the administrator had count messages treated by request.
 func (l *Log) QueueCommand(request string, count int) {
 	l.event("queue-command", "request", request, "count", number(count))

@@ -56,6 +56,17 @@ func (s *Schedule) Next(it *Item) time.Time {
 	return time.UnixMicro(it.next)
 }
 
+// Arrived returns when an item came, by the clock as it is set now; zero when it
+// is not placed.
+func (s *Schedule) Arrived(it *Item) time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if it.arrived == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(it.arrived)
+}
+
 // Try returns the last try of an item that ended.
 func (s *Schedule) Try(it *Item) int {
 	s.mu.Lock()

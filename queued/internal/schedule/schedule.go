@@ -221,6 +221,30 @@ func (s *Schedule) quiet(t int64) time.Duration {
 	return time.Duration(max(next-t, 0)) * time.Microsecond
 }
 
+// Shift keeps the age of every item, and what is left of its rest, when the time
+// of day was set by so much. What it was set past is due: the machine may have
+// slept.
+func (s *Schedule) Shift(by time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all, back := by.Microseconds(), min(by, 0).Microseconds()
+	for _, it := range s.items {
+		if it.arrived != 0 {
+			it.arrived += all
+		}
+		it.next += back
+	}
+	for i := range s.timers {
+		s.timers[i].at += back
+	}
+	for _, g := range s.gates {
+		if g.until != 0 {
+			g.until += back
+		}
+	}
+	s.signal()
+}
+
 // Rest ends the work on an item until its next try.
 func (s *Schedule) Rest(it *Item, try int, next time.Time) {
 	s.mu.Lock()
