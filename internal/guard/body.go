@@ -53,7 +53,7 @@ func (c *Conn) data() error {
 	}
 	c.drain(body)
 	if d, ok := c.body.(*dotted); ok {
-		c.ahead = bytes.Clone(d.raw)
+		c.ahead = append(bytes.Clone(d.raw), c.ahead...) // which in had not read yet
 	}
 	c.body = nil
 	c.wire.feed = append(c.wire.feed[:0], ".\r\n"...)

@@ -68,6 +68,27 @@ func TestPipelining(t *testing.T) {
 	c.want("250 2.0.0 ID queued", "250 2.1.0*", "250*", "221*")
 }
 
+// TestEverythingAtOnce: a client that waits for nothing, as a script does that is
+// sent by nc(1), loses nothing.
+func TestEverythingAtOnce(t *testing.T) {
+	s := start(t)
+	c := dial(t, s)
+	c.open()
+	c.send("DATA\r\n")
+	c.want("354*")
+	const others = 20
+	rest := strings.Repeat("MAIL FROM:<a@x.test>\r\nRCPT TO:<b@y.test>\r\nDATA\r\nsmall\r\n.\r\n", others)
+	c.send(strings.Repeat("large\r\n", 500) + ".\r\n" + rest + "QUIT\r\n")
+	c.want("250 2.0.0 ID queued")
+	for range others {
+		c.want("250 2.1.0*", "250 2.1.5*", "354*", "250 2.0.0 ID queued")
+	}
+	c.want("221*")
+	if got := len(matching(s.Calls(), "data ")); got != 1+others {
+		t.Errorf("got %d messages, want %d", got, 1+others)
+	}
+}
+
 // counter counts the writes of the connections of a listener.
 type counter struct {
 	net.Listener
