@@ -121,7 +121,7 @@ func Open(dir string, disk *durable.Disk, log *evlog.Log) (*Spool, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open spool: %w", err)
 	}
-	if err := flock(lock); err != nil {
+	if err := flock(lock, syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		lock.Close()
 		return nil, fmt.Errorf("open spool %s: %w", dir, err)
 	}
@@ -129,14 +129,14 @@ func Open(dir string, disk *durable.Disk, log *evlog.Log) (*Spool, error) {
 	return s, nil
 }
 
-// flock takes the lock, which ends with the process.
-func flock(f *os.File) error {
+// flock takes the lock, which ends with the process, or gives it back (LOCK_UN).
+func flock(f *os.File, how int) error {
 	raw, err := f.SyscallConn()
 	if err != nil {
 		return err
 	}
 	var lerr error
-	err = raw.Control(func(fd uintptr) { lerr = syscall.Flock(int(fd), syscall.LOCK_EX|syscall.LOCK_NB) })
+	err = raw.Control(func(fd uintptr) { lerr = syscall.Flock(int(fd), how) })
 	if lerr == syscall.EWOULDBLOCK {
 		return ErrLocked
 	}
@@ -150,7 +150,9 @@ func (s *Spool) Close() error {
 	b := s.current
 	s.current = nil
 	s.tidy(b)
-	return s.lock.Close()
+	// A child between its fork and its exec has the descriptor too, and with it
+	// the lock, unless that is given back.
+	return errors.Join(flock(s.lock, syscall.LOCK_UN), s.lock.Close())
 }
 
 // Incoming returns the folder in which messages are made.

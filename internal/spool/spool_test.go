@@ -175,6 +175,26 @@ func TestSecondOnOneSpoolIsRefused(t *testing.T) {
 	}
 }
 
+// A child that has the lock's descriptor, as each has between its fork and its
+// exec, does not have the lock when it was given back.
+func TestLockEndsThoughAChildHasIt(t *testing.T) {
+	dir := t.TempDir()
+	s := openSpool(t, dir, &durable.Disk{})
+	child, err := syscall.Dup(int(s.lock.Fd()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer syscall.Close(child)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	again, err := Open(dir, &durable.Disk{}, evlog.New(io.Discard))
+	if err != nil {
+		t.Fatal(err)
+	}
+	again.Close()
+}
+
 func TestReceiveRefuses(t *testing.T) {
 	s := openSpool(t, t.TempDir(), &durable.Disk{})
 	d := draft(t, s.Incoming(), envelope())
