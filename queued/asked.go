@@ -52,10 +52,11 @@ type ways struct {
 	same   map[int][]int // targets for which another one stands too
 }
 
-// ways counts once a pass, and only when somebody asked for something.
+// ways counts once a pass, and only when somebody asked for something. Attempts
+// call it concurrently.
 func (p *pass) ways() *ways {
-	if p.counted == nil {
-		w := &ways{places: make([]int, len(p.m.Rcpts)), same: map[int][]int{}}
+	p.counting.Do(func() {
+		w := ways{places: make([]int, len(p.m.Rcpts)), same: map[int][]int{}}
 		for n := range p.m.Targets {
 			t := &p.m.Targets[n]
 			w.places[t.Orig]++
@@ -64,8 +65,8 @@ func (p *pass) ways() *ways {
 			}
 		}
 		p.counted = w
-	}
-	return p.counted
+	})
+	return &p.counted
 }
 
 // spread reports whether the recipient of a target leads to several places.

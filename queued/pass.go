@@ -7,6 +7,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"posthorn/internal/spool"
@@ -28,12 +29,13 @@ type pass struct {
 	try   int // of the targets that are tried in this pass
 	ended int // the try before
 
-	asked   bool // the directory has named the targets just now
-	counted *ways
-	running int
-	done    chan outcome
-	blocked *schedule.Gate // that kept a target from being tried
-	dead    bool           // it is known not to answer
+	asked    bool // the directory has named the targets just now
+	counting sync.Once
+	counted  ways
+	running  int
+	done     chan outcome
+	blocked  *schedule.Gate // that kept a target from being tried
+	dead     bool           // it is known not to answer
 }
 
 // outcome is what one attempt has to say.
