@@ -51,14 +51,13 @@ func (q *queue) Submit(ctx context.Context, msg string, f *os.File) error {
 		defer f.Close()
 		return q.again(msg, f)
 	}
+	defer q.unreserve(it, msg)
 	m, err := q.spool.Receive(f, msg)
 	if err != nil {
 		f.Close()
-		q.schedule.Cancel(msg)
 		return q.refused(msg, err)
 	}
 	if m.Gone {
-		q.schedule.Cancel(msg)
 		m.Close()
 		return nil
 	}
@@ -89,12 +88,19 @@ func (q *queue) Submit(ctx context.Context, msg string, f *os.File) error {
 	return nil
 }
 
+// unreserve forgets a message that did not come into the queue, whatever kept it
+// out: its maker may keep it, and then it is collected.
+func (q *queue) unreserve(it *schedule.Item, msg string) {
+	if !it.Ref().Placed() {
+		q.schedule.Cancel(msg)
+	}
+}
+
 // enqueue makes a message durable and puts it into the schedule. An error leaves
 // neither, and m closed.
 func (q *queue) enqueue(it *schedule.Item, m *spool.Message, found bool) error {
 	err := q.spool.Commit(m)
 	if err != nil {
-		q.schedule.Cancel(m.ID)
 		m.Close()
 	}
 	if errors.Is(err, spool.ErrDeparted) {

@@ -135,12 +135,12 @@ func (p *pass) sendNotice(n spool.Notice) error {
 		if it, ok = p.schedule.Reserve(n.ID); !ok {
 			return p.recordSent(n) // found in the queue at the start
 		}
+		defer p.unreserve(it, n.ID)
 		err := p.m.Settle() // or a power cut takes the line and leaves the notice, and another is made
 		if err == nil {
 			own, err = p.compose(n)
 		}
 		if err != nil {
-			p.schedule.Cancel(n.ID)
 			return err
 		}
 		if err := p.enqueue(it, own, false); err != nil {

@@ -107,7 +107,6 @@ func (p *pass) settled() bool {
 // then be returned to its sender.
 func (p *pass) answer() error {
 	defer p.m.Close()
-	p.schedule.Cancel(p.m.ID)
 	v := p.m.Targets[0].Verdict
 	if v.Kind == verdict.Done {
 		p.m.Depart()

@@ -1,12 +1,15 @@
 package main
 
 import (
+	"context"
 	"os"
 	"slices"
 	"testing"
 	"time"
 
+	"posthorn/internal/addr"
 	"posthorn/internal/attr"
+	"posthorn/internal/directory"
 	"posthorn/queued/internal/schedule"
 )
 
@@ -36,5 +39,40 @@ func TestManyAskTheDirectory(t *testing.T) {
 		}
 	}
 	close(asked)
+	w.awaitEmpty(r)
+}
+
+// confused is a directory with a bug.
+type confused struct{}
+
+func (confused) ResolveAll(context.Context, []addr.Address) ([]directory.Answer, error) {
+	panic("confused")
+}
+
+// A message whose hand-over met a bug, and that its maker kept, is collected.
+func TestABugLeavesNothingArriving(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	r := w.run()
+	d := w.draft("ann@test", "bob@test")
+	defer d.Close()
+	if err := d.Finish(); err != nil {
+		t.Fatal(err)
+	}
+	ro, err := attr.ReadOnly(d.File())
+	if err != nil {
+		t.Fatal(err)
+	}
+	sane := r.directory
+	func() {
+		defer func() { recover() }() // as the server of the socket does
+		r.directory = confused{}
+		r.Submit(t.Context(), d.Envelope().ID, ro)
+	}()
+	r.directory = sane
+	if err := d.Keep(); err != nil {
+		t.Fatal(err)
+	}
+	w.await("the message", func() bool { return len(w.boxes["bob@test"]) == 1 })
 	w.awaitEmpty(r)
 }

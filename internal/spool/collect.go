@@ -120,6 +120,7 @@ func (s *Spool) keep(path, name string, known func(string) (Ref, bool)) (*kept, 
 		return nil, err
 	}
 	defer f.Close()
+	ref, there := known(name) // asked first: what leaves says so in its file before it is forgotten
 	m, err := read(f)
 	if err == nil && m.ID != name {
 		err = fmt.Errorf("%w: found id %s in the file of %s", ErrFormat, m.ID, name)
@@ -132,7 +133,7 @@ func (s *Spool) keep(path, name string, known func(string) (Ref, bool)) (*kept, 
 	case m.Gone:
 		return &kept{path: path}, nil
 	}
-	if ref, ok := known(name); ok {
+	if there {
 		return s.alreadyThere(path, f, ref)
 	}
 	m.spool = s

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"posthorn/internal/attr"
 	"posthorn/internal/durable"
 	"posthorn/internal/id"
 )
@@ -208,5 +209,31 @@ func TestLostIsNotDeparted(t *testing.T) {
 				t.Errorf("got %v, want another error: the message is nowhere", err)
 			}
 		})
+	}
+}
+
+// A message that reaches its end at once while it is collected is not tried again.
+func TestCollectedWhileItDeparts(t *testing.T) {
+	s := openSpool(t, t.TempDir(), &durable.Disk{})
+	d := draft(t, s.Incoming(), envelope())
+	defer d.Close()
+	ro, err := attr.ReadOnly(d.File())
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := s.Receive(ro, d.Envelope().ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	if err := d.Keep(); err != nil {
+		t.Fatal(err)
+	}
+	all, err := s.Collect(func(string) (Ref, bool) { return Ref{}, m.Depart() != nil })
+	if len(all) != 0 || err != nil {
+		t.Errorf("got %v, %v, want nothing to try", all, err)
+	}
+	if left, _ := readNames(s.Incoming().Dir); len(left) != 0 {
+		t.Errorf("left in incoming: %v", left)
 	}
 }
