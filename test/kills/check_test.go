@@ -52,8 +52,10 @@ func (f *fleet) left(dirs ...string) []string {
 type verdict struct {
 	f       *fleet
 	arrived *arrived
-	told    int            // faults so far
-	doubles map[string]int // duplicates by window of doc/spool.md
+	told    int                  // faults so far
+	doubles map[string]int       // duplicates by window of doc/spool.md
+	cut     map[kill]int         // duplicates in boxes by what made them
+	ended   map[string]time.Time // when a message had left the queue, by its id
 }
 
 // check wants every acknowledged letter in each of its places, once but for the
@@ -67,7 +69,8 @@ func check(t *testing.T, f *fleet, l *load, r *reader) *verdict {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v := &verdict{f: f, arrived: a, doubles: map[string]int{}}
+	v := &verdict{f: f, arrived: a, doubles: map[string]int{}, cut: map[kill]int{}}
+	v.readEnds()
 	for _, fault := range a.faults {
 		v.fault(fault)
 	}
@@ -110,8 +113,31 @@ func (v *verdict) letter(m *letter) {
 	}
 }
 
-// underWay is how long deliver may be at a request whose queued is dead.
-const underWay = 2 * time.Second
+// readEnds reads in the log which messages have left the queue, each once, and
+// wants no copy of one behind that.
+func (v *verdict) readEnds() {
+	v.ended = map[string]time.Time{}
+	for at, id := range v.f.logged("queued: finished id=") {
+		if _, twice := v.ended[id]; twice {
+			v.fault("a message left the queue twice", id)
+		}
+		v.ended[id] = at
+	}
+	if len(v.ended) == 0 {
+		v.fault("the log tells of no message that left the queue")
+	}
+	for s, copies := range v.arrived.copies {
+		for _, c := range copies {
+			if end, ok := v.ended[s.id]; ok && s.place != returned && c.at.After(end) {
+				v.fault(fmt.Sprintf("%s came to %s at %v, when the message had left the queue", s.id, s.place, c.at), s.id)
+			}
+		}
+	}
+}
+
+// atATime is how many requests deliver works on (deliver-concurrency), and as
+// many more answers may be on their way to queued's file.
+const atATime = 2 * 64
 
 // doubled counts one message that is in a place more than once, which a window
 // must explain.
@@ -119,16 +145,29 @@ func (v *verdict) doubled(s spot, copies []copyOf) {
 	slices.SortFunc(copies, func(a, b copyOf) int { return a.at.Compare(b.at) })
 	for n := range copies[1:] {
 		first, second := copies[n], copies[n+1]
-		switch {
-		case s.place == abroad && v.f.killedBetween("queue-remote", first.at, second.at):
+		if s.place == abroad && v.f.killedBetween("queue-remote", first.at, second.at) {
 			v.doubles["W3"]++
-		case first.taken && (v.f.killedBetween("queued", first.at.Add(-underWay), second.at) || v.f.killedBetween("deliver", first.at, second.at)):
-			v.doubles["W2"]++
-		default:
+			continue
+		}
+		k, ok := v.f.cutShort(first.at, second.at)
+		if !ok || !first.taken {
 			v.fault(fmt.Sprintf("%d copies of %s at %s, which no window explains: %s at %v, %s at %v", len(copies), s.id, s.place,
 				first.file, first.at, second.file, second.at), s.id)
+			continue
+		}
+		v.doubles["W2"]++
+		if v.cut[k]++; v.cut[k] == atATime+1 {
+			v.fault(fmt.Sprintf("more than %d messages came twice for one death of %s at %v", atATime, k.name, k.before), s.id)
 		}
 	}
+}
+
+// most is how many messages came twice for one kill.
+func (v *verdict) most() (most int) {
+	for _, n := range v.cut {
+		most = max(most, n)
+	}
+	return most
 }
 
 // unsure counts the copies whose sender was told nothing or 451 (W1): no more

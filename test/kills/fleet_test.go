@@ -8,6 +8,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"iter"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -132,8 +133,11 @@ func (f *fleet) watch(p *process, log io.Reader) {
 
 // say writes a line to the log of all.
 func (f *fleet) say(name, line string) {
-	fmt.Fprintf(f.out, "%s %s: %s\n", time.Now().Format("15:04:05.000000"), name, line) // one Write
+	fmt.Fprintf(f.out, "%s %s: %s\n", time.Now().Format(stamp), name, line) // one Write
 }
+
+// stamp is the time in front of a line.
+const stamp = "2006-01-02T15:04:05.000000"
 
 // await returns when the daemon serves, or has ended.
 func (f *fleet) await(p *process) {
@@ -193,6 +197,27 @@ func (f *fleet) killedBetween(name string, from, to time.Time) bool {
 	return false
 }
 
+// underWay is how long deliver may be at a request whose queued is dead.
+const underWay = 2 * time.Second
+
+// cutShort returns the kill for which a message came into a box again: the
+// first one behind it that took its answer, or the verdict that queued had not
+// recorded; else that of queued while the request was under way.
+func (f *fleet) cutShort(first, second time.Time) (cut kill, ok bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, k := range f.kills {
+		switch {
+		case k.name != "queued" && k.name != "deliver" || k.before.After(second):
+		case !k.after.Before(first) && (!ok || cut.after.Before(first)):
+			cut, ok = k, true
+		case k.name == "queued" && k.after.Before(first) && k.after.After(first.Add(-underWay)):
+			cut, ok = k, true
+		}
+	}
+	return cut, ok
+}
+
 // checkLives wants no daemon to have ended by itself.
 func (f *fleet) checkLives() {
 	f.t.Helper()
@@ -241,4 +266,34 @@ func (f *fleet) journey(words ...string) string {
 		}
 	}
 	return b.String()
+}
+
+// logged yields what stands behind words in lines of the log, up to the next
+// space, and when each was written.
+func (f *fleet) logged(words string) iter.Seq2[time.Time, string] {
+	return func(yield func(time.Time, string) bool) {
+		file, err := os.Open(f.log)
+		if err != nil {
+			f.t.Error(err)
+			return
+		}
+		defer file.Close()
+		in := bufio.NewScanner(file)
+		in.Buffer(nil, 1<<20)
+		for in.Scan() {
+			when, line, _ := strings.Cut(in.Text(), " ")
+			rest, ok := strings.CutPrefix(line, words)
+			if !ok {
+				continue
+			}
+			at, err := time.ParseInLocation(stamp, when, time.Local)
+			if err != nil {
+				f.t.Errorf("log: %v", err)
+			}
+			word, _, _ := strings.Cut(rest, " ")
+			if !yield(at, word) {
+				return
+			}
+		}
+	}
 }

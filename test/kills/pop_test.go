@@ -7,6 +7,7 @@ import (
 	"net/textproto"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -20,16 +21,21 @@ type fetcher struct {
 	uidls map[string]int // ever listed, to the letter
 	there map[int]bool   // letters; false: its deletion was not answered
 
-	quits, lost, deleted int
-	faults               []string
+	quitting            atomic.Int64 // QUITs that were begun
+	lost, deleted, torn int          // QUITs without an answer, messages, QUITs of which a part was done
+	faults              []string
 }
+
+// perSession is how many messages a session deletes: its QUIT takes so long that
+// some are cut short.
+const perSession = 10
 
 // newFetcher has messages delivered to carl.
 func newFetcher(t *testing.T, f *fleet) *fetcher {
 	t.Helper()
-	messages := 60
+	messages := 15 * perSession
 	if prove() {
-		messages = 1000
+		messages = 200 * perSession
 	}
 	l := newLoad(f.i.Addr["smtp"])
 	p := &fetcher{addr: f.i.Addr["pop3"], uidls: map[string]int{}, there: map[int]bool{}}
@@ -49,7 +55,7 @@ func newFetcher(t *testing.T, f *fleet) *fetcher {
 // run has one session after the other.
 func (p *fetcher) run(ctx context.Context) {
 	for ctx.Err() == nil && len(p.faults) == 0 && len(p.there) > 0 {
-		p.session(2)
+		p.session(perSession)
 		pause(ctx)
 	}
 }
@@ -137,6 +143,7 @@ func (p *fetcher) top(c *textproto.Conn, k int) (int, error) {
 // compare wants all that was not deleted, once, and nothing that was.
 func (p *fetcher) compare(listed map[int]int) {
 	seen := map[int]bool{}
+	left, gone := 0, 0 // of those whose QUIT was not answered
 	for k, letter := range listed {
 		if _, known := p.there[letter]; !known || seen[letter] {
 			p.faults = append(p.faults, fmt.Sprintf("message %d is letter %d, which was deleted or is there twice", k, letter))
@@ -146,12 +153,19 @@ func (p *fetcher) compare(listed map[int]int) {
 	for letter, certain := range p.there {
 		switch {
 		case seen[letter]:
+			if !certain {
+				left++
+			}
 			p.there[letter] = true
 		case certain:
 			p.faults = append(p.faults, fmt.Sprintf("LOST: letter %d", letter))
 		default:
+			gone++
 			delete(p.there, letter)
 		}
+	}
+	if left > 0 && gone > 0 {
+		p.torn++
 	}
 }
 
@@ -171,7 +185,7 @@ func (p *fetcher) remove(c *textproto.Conn, listed map[int]int, most int) bool {
 	for _, letter := range marked {
 		p.there[letter] = false
 	}
-	p.quits++
+	p.quitting.Add(1)
 	if _, err := p.say(c, "QUIT"); err != nil {
 		p.lost++
 		return false
@@ -181,6 +195,15 @@ func (p *fetcher) remove(c *textproto.Conn, listed map[int]int, most int) bool {
 		p.deleted++
 	}
 	return true
+}
+
+// awaitQuit returns when another session sends its QUIT, or none does for a
+// while.
+func (p *fetcher) awaitQuit() {
+	begun, end := p.quitting.Load(), time.Now().Add(time.Second)
+	for p.quitting.Load() == begun && time.Now().Before(end) {
+		time.Sleep(100 * time.Microsecond)
+	}
 }
 
 // finish looks a last time when nobody kills any more.

@@ -56,6 +56,11 @@ func TestSessionKills(t *testing.T) {
 		}
 		random.Shuffle(len(victims), func(a, b int) { victims[a], victims[b] = victims[b], victims[a] })
 		dead := victims[:1+random.IntN(2)*random.IntN(len(victims))]
+		if random.IntN(2) == 0 {
+			dead = []string{"pop3-session"}
+			fetcher.awaitQuit()
+			time.Sleep(time.Duration(random.IntN(2000)) * time.Microsecond)
+		}
 		f.kill(dead...)
 		f.start(random.IntN(2) == 0, dead...)
 	}
@@ -70,8 +75,8 @@ func TestSessionKills(t *testing.T) {
 		}
 	}
 	fetcher.finish(t)
-	t.Logf("%d commands answered, without an answer %v; POP3: %d messages deleted for certain, %d of %d QUITs lost; killed %v",
-		done(), said, fetcher.deleted, fetcher.lost, fetcher.quits, f.killed())
+	t.Logf("%d commands answered, without an answer %v; POP3: %d messages deleted for certain, %d of %d QUITs without an answer, %d of them half done; killed %v",
+		done(), said, fetcher.deleted, fetcher.lost, fetcher.quitting.Load(), fetcher.torn, f.killed())
 }
 
 // worker is a client with two mailboxes of its own.
