@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -37,6 +38,12 @@ func usable(m *dns.Msg) error {
 		return fmt.Errorf("server answers %s", word)
 	}
 	return fmt.Errorf("server answers rcode %d", m.Rcode)
+}
+
+// answers reports whether a reply that has records has any of the name that q
+// asks for: a server that sends only others' does not say that there are none.
+func answers(m *dns.Msg, q question) bool {
+	return len(m.Answer) == 0 || slices.ContainsFunc(m.Answer, func(rr dns.RR) bool { return strings.EqualFold(rr.Header().Name, q.name) })
 }
 
 // read takes the records that answer q out of a usable reply, following at most

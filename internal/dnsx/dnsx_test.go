@@ -258,6 +258,44 @@ func TestChains(t *testing.T) {
 	}
 }
 
+// A server that sends records of other names only has not said that there are
+// none: the next one is asked.
+func TestOthersRecordsAreNoAnswer(t *testing.T) {
+	truth := zone(`example.org. 300 IN MX 10 mx.example.org.`)
+	lies := serve(t, func(m *dns.Msg, _ bool) *dns.Msg {
+		r := new(dns.Msg).SetReply(m)
+		other, _ := dns.NewRR(`example.net. 300 IN MX 10 mx.example.net.`)
+		r.Answer = []dns.RR{other}
+		return r
+	})
+	if _, meta, err := resolver(t, lies).LookupMX(t.Context(), "example.org"); meta.Status != Temporary || err == nil {
+		t.Errorf("alone: got %v %v, want temporary", meta.Status, err)
+	}
+	if got, meta, err := resolver(t, lies, serve(t, truth)).LookupMX(t.Context(), "example.org"); len(got) != 1 || err != nil {
+		t.Errorf("before another: got %v %v %v, want the exchanger", got, meta.Status, err)
+	}
+}
+
+// Of too many exchangers the best are kept, wherever they stand.
+func TestBestOfTooManyExchangers(t *testing.T) {
+	var lines []string
+	for n := range 3 * maxMX {
+		lines = append(lines, fmt.Sprintf("example.org. 300 IN MX %d mx%d.example.org.", 3*maxMX-n, n))
+	}
+	all := zone(lines...)
+	s := serve(t, func(m *dns.Msg, tcp bool) *dns.Msg {
+		r := all(m, tcp)
+		if !tcp {
+			r.Truncate(udpSize)
+		}
+		return r
+	})
+	got, _, err := resolver(t, s).LookupMX(t.Context(), "example.org")
+	if err != nil || len(got) != maxMX || got[0].Pref != 1 || got[maxMX-1].Pref != maxMX {
+		t.Errorf("got %v %v, want those of preference 1 to %d", got, err, maxMX)
+	}
+}
+
 // A reply with another question, another id or records of other names is no
 // answer: the attacker's address must never come through.
 func TestFalseReplies(t *testing.T) {

@@ -27,6 +27,7 @@ const maxJunk = 16
 var (
 	errMismatch = errors.New("the reply is not to our question")
 	errJunk     = errors.New("too many false replies")
+	errOther    = errors.New("the records are those of another name")
 	errCut      = errors.New("the reply is cut short over TCP too")
 )
 
@@ -40,6 +41,9 @@ func exchange(ctx context.Context, server string, q question, timeout time.Durat
 	}
 	if err == nil {
 		err = usable(m)
+	}
+	if err == nil && !answers(m, q) {
+		err = errOther
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", server, err)

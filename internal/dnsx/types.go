@@ -78,12 +78,12 @@ func (r *Resolver) LookupMX(ctx context.Context, domain string) ([]MX, Meta, err
 	rrs, meta, err := r.lookup(ctx, domain, dns.TypeMX)
 	var list []MX
 	for _, rr := range rrs {
-		if mx, ok := rr.(*dns.MX); ok && len(list) < maxMX {
+		if mx, ok := rr.(*dns.MX); ok {
 			list = append(list, MX{Host: plain(mx.Mx), Pref: mx.Preference})
 		}
 	}
 	sort.SliceStable(list, func(i, j int) bool { return list[i].Pref < list[j].Pref })
-	return list, meta, err
+	return list[:min(len(list), maxMX)], meta, err
 }
 
 // LookupHost returns the addresses of a host: IPv4 first, then IPv6. When only

@@ -61,6 +61,12 @@ www.example.org. IN CNAME mx.example.org.
 !servfail bad.example
 !truncate example.org
 !ad mx.example.org
+shaky.example. IN A 127.0.0.1
+!flap shaky.example
+!refused shut.example
+!cut mean.example
+!other example.net
+example.net. IN A 127.0.0.1
 `)
 	tests := []struct {
 		network, name string
@@ -77,6 +83,11 @@ www.example.org. IN CNAME mx.example.org.
 		{"udp", "org.", dns.TypeMX, dns.RcodeSuccess, 0, false, false},
 		{"udp", "no.example.", dns.TypeMX, dns.RcodeNameError, 0, false, false},
 		{"udp", "bad.example.", dns.TypeMX, dns.RcodeServerFailure, 0, false, false},
+		{"udp", "shaky.example.", dns.TypeA, dns.RcodeServerFailure, 0, false, false},
+		{"udp", "shaky.example.", dns.TypeA, dns.RcodeSuccess, 1, false, false},
+		{"udp", "shut.example.", dns.TypeA, dns.RcodeRefused, 0, false, false},
+		{"udp", "mean.example.", dns.TypeA, dns.RcodeSuccess, 0, true, false},
+		{"udp", "example.net.", dns.TypeA, dns.RcodeSuccess, 1, false, false},
 	}
 	for _, tt := range tests {
 		r := ask(t, tt.network, addr, tt.name, tt.qtype)

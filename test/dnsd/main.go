@@ -6,8 +6,13 @@
 // read again when the file changes. Lines that begin with "!" name a fault:
 //
 //	!servfail name     the question is answered by SERVFAIL
+//	!refused name      likewise by REFUSED
+//	!flap name         likewise by SERVFAIL, every other time
 //	!silent name       it is not answered
 //	!truncate name     over UDP the answer is cut short
+//	!cut name          likewise, and over TCP there is none
+//	!other name        the answer's records are those of another name
+//	!forged name       the answer has another id than the question
 //	!ad name           the answer claims to be authenticated
 //
 // A name that is not in the table does not exist. When it can be asked, dnsd
@@ -45,7 +50,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	t := &table{path: *zone}
+	t := &table{path: *zone, asked: map[string]int{}}
 	if err := t.load(); err != nil {
 		return err
 	}
@@ -98,7 +103,11 @@ type handler struct {
 
 // ServeDNS answers one question.
 func (h handler) ServeDNS(w dns.ResponseWriter, m *dns.Msg) {
-	if r := h.t.answer(m, h.tcp); r != nil {
+	r := h.t.answer(m, h.tcp)
+	switch {
+	case r == nil && h.tcp:
+		w.Close()
+	case r != nil:
 		if err := w.WriteMsg(r); err != nil {
 			fmt.Fprintln(os.Stderr, "dnsd:", err)
 		}

@@ -18,8 +18,11 @@ type table struct {
 	mu      sync.Mutex
 	changed time.Time
 	records map[string][]dns.RR
-	faults  map[string]string // name to servfail, silent, truncate or ad
+	faults  map[string]string // name to one of faultWords
+	asked   map[string]int    // questions for names that flap
 }
+
+const faultWords = " servfail refused flap silent truncate cut other forged ad "
 
 // load reads the file if it has changed since.
 func (t *table) load() error {
@@ -40,7 +43,7 @@ func (t *table) load() error {
 	if err != nil {
 		return err
 	}
-	t.records, t.faults, t.changed = records, faults, info.ModTime()
+	t.records, t.faults, t.asked, t.changed = records, faults, map[string]int{}, info.ModTime()
 	return nil
 }
 
@@ -51,10 +54,10 @@ func parse(file string, content []byte) (map[string][]dns.RR, map[string]string,
 		word, ok := strings.CutPrefix(line, "!")
 		if !ok {
 			zone.WriteString(line)
-		} else if f := strings.Fields(word); len(f) == 2 && strings.Contains(" servfail silent truncate ad ", " "+f[0]+" ") {
+		} else if f := strings.Fields(word); len(f) == 2 && strings.Contains(faultWords, " "+f[0]+" ") {
 			faults[dns.CanonicalName(f[1])] = f[0]
 		} else {
-			return nil, nil, fmt.Errorf("%s:%d: found %q, expected !servfail, !silent, !truncate or !ad and a name", file, n+1, line)
+			return nil, nil, fmt.Errorf("%s:%d: found %q, expected one of%sbehind the ! and a name", file, n+1, line, faultWords)
 		}
 		zone.WriteByte('\n')
 	}
@@ -80,17 +83,22 @@ func (t *table) answer(m *dns.Msg, tcp bool) *dns.Msg {
 		return r.SetRcode(m, dns.RcodeFormatError)
 	}
 	q := m.Question[0]
-	fault := t.faults[dns.CanonicalName(q.Name)]
+	name := dns.CanonicalName(q.Name)
+	fault := t.faults[name]
+	t.asked[name]++
 	switch {
-	case fault == "silent":
+	case fault == "silent", fault == "cut" && tcp:
 		return nil
-	case fault == "servfail":
+	case fault == "servfail", fault == "flap" && t.asked[name]%2 == 1:
 		return r.SetRcode(m, dns.RcodeServerFailure)
-	case fault == "truncate" && !tcp:
+	case fault == "refused":
+		return r.SetRcode(m, dns.RcodeRefused)
+	case fault == "truncate" && !tcp, fault == "cut":
 		r.Truncated = true
 		return r
 	}
 	t.fill(r, q)
+	lie(r, fault)
 	// RFC 6840 5.8: only who asks for the AD bit gets it.
 	r.AuthenticatedData = fault == "ad" && m.AuthenticatedData
 	if size := dns.MinMsgSize; !tcp {
@@ -100,6 +108,18 @@ func (t *table) answer(m *dns.Msg, tcp bool) *dns.Msg {
 		r.Truncate(size)
 	}
 	return r
+}
+
+// lie makes an answer one that is not to its question.
+func lie(r *dns.Msg, fault string) {
+	switch fault {
+	case "forged":
+		r.Id++
+	case "other":
+		for _, rr := range r.Answer {
+			rr.Header().Name = "other.invalid."
+		}
+	}
 }
 
 // fill adds the records of the question's name, through CNAMEs.
