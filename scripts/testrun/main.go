@@ -1,7 +1,8 @@
 // Command testrun is make test: it runs go test, shows what failed and how each
 // package ended, and says at the end what was skipped and why. Where
 // POSTHORN_TEST_ALL is set, a skipped test is a failure, unless its reason matches
-// -skip PATTERN.
+// -skip PATTERN. With -counts it is make prove: each test that says something is
+// a row of a table at the end, with the last that it said.
 package main
 
 import (
@@ -19,6 +20,7 @@ import (
 
 func main() {
 	allow := flag.String("skip", "", "`pattern` of the reasons to skip that are no failure")
+	counts := flag.Bool("counts", false, "end with a table of what the tests said")
 	flag.Parse()
 	if *allow == "" && os.Getenv("POSTHORN_TEST_ALL") == "" {
 		*allow = "." // whatever the machine lacks
@@ -44,6 +46,9 @@ func main() {
 	r := newReport(os.Stdout)
 	r.read(out)
 	failed := cmd.Wait() != nil
+	if *counts {
+		r.table()
+	}
 	if r.skips(pattern) || failed {
 		os.Exit(1)
 	}
@@ -52,6 +57,7 @@ func main() {
 // event is a line of go test -json (go doc test2json).
 type event struct {
 	Action, Package, Test, Output string
+	Elapsed                       float64 // seconds
 }
 
 // key names a test; an empty test is its package.
@@ -62,6 +68,7 @@ type report struct {
 	out     io.Writer
 	said    map[key][]string // by tests that run
 	skipped map[string][]string
+	rows    []row // of the tests that said something, as they ended
 }
 
 func newReport(out io.Writer) *report {
@@ -91,6 +98,7 @@ func (r *report) take(e event) {
 		}
 		r.said[k] = append(r.said[k], e.Output)
 	case "pass":
+		r.count(e)
 		delete(r.said, k)
 	case "skip":
 		if e.Test != "" {
@@ -99,6 +107,7 @@ func (r *report) take(e event) {
 		}
 		delete(r.said, k)
 	case "fail":
+		r.count(e)
 		r.failed(k)
 	}
 }

@@ -43,3 +43,21 @@ func TestReport(t *testing.T) {
 		t.Errorf("got what a good test said:\n%s", got)
 	}
 }
+
+func TestTable(t *testing.T) {
+	var out strings.Builder
+	r := newReport(&out)
+	r.read(strings.NewReader(`{"Action":"output","Package":"posthorn/a","Test":"TestRuns/1","Output":"    a_test.go:7: SEED=1\n"}
+{"Action":"output","Package":"posthorn/a","Test":"TestRuns/1","Output":"    a_test.go:9: 12 letters\n"}
+{"Action":"pass","Package":"posthorn/a","Test":"TestRuns/1","Elapsed":19.4}
+{"Action":"pass","Package":"posthorn/a","Test":"TestSilent","Elapsed":1}
+{"Action":"fail","Package":"posthorn/a","Test":"TestRuns","Elapsed":20}
+{"Action":"fail","Package":"posthorn/a"}
+`))
+	out.Reset()
+	r.table()
+	want := "pass  19 s  a TestRuns/1  12 letters\nfail  20 s  a TestRuns    \n"
+	if got := out.String(); got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}

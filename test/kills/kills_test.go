@@ -73,16 +73,37 @@ func TestRandomKills(t *testing.T) {
 		all = len(orders(path)) / parts
 		rounds = 2 * all
 	}
+	var sum tally
 	for n := range parts {
 		t.Run(fmt.Sprint(n+1), func(t *testing.T) {
-			killAtRandom(t, newPlan(seed(t), rounds, all, n*all), letters/parts, n%2 == 1)
+			killAtRandom(t, newPlan(seed(t), rounds, all, n*all), letters/parts, n%2 == 1, &sum)
 		})
+	}
+	t.Logf("%d letters acknowledged in all, %d daemons killed, doubled by window %v", sum.letters, sum.killed, sum.doubles)
+}
+
+// tally is what the parts did that came to their end.
+type tally struct {
+	letters, killed int
+	doubles         map[string]int
+}
+
+func (s *tally) add(v *verdict, l *load) {
+	s.letters += l.good
+	for _, n := range v.f.killed() {
+		s.killed += n
+	}
+	if s.doubles == nil {
+		s.doubles = map[string]int{}
+	}
+	for window, n := range v.doubles {
+		s.doubles[window] += n
 	}
 }
 
 // killAtRandom carries out the plan, and goes on until so many letters were
-// acknowledged.
-func killAtRandom(t *testing.T, p *plan, letters int, atOnce bool) {
+// acknowledged. What became of them is added to sum.
+func killAtRandom(t *testing.T, p *plan, letters int, atOnce bool, sum *tally) {
 	o := options(t)
 	if atOnce {
 		o.Conf += "at-once yes\n"
@@ -104,6 +125,7 @@ func killAtRandom(t *testing.T, p *plan, letters int, atOnce bool) {
 	senders.Wait()
 	stopped := time.Now()
 	v := check(t, f, l, r)
+	sum.add(v, l)
 	t.Logf("%d letters acknowledged, at once %t, other attempts %v; killed %v, all together and started again in %d orders; drained and checked in %v; doubled by window %v, at most %d by one kill; %d taken by the reader",
 		l.good, atOnce, l.broken, f.killed(), p.all, time.Since(stopped).Round(time.Second), v.doubles, v.most(), r.taken)
 }
