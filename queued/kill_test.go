@@ -19,7 +19,6 @@ import (
 	"posthorn/internal/door"
 	"posthorn/internal/dsn"
 	"posthorn/internal/durable"
-	"posthorn/internal/verdict"
 )
 
 // TestMain lets the test binary be a queued that kills itself at one of its
@@ -105,8 +104,7 @@ func TestKilledAtEachStep(t *testing.T) {
 		t.Run(strconv.Itoa(n), func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
-			w.say["bad@b.example"] = verdict.New(verdict.Never, "5.1.1", "550 no")
-			w.say["slow@test"] = verdict.New(verdict.Later, "4.2.0", "busy")
+			w.set(func() { w.say["bad@b.example"], w.say["slow@test"] = never("550 no"), later("busy") })
 			var ids []string
 			w.killed(n, func() {
 				ids = append(ids, w.submit("ann@test", "bob@test", "slow@test"))
@@ -133,9 +131,10 @@ func TestKilledTellsOnce(t *testing.T) {
 		t.Run(strconv.Itoa(n), func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
-			w.say["bad@b.example"] = never("no")
-			w.say["slow@test"] = later("busy")
-			w.aliases["many@test"] = []directory.Target{{Kind: "box", Value: "bob@test", Rcpt: "bob@test"}, {Kind: "box", Value: "dora@test", Rcpt: "dora@test"}}
+			w.set(func() {
+				w.say["bad@b.example"], w.say["slow@test"] = never("no"), later("busy")
+				w.aliases["many@test"] = []directory.Target{{Kind: "box", Value: "bob@test", Rcpt: "bob@test"}, {Kind: "box", Value: "dora@test", Rcpt: "dora@test"}}
+			})
 			w.killed(n, func() {
 				const both = "SUCCESS,FAILURE"
 				w.submitAsked("ann@test", dsn.Mail{}, asked(t, "carl@test", both, ""), asked(t, "slow@test", both, ""), asked(t, "many@test", both, ""),

@@ -199,6 +199,8 @@ func (l *letter) last() bool { return l.Origin == "bounce" && l.Rcpts[0].String(
 // failure says how many failures a place may have been the reason of, and must.
 func (l *letter) failure(p *spot, expired bool) (may, must int) {
 	switch {
+	case p != nil && p.again && p.never: // W1: one of two copies, or both
+		return 2, 0
 	case p == nil || p.final == verdict.Never:
 		return 1, 1
 	case p.final == verdict.Done:
@@ -293,7 +295,7 @@ func (s *stage) due(l *letter, expired bool) map[string]report {
 		if g.key[0] == 'a' {
 			what = "relayed "
 		}
-		add(what+rcpt.String(), 1, 1-may)
+		add(what+rcpt.String(), 1, max(0, 1-may))
 	}
 	return want
 }

@@ -56,6 +56,7 @@ type spot struct {
 	tries  int
 	copies int // that it has taken
 	never  bool
+	again  bool         // W1: it was tried behind its end, for a copy was found
 	final  verdict.Kind // that it said to a queue that lived on; 0: none
 	sure   bool         // and nothing of that pass can be lost any more
 	maybe  bool         // a final verdict of it may be known, or not
@@ -202,13 +203,19 @@ func (c *call) key() string { return c.kind + " " + c.value }
 // a request.
 func (n *neighbour) carry(ctx context.Context, daemon string, calls []call) error {
 	var l *letter
-	n.model(func() { l = n.known(calls[0]) })
-	if l == nil || n.down[daemon] || n.disk.dead() {
+	down, words := false, make([]string, len(calls))
+	n.model(func() {
+		if l, down = n.known(calls[0]), n.down[daemon]; l == nil || down {
+			return
+		}
+		for i := range calls {
+			words[i] = n.word(l, &calls[i])
+		}
+	})
+	if l == nil || down || n.disk.dead() {
 		return errRefused
 	}
-	words := make([]string, len(calls))
 	for i := range calls {
-		words[i] = n.word(l, &calls[i])
 		if words[i] == "slow" {
 			if err := linger(ctx, 20*time.Second); err != nil {
 				return err
@@ -256,7 +263,7 @@ func (n *neighbour) word(l *letter, c *call) string {
 func (s *stage) visit(l *letter, c *call, word string) {
 	p := l.places[c.key()]
 	if _, stuck := s.stuck.Load(l.id); stuck && p != nil { // W1: a copy that could not be taken back was found
-		p.final, l.gone = 0, false
+		p.final, p.again, l.gone = 0, true, false
 	}
 	switch {
 	case p == nil:

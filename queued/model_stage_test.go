@@ -306,14 +306,16 @@ func (n *neighbour) ResolveAll(ctx context.Context, all []addr.Address) ([]direc
 
 func (n *neighbour) resolve(ctx context.Context, a addr.Address) (directory.Resolved, error) {
 	defer n.enter("")()
+	mood := ""
+	n.model(func() { mood = n.directory })
 	switch {
-	case n.disk.dead() || n.directory == "silent":
+	case n.disk.dead() || mood == "silent":
 		return directory.Resolved{}, errRefused
-	case n.directory == "slow":
+	case mood == "slow":
 		if err := linger(ctx, 3*time.Second); err != nil {
 			return directory.Resolved{}, err
 		}
-	case n.directory == "later" && n.draw(2, a) == 0:
+	case mood == "later" && n.draw(2, a) == 0:
 		return directory.Resolved{}, verdict.New(verdict.Later, "4.3.0", "tables unreadable").Err()
 	}
 	targets := leads(a.String())

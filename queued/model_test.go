@@ -156,7 +156,7 @@ func (s *stage) wait(r *rand.Rand) {
 	d := pick(r, time.Second, 20*time.Second, 5*time.Minute, 11*time.Minute, time.Hour, 5*time.Hour, 30*time.Hour)
 	s.note("  %v", d)
 	if d > 10*time.Hour { // what nobody ever saw cannot be accounted for
-		s.directory, s.down = "", map[string]bool{}
+		s.model(func() { s.directory, s.down = "", map[string]bool{} })
 	}
 	select {
 	case <-time.After(d):
@@ -170,17 +170,17 @@ func (s *stage) change(r *rand.Rand) {
 		"address r1@one.example", "address r1@dsn.example", "address zed@far.example", "host one.example", "host dsn.example")
 	says := pick(r, "", "later", "never", "mixed", "mixed", "lost", "cut", "slow", "slow")
 	s.note("  %s says %q", place, says)
-	s.says[place] = says
+	s.model(func() { s.says[place] = says })
 }
 
 func (s *stage) changeDirectory(r *rand.Rand) {
-	s.directory = pick(r, "", "", "silent", "later", "slow")
+	s.model(func() { s.directory = pick(r, "", "", "silent", "later", "slow") })
 	s.note("  %q", s.directory)
 }
 
 func (s *stage) changeDaemon(r *rand.Rand) {
 	name := pick(r, "deliver", "remote")
-	s.down[name] = !s.down[name]
+	s.model(func() { s.down[name] = !s.down[name] })
 	s.note("  %s is down: %v", name, s.down[name])
 }
 
@@ -240,15 +240,15 @@ func (s *stage) reload(*rand.Rand) {
 func (s *stage) drain(r *rand.Rand) {
 	s.disk.heal()
 	s.again = 0
-	s.directory, s.down = "", map[string]bool{}
+	s.model(func() { s.directory, s.down = "", map[string]bool{} })
 	if r.IntN(2) == 0 {
 		s.note("drain: grow old")
-		delete(s.says, "host far.example")
+		s.model(func() { delete(s.says, "host far.example") })
 		time.Sleep(6 * 24 * time.Hour)
 		s.settle()
 	}
 	s.note("drain")
-	clear(s.says)
+	s.model(func() { clear(s.says) })
 	s.empty()
 	if len(s.files("queue/*/*")) > 0 { // W1: only a start finds a copy that was to be taken back
 		s.restart(r)
