@@ -198,7 +198,7 @@ func (s *stage) administer(r *rand.Rand) {
 	case "hold":
 		ok = s.queue.hold(l.id)
 	case "release":
-		ok = s.queue.release(l.id)
+		ok = s.release(l)
 	case "flush":
 		ok = s.queue.schedule.Flush(l.id)
 	case "remove":
@@ -208,6 +208,12 @@ func (s *stage) administer(r *rand.Rand) {
 	if ok {
 		s.model(func() { l.ordered(what) })
 	}
+}
+
+// release releases a letter, which may be tried before the queue has said so.
+func (s *stage) release(l *letter) bool {
+	s.model(func() { l.held = false })
+	return s.queue.release(l.id)
 }
 
 func (s *stage) armCrash(r *rand.Rand) {
@@ -261,7 +267,7 @@ func (s *stage) drain(r *rand.Rand) {
 func (s *stage) empty() {
 	for range 20 {
 		for _, l := range s.order {
-			if s.queue.release(l.id) {
+			if s.release(l) {
 				s.model(func() { l.ordered("release") })
 			}
 		}
