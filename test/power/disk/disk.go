@@ -10,6 +10,10 @@
 // sync of a file says nothing about its name, nor that of a folder about the
 // files in it or about the folder's own name. A step that has begun and not
 // ended was made or not.
+//
+// Of a Disk that is Whole more is asked: each rename is made or not, as
+// journals make it, so that a file that is renamed is never lost; and the sync of
+// one of its folders settles it in the other too.
 package disk
 
 import "slices"
@@ -17,6 +21,8 @@ import "slices"
 // Disk is what is known of a disk at one place of a record. It is not safe for
 // concurrent use.
 type Disk struct {
+	Whole bool // renames are made as a whole; set before the first Apply
+
 	root  *inode
 	known map[string]*inode // by device and inode number
 	count int
@@ -49,8 +55,12 @@ type write struct {
 // change gives a name of a folder a new meaning; nil: none.
 type change struct {
 	step *Step
+	at   int // when its step began
 	name string
 	to   *inode
+
+	other     *inode // of a rename: the folder where it changes
+	otherName string // another name
 }
 
 // Apply takes in the next event of the record.
@@ -87,8 +97,7 @@ func (d *Disk) begin(s *Step) {
 	case "link":
 		d.name(s, s.to, s.onto(), d.known[s.file])
 	case "rename":
-		d.name(s, s.to, s.onto(), d.known[s.file])
-		d.name(s, s.dir, s.from(), nil)
+		d.rename(s)
 	case "unlink", "rmdir":
 		d.name(s, s.dir, s.from(), nil)
 	}
@@ -113,8 +122,25 @@ func (d *Disk) add(folder bool, mode uint32, uid, gid int) *inode {
 // at the start is nobody's concern.
 func (d *Disk) name(s *Step, folder, name string, to *inode) {
 	if in := d.known[folder]; in != nil {
-		in.changes = append(in.changes, change{s, name, to})
+		in.changes = append(in.changes, change{step: s, at: d.now, name: name, to: to})
 	}
+}
+
+// rename notes both changes, each with the other.
+func (d *Disk) rename(s *Step) {
+	d.name(s, s.to, s.onto(), d.known[s.file])
+	d.name(s, s.dir, s.from(), nil)
+	from, to := d.known[s.dir], d.known[s.to]
+	if from == nil || to == nil {
+		return
+	}
+	c := &from.changes[len(from.changes)-1]
+	c.other, c.otherName = to, s.onto()
+	n := len(to.changes) - 1
+	if from == to {
+		n--
+	}
+	to.changes[n].other, to.changes[n].otherName = from, s.from()
 }
 
 // sync makes durable what had ended when the sync began.
@@ -129,12 +155,33 @@ func (d *Disk) sync(i *inode, began int) {
 		}
 		return covers(w.step)
 	})
-	i.changes = slices.DeleteFunc(i.changes, func(c change) bool {
+	last := map[string]int{}
+	for _, c := range i.changes {
 		if covers(c.step) {
-			set(i.names, c.name, c.to)
+			last[c.name] = c.at
 		}
-		return covers(c.step)
+	}
+	for name, at := range last {
+		d.settle(i, name, at)
+	}
+}
+
+// settle makes durable what a name of a folder meant at a moment.
+func (d *Disk) settle(i *inode, name string, at int) {
+	var done []change
+	i.changes = slices.DeleteFunc(i.changes, func(c change) bool {
+		old := c.name == name && c.at <= at
+		if old {
+			set(i.names, c.name, c.to)
+			done = append(done, c)
+		}
+		return old
 	})
+	for _, c := range done {
+		if d.Whole && c.other != nil {
+			d.settle(c.other, c.otherName, c.at)
+		}
+	}
 }
 
 func set(names map[string]*inode, name string, to *inode) {

@@ -32,10 +32,20 @@ func TestStates(t *testing.T) {
 	folder := `{"Step":"4","Do":"syncdir","File":"D"}` + "\n"
 	end := func(step string) string { return `{"Step":"` + step + `"}` + "\n" }
 	const none, old = "", "d/old=oldoldold"
+	rename := `{"Step":"1","Do":"rename","Path":"/d/old","To":"/e/new","Dir":"D","ToDir":"E","File":"O"}` + "\n" + end("1")
+	again := `{"Step":"2","Do":"rename","Path":"/e/new","To":"/e/newer","Dir":"E","ToDir":"E","File":"O"}` + "\n" + end("2")
 	for _, test := range []struct {
 		name, record string
 		want         []string
 	}{
+		{"whole: a rename", rename, []string{old, "e/new=oldoldold"}},
+		{"whole: two renames", rename + again, []string{old, "e/new=oldoldold", "e/newer=oldoldold"}},
+		{"whole: two renames, the first folder synced between", rename + folder + end("4") + again, []string{"e/new=oldoldold", "e/newer=oldoldold"}},
+		{"whole: two renames, the first folder synced", rename + again + folder + end("4"), []string{"e/new=oldoldold", "e/newer=oldoldold"}},
+		{"whole: there and back", rename + `{"Step":"2","Do":"rename","Path":"/e/new","To":"/d/old","Dir":"E","ToDir":"D","File":"O"}` + "\n" + end("2"),
+			[]string{old, "e/new=oldoldold"}},
+		{"whole: a rename and a removal", rename + `{"Step":"2","Do":"unlink","Path":"/e/new","Dir":"E","File":"O"}` + "\n" + end("2"),
+			[]string{none, old, "e/new=oldoldold"}},
 		{"nothing", "", []string{old}},
 		{"a name that is not synced", create, []string{"d/a= " + old, old}},
 		{"a name that is", create + folder + end("4"), []string{"d/a= " + old}},
@@ -69,6 +79,7 @@ func TestStates(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			d.Whole = strings.HasPrefix(test.name, "whole:")
 			events, err := Read(strings.NewReader(names.Replace(test.record)))
 			if err != nil {
 				t.Fatal(err)

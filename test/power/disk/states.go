@@ -28,6 +28,8 @@ type choice struct {
 	folder *inode // of a name
 	name   string
 	means  []*inode // the last is the newest, the first what was synced
+	since  []int    // when each began to be meant, last
+	pairs  []change // the renames among the name's changes
 	file   *inode   // or a file
 	holds  [][]byte // likewise
 }
@@ -42,6 +44,7 @@ type decision []int
 // names kept, and so many pseudo-random ones. Equal trees may come twice.
 func (d *Disk) States(random int, rnd *rand.Rand) iter.Seq2[Kind, *Tree] {
 	choices := d.choices()
+	whole := d.whole(choices)
 	lost, kept, data := make(decision, len(choices)), make(decision, len(choices)), make(decision, len(choices))
 	for i, c := range choices {
 		kept[i] = c.options() - 1
@@ -51,7 +54,7 @@ func (d *Disk) States(random int, rnd *rand.Rand) iter.Seq2[Kind, *Tree] {
 		}
 	}
 	return func(yield func(Kind, *Tree) bool) {
-		show := func(k Kind, how decision) bool { return yield(k, d.tree(choices, how)) }
+		show := func(k Kind, how decision) bool { return yield(k, d.tree(choices, whole(how, k != Less))) }
 		if !show(Kept, kept) || !show(Lost, lost) || !show(Data, data) ||
 			!deviate(choices, kept, func(how decision) bool { return show(Less, how) }) ||
 			!deviate(choices, lost, func(how decision) bool { return show(More, how) }) {
@@ -80,6 +83,59 @@ func deviate(choices []choice, from decision, show func(decision) bool) bool {
 		}
 		how[i] = from[i]
 	}
+	return true
+}
+
+// nameIn is a name of a folder.
+type nameIn struct {
+	folder *inode
+	name   string
+}
+
+// whole returns what changes a decision so that each rename is made or not: up
+// says that one in doubt is made.
+func (d *Disk) whole(choices []choice) func(how decision, up bool) decision {
+	at := map[nameIn]int{}
+	for n, c := range choices {
+		if c.file == nil {
+			at[nameIn{c.folder, c.name}] = n
+		}
+	}
+	return func(how decision, up bool) decision {
+		if !d.Whole {
+			return how
+		}
+		how = slices.Clone(how)
+		for changed := true; changed; {
+			changed = false
+			for n, c := range choices {
+				for _, p := range c.pairs {
+					if k, ok := at[nameIn{p.other, p.otherName}]; ok && choices[k].agree(&how[k], p.at, c.since[how[n]] >= p.at, up) {
+						changed = true
+					}
+				}
+			}
+		}
+		return how
+	}
+}
+
+// agree changes the option *is, where it says of a rename at that moment
+// something else than made and up allows it.
+func (c *choice) agree(is *int, at int, made, up bool) bool {
+	if made != up || (c.since[*is] >= at) == made {
+		return false
+	}
+	best := -1
+	for n, since := range c.since {
+		if (since >= at) == made && (best < 0 || (since < c.since[best]) == made) {
+			best = n
+		}
+	}
+	if best < 0 {
+		return false
+	}
+	*is = best
 	return true
 }
 
@@ -121,15 +177,18 @@ func (i *inode) unsettledNames() []choice {
 		if !ok {
 			n = len(all)
 			at[c.name] = n
-			all = append(all, choice{folder: i, name: c.name, means: []*inode{i.names[c.name]}})
+			all = append(all, choice{folder: i, name: c.name, means: []*inode{i.names[c.name]}, since: []int{0}})
 		}
 		// The newest meaning stands last, and each only once, but that what
 		// was synced stands first.
-		means := all[n].means
+		means, since := all[n].means, all[n].since
 		if k := slices.Index(means[1:], c.to); k >= 0 {
-			means = slices.Delete(means, k+1, k+2)
+			means, since = slices.Delete(means, k+1, k+2), slices.Delete(since, k+1, k+2)
 		}
-		all[n].means = append(means, c.to)
+		all[n].means, all[n].since = append(means, c.to), append(since, c.at)
+		if c.other != nil {
+			all[n].pairs = append(all[n].pairs, c)
+		}
 	}
 	return slices.DeleteFunc(all, func(c choice) bool {
 		return !slices.ContainsFunc(c.means, func(i *inode) bool { return i != c.means[0] })
@@ -169,14 +228,17 @@ func (i *inode) without(n int) []byte {
 	return content
 }
 
-// holed returns whole with zeros in the first half of what is new in it.
+// holed returns whole without the first half of what is new in it: the old
+// bytes stand there, and zeros where there were none.
 func holed(old, whole []byte) []byte {
 	out := slices.Clone(whole)
 	from := 0
 	for from < min(len(old), len(whole)) && old[from] == whole[from] {
 		from++
 	}
-	clear(out[from : from+(len(out)-from)/2])
+	hole := out[from : from+(len(out)-from)/2]
+	clear(hole)
+	copy(hole, old[min(from, len(old)):])
 	return out
 }
 
