@@ -36,6 +36,7 @@ type Uidlist struct {
 	damaged int  // lines that could not be read
 	torn    bool // bytes behind end without a line end
 	rewound bool
+	named   bool // the file's name is known to be durable
 }
 
 // stamp tells whether a file changed.
@@ -145,6 +146,7 @@ func (l *Uidlist) Load(reset func(), each func(Record)) error {
 	}
 	replaced := l.file == nil || now.ino != l.seen.ino || now.size < l.end
 	all := replaced || l.rewound
+	l.named = l.named && !replaced
 	l.Close()
 	l.file = f
 	if err := l.read(all, replaced, now.size, reset, each); err != nil {

@@ -258,6 +258,38 @@ func TestRewriteEdits(t *testing.T) {
 	}
 }
 
+// TestReserveKeepsTheName: whoever renamed a list to its name may have died
+// before he synced the folder.
+func TestReserveKeepsTheName(t *testing.T) {
+	d, path := testDir(t)
+	put(t, path+"/dovecot-uidlist", "3 V5 N0000000003 Gabc\n1 :a\n2 :b\n")
+	var steps []string
+	d.Disk.Hook = func(op durable.Op) error {
+		steps = append(steps, op.Name)
+		return nil
+	}
+	l := NewUidlist(d, 1)
+	defer l.Close()
+	load(t, l)
+	for range 2 {
+		if err := errors.Join(l.Reserve(1), l.Append(names("new"))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, want := strings.Join(steps, " "), "sync syncdir sync"; got != want {
+		t.Errorf("got the steps %s of two raises, want %s", got, want)
+	}
+	put(t, path+"/other", "3 V5 N0000000009 Gabc\n")
+	if err := os.Rename(path+"/other", path+"/dovecot-uidlist"); err != nil {
+		t.Fatal(err)
+	}
+	steps = nil
+	load(t, l)
+	if err := l.Reserve(1); err != nil || strings.Join(steps, " ") != "sync syncdir" {
+		t.Errorf("got %v, the steps %v, want sync and syncdir for another's list", err, steps)
+	}
+}
+
 // TestReserveFaults fails each step in turn: what is on the disk afterwards is
 // a whole list that keeps UIDVALIDITY and lets no announced UID be given again.
 func TestReserveFaults(t *testing.T) {

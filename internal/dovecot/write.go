@@ -65,8 +65,22 @@ func (l *Uidlist) Reserve(n uint32) error {
 	if err := l.dir.Disk.Sync(l.file); err != nil {
 		return err
 	}
+	if err := l.keepName(); err != nil {
+		return err
+	}
 	l.head.Next = raised
 	return l.own()
+}
+
+// keepName makes the name of a list durable that another wrote: he may have
+// died before, and a power cut would bring back a list with a lower N.
+func (l *Uidlist) keepName() error {
+	if l.named {
+		return nil
+	}
+	err := l.dir.Disk.SyncDirAt(l.dir.FD, l.dir.Path)
+	l.named = err == nil
+	return err
 }
 
 // Append gives each record the next UID and writes the lines. Their UIDs may
@@ -163,6 +177,7 @@ func (l *Uidlist) write(body func(*bufio.Writer) error) error {
 	l.forget()
 	err = l.Load(func() {}, func(Record) {})
 	l.next = next // N is our own reservation
+	l.named = err == nil
 	return err
 }
 

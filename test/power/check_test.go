@@ -3,6 +3,7 @@ package power
 import (
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -51,6 +52,19 @@ func some(states []*state, n int) []*state {
 	rnd := rand.New(rand.NewPCG(7, 7))
 	rnd.Shuffle(len(states), func(i, j int) { states[i], states[j] = states[j], states[i] })
 	return states[:min(n, len(states))]
+}
+
+// chosen returns the states that are tried: a sample, all, or a part.
+func chosen(states []*state) []*state {
+	if !everything {
+		return some(states, sample)
+	}
+	n, m := 0, 1
+	if _, err := fmt.Sscanf(os.Getenv("POSTHORN_PROVE"), "%d/%d", &n, &m); err != nil {
+		return states
+	}
+	mixed := some(states, len(states))
+	return mixed[len(mixed)*(n-1)/m : len(mixed)*n/m]
 }
 
 // outcome is what came of states that were tried.

@@ -18,6 +18,7 @@ import (
 )
 
 // everything is whether all states are tried, not a sample of them.
+// POSTHORN_PROVE=<n>/<m> tries the nth of m parts of them.
 var everything = os.Getenv("POSTHORN_PROVE") != ""
 
 // sample is how many states of a run are tried where not all are.
@@ -81,7 +82,7 @@ func (s scene) run(t *testing.T, fail string) *recorded {
 	if s.fail != "" {
 		fail = s.fail
 	}
-	r := record(t, fail, s.conf, func(i *instance.Instance, record string) { s.use(t, i, record, all) })
+	r := record(t, fail, s.conf, func(*instance.Instance) {}, func(i *instance.Instance, record string) { s.use(t, i, record, all) })
 	r.letters, r.atOnce = all, strings.Contains(s.conf, "at-once yes")
 	return r
 }
@@ -94,10 +95,7 @@ func TestPowerCuts(t *testing.T) {
 		t.Run(s.name, func(t *testing.T) {
 			r := s.run(t, "")
 			states := r.states()
-			tried := states
-			if !everything {
-				tried = some(states, sample)
-			}
+			tried := chosen(states)
 			began := time.Now()
 			out := r.replay(t, tried, false)
 			for n, w := range out.wrong {

@@ -57,9 +57,9 @@ func mail(dir string) func(path string) bool {
 }
 
 // record runs a server, whose environment has fail in it and whose
-// configuration has more, while use does
-// something with it, until its queue is empty.
-func record(t *testing.T, fail, more string, use func(i *instance.Instance, record string)) *recorded {
+// configuration has more, while use does something with it, until its queue is
+// empty. What prepare does is no part of the record.
+func record(t *testing.T, fail, more string, prepare func(i *instance.Instance), use func(i *instance.Instance, record string)) *recorded {
 	t.Helper()
 	bin, err := suite.Proof()
 	if err != nil {
@@ -76,6 +76,7 @@ func record(t *testing.T, fail, more string, use func(i *instance.Instance, reco
 	o.Conf += more
 	o.Sink = []string{"-record", name}
 	i := suite.Server(t, o)
+	prepare(i)
 	base, start := begin(t, i, name)
 	os.WriteFile(name+".armed", nil, 0o644)
 	use(i, name)

@@ -48,6 +48,9 @@ type Event struct {
 	End bool
 }
 
+// Failed reports whether the step made nothing.
+func (e Event) Failed() bool { return e.failed }
+
 func (e Event) String() string {
 	when := "before"
 	if e.End {

@@ -157,11 +157,11 @@ func (d *Disk) load(path string, e fs.DirEntry) (*inode, error) {
 	return i, nil
 }
 
-// Under returns the nodes in the folder path and deeper.
-func (t *Tree) Under(path string) []Node {
+// Mail returns the messages in the spool of the tree.
+func (t *Tree) Mail() []Node {
 	var in []Node
 	for _, n := range t.Nodes {
-		if strings.HasPrefix(n.Path, path+"/") {
+		if !n.Folder && (strings.HasPrefix(n.Path, "spool/queue/") || strings.HasPrefix(n.Path, "spool/incoming/")) {
 			in = append(in, n)
 		}
 	}
