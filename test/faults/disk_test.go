@@ -218,6 +218,7 @@ func limited(s *site, d *disk) func() {
 
 // TestQuota has the file system refuse more to the owner of the mailboxes.
 func TestQuota(t *testing.T) {
+	t.Parallel()
 	s, _, mail := onDisks(t, "btrfs")
 	hold(t, s, []fault{
 		{name: "quota", strike: func(s *site) func() { return limited(s, mail) }, smtp: "data 250 ", imap: "OK OK OK NO [OVERQUOTA] NO [OVERQUOTA]", pop: popGood,

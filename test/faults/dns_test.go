@@ -109,6 +109,7 @@ func (s *site) reported(rcpt, says string) bool {
 // TestDNS has the name server fail and lie, a domain for each of its ways. When
 // it says what is right, all that waited arrives, without a restart.
 func TestDNS(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, instance.Options{Conf: "relay-from 127.0.0.0/8\n"})
 	rows := lookups()
 	s.zone(rows, func(l lookup) string { return l.zone })

@@ -87,6 +87,7 @@ func occupied(s *site) func() {
 
 // TestSilence has daemons hang, be dead, or talk nonsense.
 func TestSilence(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, instance.Options{Conf: "relay-from 127.0.0.0/8\n"})
 	const foreign = "x@" + instance.Foreign
 	hold(t, s, []fault{

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -56,6 +57,7 @@ func noFiles(daemon string) func(s *site) func() {
 
 // TestNoDescriptors has daemons run out of open files (EMFILE).
 func TestNoDescriptors(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, instance.Options{Conf: "relay-from 127.0.0.0/8\n"})
 	hold(t, s, []fault{
 		{name: "smtpd", strike: noFiles("smtpd"), early: true, smtp: "data 451 4.3.0 ",
@@ -83,8 +85,11 @@ func TestNoDescriptors(t *testing.T) {
 	})
 }
 
-// TestNoProcesses has daemons get no more threads while they are busy. The
-// runtime ends a program that gets none (RLIMIT_NPROC): it is started again.
+// TestNoProcesses has daemons get no more threads while they are busy. What is
+// guaranteed is that what was acknowledged arrives, once, and that the daemon
+// comes back: the runtime of Go ends a program that needs a thread and gets none
+// (RLIMIT_NPROC, pids.max), with its own exit status 2, and a program cannot
+// prevent that. Whether one is needed at that moment is chance.
 func TestNoProcesses(t *testing.T) {
 	s := newSite(t, instance.Options{})
 	var rows []fault
@@ -98,6 +103,9 @@ func TestNoProcesses(t *testing.T) {
 	hold(t, s, rows)
 }
 
+// answered is what a command was answered, and not that the connection broke.
+var answered = regexp.MustCompile(`^\w+ \d\d\d `)
+
 // load sends many messages at a time; what becomes of each is not known.
 func (s *site) load(n int) {
 	s.Helper()
@@ -110,10 +118,12 @@ func (s *site) load(n int) {
 				return
 			}
 			defer c.net.Close()
-			got := c.post(suite.Bob, "load "+string(rune('A'+k)))
+			subject := "load " + string(rune('A'+k))
+			got := c.post(suite.Bob, subject)
 			mu.Lock()
 			defer mu.Unlock()
-			s.note(got, suite.Bob, "load "+string(rune('A'+k)))
+			s.note(got, suite.Bob, subject)
+			s.lost[subject] = !answered.MatchString(got)
 		})
 	}
 	all.Wait()

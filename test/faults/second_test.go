@@ -17,6 +17,7 @@ import (
 // TestSecond starts a second server, or one daemon of it, beside the first with
 // what is the first one's. It is refused with a reason, and the first goes on.
 func TestSecond(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, instance.Options{})
 	s.sent = map[string]string{}
 	text, err := os.ReadFile(filepath.Join(s.Dir, "posthorn.conf"))

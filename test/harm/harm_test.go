@@ -17,8 +17,6 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"posthorn/test/instance"
 	"posthorn/test/suite"
 )
@@ -260,66 +258,5 @@ func send(t *testing.T, i *instance.Instance, subject string) {
 	fmt.Fprintf(w, "Subject: %s\r\n\r\ntext\r\n", subject)
 	if err := errors.Join(w.Close(), c.Quit()); err != nil {
 		t.Fatal(err)
-	}
-}
-
-// TestFullDisk fills the file system of the mail: what is there can be read,
-// what comes is kept in the queue, and all goes on when there is room again.
-func TestFullDisk(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("needs root to mount a small file system")
-	}
-	i := suite.Server(t, instance.Options{})
-	mail := filepath.Join(i.Dir, "mail")
-	i.StopServer()
-	os.RemoveAll(filepath.Join(mail, instance.Domain))
-	err := unix.Mount("tmpfs", mail, "tmpfs", 0, fmt.Sprintf("size=1m,mode=0700,uid=%d,gid=%d", instance.UIDs["vmail"], instance.UIDs["vmail"]))
-	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) {
-		t.Skip("needs root that may mount")
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { unix.Unmount(mail, unix.MNT_DETACH) })
-	if err := i.StartServer(nil); err != nil {
-		t.Fatal(err)
-	}
-	send(t, i, "first")
-	suite.Eventually(t, "the first message", func() bool { return len(suite.BoxFiles(i, suite.Bob, "")) == 1 })
-	c := login(t, i)
-	before := c.sight("INBOX")
-	fill := filepath.Join(mail, "fill")
-	os.WriteFile(fill, make([]byte, 2<<20), 0o600) // until nothing is left
-
-	send(t, i, "late")
-	if got := c.file("INBOX", text); !strings.Contains(got, "x NO") {
-		t.Errorf("APPEND: got %q, want NO", got)
-	}
-	if _, err := i.WaitLog(suite.Limit, func(line string) bool { return strings.Contains(line, "verdict=later") }); err != nil {
-		t.Error(err)
-	}
-	if got := c.sight("INBOX"); got != before {
-		t.Errorf("while full: got %s, want %s", got, before)
-	}
-	if out, err := i.Posthorn("", "queue", "list"); err != nil || !strings.Contains(out, "1 of 1 messages") {
-		t.Errorf("queue list: got %v\n%s", err, out)
-	}
-	if err := os.Remove(fill); err != nil {
-		t.Fatal(err)
-	}
-	if out, err := i.Posthorn("", "queue", "flush"); err != nil {
-		t.Errorf("queue flush: %v\n%s", err, out)
-	}
-	suite.Eventually(t, "the late message", func() bool { return len(suite.BoxFiles(i, suite.Bob, "")) == 2 })
-	after := c.sight("INBOX")
-	if !strings.HasPrefix(after, before) || strings.Count(after, "Subject: ") != 2 || !strings.Contains(after, "late") {
-		t.Errorf("with room again: got %s, want %s and the late message", after, before)
-	}
-	if got := c.file("INBOX", text); !strings.Contains(got, "x OK") {
-		t.Errorf("APPEND with room again: got %q", got)
-	}
-	c.close()
-	if out, err := i.Posthorn("", "mailbox", "check", suite.Bob); err != nil {
-		t.Errorf("mailbox check: got %v\n%s", err, out)
 	}
 }
