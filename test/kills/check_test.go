@@ -54,8 +54,14 @@ type verdict struct {
 	arrived *arrived
 	told    int                  // faults so far
 	doubles map[string]int       // duplicates by window of doc/spool.md
-	cut     map[kill]int         // duplicates in boxes by what made them
+	cut     map[cut]int          // duplicates by what made them
 	ended   map[string]time.Time // when a message had left the queue, by its id
+}
+
+// cut is a kill that made duplicates of a window.
+type cut struct {
+	window string
+	kill   kill
 }
 
 // check wants every acknowledged letter in each of its places, once but for the
@@ -69,7 +75,7 @@ func check(t *testing.T, f *fleet, l *load, r *reader) *verdict {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v := &verdict{f: f, arrived: a, doubles: map[string]int{}, cut: map[kill]int{}}
+	v := &verdict{f: f, arrived: a, doubles: map[string]int{}, cut: map[cut]int{}}
 	v.readEnds()
 	for _, fault := range a.faults {
 		v.fault(fault)
@@ -135,31 +141,47 @@ func (v *verdict) readEnds() {
 	}
 }
 
-// atATime is how many requests deliver works on (deliver-concurrency), and as
-// many more answers may be on their way to queued's file.
-const atATime = 2 * 64
+// How many messages one death can cut short: what deliver works on at a time
+// (deliver-concurrency), and what is sent to a host (destination-concurrency),
+// for a queued that died and for the next.
+const (
+	boxesAtATime = 64
+	hostAtATime  = 2 * 10
+)
 
 // doubled counts one message that is in a place more than once, which a window
 // must explain.
 func (v *verdict) doubled(s spot, copies []copyOf) {
 	slices.SortFunc(copies, func(a, b copyOf) int { return a.at.Compare(b.at) })
 	for n := range copies[1:] {
-		first, second := copies[n], copies[n+1]
-		if s.place == abroad && v.f.killedBetween("queue-remote", first.at, second.at) {
-			v.doubles["W3"]++
-			continue
-		}
-		k, ok := v.f.cutShort(first.at, second.at)
-		if !ok || !first.taken {
+		if !v.explain(s, copies[n], copies[n+1]) {
 			v.fault(fmt.Sprintf("%d copies of %s at %s, which no window explains: %s at %v, %s at %v", len(copies), s.id, s.place,
-				first.file, first.at, second.file, second.at), s.id)
-			continue
-		}
-		v.doubles["W2"]++
-		if v.cut[k]++; v.cut[k] == atATime+1 {
-			v.fault(fmt.Sprintf("more than %d messages came twice for one death of %s at %v", atATime, k.name, k.before), s.id)
+				copies[n].file, copies[n].at, copies[n+1].file, copies[n+1].at), s.id)
 		}
 	}
+}
+
+// explain puts the second of two copies down to a kill: abroad to that of who
+// sent it, for the host may have the whole message and store it behind that; in
+// a box to that of queued or deliver, where a reader took the first one.
+func (v *verdict) explain(s spot, first, second copyOf) bool {
+	window, most := "W2", boxesAtATime
+	k, ok := v.f.cutShort(first.at, second.at, "queued", "deliver")
+	if s.place == abroad {
+		window, most = "W3", hostAtATime
+		k, ok = v.f.cutShort(first.at, second.at, "queue-remote")
+	} else if !first.taken {
+		return false
+	}
+	if !ok {
+		return false
+	}
+	v.doubles[window]++
+	c := cut{window, k}
+	if v.cut[c]++; v.cut[c] == most+1 {
+		v.fault(fmt.Sprintf("%s: more than %d messages came twice for one death of %s at %v", window, most, k.name, k.before), s.id)
+	}
+	return true
 }
 
 // most is how many messages came twice for one kill.

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -185,33 +186,21 @@ func (f *fleet) killed() map[string]int {
 	return n
 }
 
-// killedBetween reports whether a daemon of that name was killed then.
-func (f *fleet) killedBetween(name string, from, to time.Time) bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for _, k := range f.kills {
-		if k.name == name && !k.after.Before(from) && !k.before.After(to) {
-			return true
-		}
-	}
-	return false
-}
-
-// underWay is how long deliver may be at a request whose queued is dead.
+// underWay is how long a request may go on whose asker is dead.
 const underWay = 2 * time.Second
 
-// cutShort returns the kill for which a message came into a box again: the
-// first one behind it that took its answer, or the verdict that queued had not
-// recorded; else that of queued while the request was under way.
-func (f *fleet) cutShort(first, second time.Time) (cut kill, ok bool) {
+// cutShort returns the kill for which a message came to a place again: the
+// first one behind it of a daemon that had the answer and had not passed it on;
+// else one of who asked while the request was under way.
+func (f *fleet) cutShort(first, second time.Time, asker string, others ...string) (cut kill, ok bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, k := range f.kills {
 		switch {
-		case k.name != "queued" && k.name != "deliver" || k.before.After(second):
+		case k.name != asker && !slices.Contains(others, k.name) || k.before.After(second):
 		case !k.after.Before(first) && (!ok || cut.after.Before(first)):
 			cut, ok = k, true
-		case k.name == "queued" && k.after.Before(first) && k.after.After(first.Add(-underWay)):
+		case k.name == asker && k.after.Before(first) && k.after.After(first.Add(-underWay)):
 			cut, ok = k, true
 		}
 	}
