@@ -33,12 +33,10 @@ type fault struct {
 // hold tests the rows against one server.
 func hold(t *testing.T, s *site, rows []fault) {
 	for _, f := range rows {
-		t.Run(f.name, func(t *testing.T) {
-			if f.slow && os.Getenv("POSTHORN_PROVE") == "" {
-				t.Skip("POSTHORN_PROVE is not set: waits for a deadline")
-			}
-			f.holds(&site{T: t, Instance: s.Instance})
-		})
+		if f.slow && os.Getenv("POSTHORN_PROVE") == "" {
+			continue
+		}
+		t.Run(f.name, func(t *testing.T) { f.holds(&site{T: t, Instance: s.Instance}) })
 	}
 }
 
