@@ -104,9 +104,9 @@ func (c *Client) ask(ctx context.Context, req attr.List, f *os.File) (v verdict.
 }
 
 // Submit finishes d and hands it over. It returns nil when the message is
-// durable: in the queue, or, where queued does not answer or was started again
-// in a mount namespace of its own, kept in the incoming folder. A refusal is a
-// *verdict.Error. d stays the caller's to close.
+// durable: in the queue, in the boxes it is for, or, where queued does not answer
+// or was started again in a mount namespace of its own, kept in the incoming
+// folder. A refusal is a *verdict.Error. d stays the caller's to close.
 func (c *Client) Submit(ctx context.Context, d *spool.Draft) error {
 	if err := d.Finish(); err != nil {
 		return err
