@@ -79,7 +79,8 @@ func (q *queue) attempt(it *schedule.Item, m *spool.Message, asked bool) {
 func (p *pass) recover() {
 	if r := recover(); r != nil {
 		p.log.Crashed("pass", fmt.Sprint(r), string(debug.Stack()))
-		p.schedule.Postpone(p.it, p.schedule.Try(p.it), p.now().Add(time.Hour))
+		try := max(p.try, p.schedule.Try(p.it)) // it may have been made
+		p.schedule.Postpone(p.it, try, p.now().Add(time.Hour))
 	}
 }
 
