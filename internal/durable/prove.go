@@ -237,6 +237,9 @@ func (s step) line() *Line {
 		l.Path, l.Dir = absolute(s.dir, s.Path)
 		l.File = s.subject(l)
 	}
+	if s.Name == "unnamed" { // Path is the folder, which may be named by its descriptor
+		l.Path, _ = absolute(s.dir, s.Path+"/.")
+	}
 	if s.To != "" {
 		l.To, l.ToDir = absolute(s.toDir, s.To)
 	}
