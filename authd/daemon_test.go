@@ -21,6 +21,7 @@ import (
 	"posthorn/internal/directory"
 	"posthorn/internal/priv"
 	"posthorn/internal/verdict"
+	"posthorn/internal/stamp"
 	"posthorn/test/transcript"
 )
 
@@ -238,6 +239,16 @@ func TestBrokenStart(t *testing.T) {
 	}
 }
 
+// version waits until a file cannot change unseen and returns its version.
+func (s *site) version(name string) string {
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		if v := stamp.Of(s.path(name)).String(); v != "" {
+			return v
+		}
+	}
+	return name + " never settles"
+}
+
 // TestTranscript replays the transcript of doc/protocol/auth.md.
 func TestTranscript(t *testing.T) {
 	s := newSite(t, "auth-delay 0s\n", "ann:"+md5Secret+"\n", "info: ann, friend@remote.example\nbroken: nobody\n")
@@ -249,9 +260,9 @@ func TestTranscript(t *testing.T) {
 	defer conn.Close()
 	conn.SetDeadline(time.Now().Add(20 * time.Second))
 	in := bufio.NewReader(conn)
-	ticket := ""
+	users, aliases, ticket := s.version("users"), s.version("aliases"), ""
 	for _, l := range transcript.Of(t, "auth") {
-		text := strings.NewReplacer("<dir>", s.dir, "<ticket>", ticket).Replace(l.Text)
+		text := strings.NewReplacer("<dir>", s.dir, "<ticket>", ticket, "<users>", users, "<aliases>", aliases).Replace(l.Text)
 		if l.Client {
 			fmt.Fprintln(conn, text)
 			continue

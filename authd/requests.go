@@ -19,12 +19,14 @@ func (s *service) handle(ctx context.Context, p sock.Peer, req attr.List, f *os.
 		f.Close()
 	}
 	request := req.Get("request")
-	var answer attr.List
+	var basis, answer attr.List
 	var err error
 	switch {
 	case request == "resolve":
+		basis = s.basis()
 		answer, err = s.answerResolve(ctx, req)
 	case request == "box":
+		basis = s.basis()
 		answer, err = s.answerBox(ctx, req)
 	case request == "maysend":
 		err = s.maySend(ctx, req)
@@ -36,7 +38,27 @@ func (s *service) handle(ctx context.Context, p sock.Peer, req attr.List, f *os.
 		s.log.RequestRefused(request, p.PID, p.UID)
 		err = verdict.Fail(verdict.Never, "5.5.1", "unknown request, or not for you", nil)
 	}
-	return append(sock.Reply(verdict.Of(err)), answer...), nil
+	if err != nil {
+		basis = nil
+	}
+	return append(append(sock.Reply(verdict.Of(err)), basis...), answer...), nil
+}
+
+// basis names the files that an answer rests on and their versions. It is taken
+// before the answer, which may rest on newer ones: then who remembers the answer
+// asks once too often. There is none for answers of the system's users, nor while
+// a file may change unseen.
+func (s *service) basis() attr.List {
+	if s.system != nil {
+		return nil
+	}
+	set := s.settings.Load()
+	users, aliases := set.users.Seen(), set.aliases.Seen()
+	if !users.Settled() || !aliases.Settled() {
+		return nil
+	}
+	return attr.List{{Name: "basis", Value: users.String() + " " + set.users.Path},
+		{Name: "basis", Value: aliases.String() + " " + set.aliases.Path}}
 }
 
 // malformed is the verdict for a request that makes no sense.

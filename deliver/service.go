@@ -25,6 +25,7 @@ import (
 type boxes interface {
 	Resolve(ctx context.Context, a addr.Address) (directory.Resolved, error)
 	Boxes(ctx context.Context, names []string) ([]directory.Box, error)
+	Forget()
 }
 
 // answerTime bounds the wait for a child that hangs in its file system. queued
@@ -48,6 +49,7 @@ type service struct {
 // a start.
 func (s *service) Reload(c *conf.Config) error {
 	s.lmtp.conf.Store(c)
+	s.dir.Forget()
 	return nil
 }
 

@@ -292,6 +292,8 @@ var (
 	errReset   = errors.New("connection reset")
 )
 
+func (n *neighbour) Forget() {}
+
 // ResolveAll answers as authd does.
 func (n *neighbour) ResolveAll(ctx context.Context, all []addr.Address) ([]directory.Answer, error) {
 	answers := make([]directory.Answer, len(all))

@@ -27,6 +27,7 @@ import (
 type (
 	resolver interface {
 		ResolveAll(ctx context.Context, all []addr.Address) ([]directory.Answer, error)
+		Forget()
 	}
 	deliverer interface {
 		Do(ctx context.Context, r handover.DeliverRequest, f *os.File) ([]handover.DeliverResult, error)
@@ -162,6 +163,7 @@ func (q *queue) Reload(c *conf.Config) error {
 		}
 	}
 	q.settings.Store(set)
+	q.directory.Forget()
 	return nil
 }
 

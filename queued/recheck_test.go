@@ -45,6 +45,8 @@ func TestManyAskTheDirectory(t *testing.T) {
 // confused is a directory with a bug.
 type confused struct{}
 
+func (confused) Forget() {}
+
 func (confused) ResolveAll(context.Context, []addr.Address) ([]directory.Answer, error) {
 	panic("confused")
 }

@@ -46,6 +46,8 @@ func (p *people) note(s string) {
 	p.asked = append(p.asked, s)
 }
 
+func (p *people) Forget() { p.note("forget") }
+
 func (p *people) Resolve(_ context.Context, a addr.Address) (directory.Resolved, error) {
 	p.note("resolve " + a.String())
 	if a.Domain != "here.test" {

@@ -146,5 +146,6 @@ func (s *service) Reload(c *conf.Config) error {
 		}
 	}
 	s.conf.Store(c)
+	s.authd.Forget()
 	return nil
 }

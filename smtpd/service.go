@@ -33,6 +33,7 @@ type authd interface {
 	Resolve(ctx context.Context, a addr.Address) (directory.Resolved, error)
 	Login(ctx context.Context, c directory.Credentials) (directory.Login, error)
 	MaySend(ctx context.Context, user string, a addr.Address) error
+	Forget()
 }
 
 // intake is where messages are made and handed over.

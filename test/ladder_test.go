@@ -15,7 +15,7 @@ import (
 // rungs is the ladder of doc/architecture.md: a package imports lower rungs
 // only, nobody sideways or up.
 var rungs = [][]string{
-	{"verdict"},
+	{"stamp", "verdict"},
 	{"attr", "conf", "durable", "evlog", "id", "password", "priv", "screen", "tlsconf", "utf7"},
 	{"addr", "dnsx", "dovecot", "dsn", "maildir", "message", "sock"},
 	{"courier", "daemon", "directory", "guard", "spool", "starter", "tables"},

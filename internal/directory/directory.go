@@ -34,14 +34,15 @@ const timeout = 30 * time.Second
 
 // Client asks one authd. It is safe for concurrent use.
 type Client struct {
-	sock sock.Client
+	sock   sock.Client
+	memory memory
 }
 
 // New returns a client of the authd that listens at path. Nothing is connected
 // before the first request. peers are the uids that authd may have; none means
 // any.
 func New(path string, peers ...int) *Client {
-	return &Client{sock.Client{Path: path, Proto: Proto, Timeout: timeout, Peers: peers}}
+	return &Client{sock: sock.Client{Path: path, Proto: Proto, Timeout: timeout, Peers: peers}}
 }
 
 // Of returns a client of the authd of c, who is nobody else: another daemon that
@@ -53,6 +54,10 @@ func Of(c *conf.Config) (*Client, error) {
 	}
 	return New(c.Socket("auth"), peers...), nil
 }
+
+// Forget has the next questions go to authd, whatever it answered before: the
+// configuration is another one.
+func (c *Client) Forget() { c.memory.forget() }
 
 // Close closes the idle connections. The client can be used again.
 func (c *Client) Close() { c.sock.Close() }
@@ -86,7 +91,7 @@ type Resolved struct {
 // A local address that nobody has is a verdict of never 5.1.1; a table that
 // cannot be followed to its end is later as a whole.
 func (c *Client) Resolve(ctx context.Context, a addr.Address) (Resolved, error) {
-	l, err := c.ask(ctx, "resolve", attr.List{{Name: "address", Value: a.String()}})
+	l, err := c.askOnce(ctx, "resolve", attr.Attr{Name: "address", Value: a.String()})
 	if err != nil {
 		return Resolved{}, err
 	}
@@ -182,11 +187,7 @@ func (c *Client) Boxes(ctx context.Context, names []string) ([]Box, error) {
 }
 
 func (c *Client) boxes(ctx context.Context, names []string) ([]Box, error) {
-	var req attr.List
-	for _, name := range names {
-		req.Add("box", name)
-	}
-	l, err := c.ask(ctx, "box", req)
+	l, err := c.askBoxes(ctx, names)
 	if err != nil {
 		return nil, err
 	}
@@ -204,6 +205,17 @@ func (c *Client) boxes(ctx context.Context, names []string) ([]Box, error) {
 		}
 	}
 	return boxes, nil
+}
+
+func (c *Client) askBoxes(ctx context.Context, names []string) (attr.List, error) {
+	if len(names) == 1 {
+		return c.askOnce(ctx, "box", attr.Attr{Name: "box", Value: names[0]})
+	}
+	var req attr.List
+	for _, name := range names {
+		req.Add("box", name)
+	}
+	return c.ask(ctx, "box", req)
 }
 
 // parseBox reads the group of one box.
@@ -320,6 +332,19 @@ func (c *Client) Redeem(ctx context.Context, ticket, service string) (Grant, err
 		}
 	}
 	return g, nil
+}
+
+// askOnce is ask about one thing, unless the answer is known.
+func (c *Client) askOnce(ctx context.Context, request string, about attr.Attr) (attr.List, error) {
+	question, now := request+" "+about.Value, time.Now()
+	if l, ok := c.memory.recall(question, now); ok {
+		return l, nil
+	}
+	l, err := c.ask(ctx, request, attr.List{about})
+	if err == nil {
+		c.memory.note(question, l, now)
+	}
+	return l, err
 }
 
 // ask is do for those who want done or an error.

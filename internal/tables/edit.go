@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"posthorn/internal/durable"
+	"posthorn/internal/stamp"
 )
 
 // Errors of an Editor.
@@ -273,9 +274,7 @@ func untouched(path string, info os.FileInfo) error {
 	if err != nil {
 		return errors.Join(ErrChanged, err)
 	}
-	was, is := stampOf(info, nil), stampOf(now, nil)
-	was.settled, is.settled = true, true
-	if was != is {
+	if !stamp.OfInfo(info).Like(stamp.OfInfo(now)) {
 		return ErrChanged
 	}
 	return nil

@@ -4,10 +4,9 @@ import (
 	"crypto/sha256"
 	"errors"
 	"io/fs"
-	"os"
 	"sync"
-	"syscall"
-	"time"
+
+	"posthorn/internal/stamp"
 )
 
 // Live follows a table's file: Get returns the newest good version. It is safe
@@ -25,39 +24,9 @@ type Live[T any] struct {
 
 	mu      sync.Mutex
 	current *T
-	seen    stamp             // of the last version read, good or bad
+	seen    stamp.Stamp       // of the last version read, good or bad
 	sum     [sha256.Size]byte // of its content
 	failed  string            // why the last version was not read, as reported
-}
-
-// settle is how long after a change a file may change again unseen: the clock
-// of a file system ticks.
-const settle = 50 * time.Millisecond
-
-// stamp tells one version of a file from another.
-type stamp struct {
-	dev, ino     uint64
-	size         int64
-	mtime, ctime syscall.Timespec
-	missing      bool
-	settled      bool // nothing can have changed without another stamp
-}
-
-// stampOf makes the stamp of a file as stat describes it.
-func stampOf(info os.FileInfo, err error) stamp {
-	if err != nil {
-		return stamp{missing: true, settled: true}
-	}
-	st, ok := info.Sys().(*syscall.Stat_t)
-	if !ok {
-		return stamp{size: info.Size()}
-	}
-	return stampOfStat(st)
-}
-
-func stampOfStat(st *syscall.Stat_t) stamp {
-	return stamp{dev: uint64(st.Dev), ino: st.Ino, size: st.Size, mtime: st.Mtim, ctime: st.Ctim,
-		settled: time.Since(time.Unix(st.Ctim.Unix())) > settle}
 }
 
 // Open reads the file for the first time, or once more whether it changed or
@@ -82,14 +51,14 @@ func (l *Live[T]) Open() error {
 func (l *Live[T]) Get() *T {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	now := l.look()
+	now := stamp.Of(l.Path)
 	if l.seen == now {
 		return l.current
 	}
 	l.seen = now // read sets the true one, unless it cannot open the file
 	before := l.sum
 	content, err := l.read()
-	if err != nil && !now.missing {
+	if err != nil && !now.IsMissing() {
 		return l.unread(err)
 	}
 	failed := l.failed
@@ -106,20 +75,10 @@ func (l *Live[T]) Get() *T {
 	return l.current
 }
 
-// look returns the stamp of the file, without the garbage of os.Stat: this runs at
-// each request.
-func (l *Live[T]) look() stamp {
-	var st syscall.Stat_t
-	if err := syscall.Stat(l.Path, &st); err != nil {
-		return stampOf(nil, err)
-	}
-	return stampOfStat(&st)
-}
-
 // unread reports err once and lets the next Get try again: what kept the file
 // from being read, such as too few descriptors, may pass without a new stamp.
 func (l *Live[T]) unread(err error) *T {
-	l.seen = stamp{}
+	l.seen = stamp.Stamp{}
 	if err.Error() != l.failed && l.Report != nil {
 		l.Report(err)
 	}
@@ -127,16 +86,25 @@ func (l *Live[T]) unread(err error) *T {
 	return l.current
 }
 
+// Seen returns the stamp of the file's newest version that was looked at. What Get
+// returns afterwards rests on that version or a newer one.
+func (l *Live[T]) Seen() stamp.Stamp {
+	l.Get()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.seen
+}
+
 // read reads the file and remembers which version it was.
 func (l *Live[T]) read() ([]byte, error) {
 	content, info, err := readFile(l.Path)
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
-			l.seen, l.sum = stampOf(nil, err), [sha256.Size]byte{}
+			l.seen, l.sum = stamp.Missing(), [sha256.Size]byte{}
 		}
 		return nil, err
 	}
-	l.seen, l.sum = stampOf(info, nil), sha256.Sum256(content)
+	l.seen, l.sum = stamp.OfInfo(info), sha256.Sum256(content)
 	return content, nil
 }
 
