@@ -20,8 +20,8 @@ import (
 	"posthorn/internal/daemon"
 	"posthorn/internal/directory"
 	"posthorn/internal/priv"
-	"posthorn/internal/verdict"
 	"posthorn/internal/stamp"
+	"posthorn/internal/verdict"
 	"posthorn/test/transcript"
 )
 

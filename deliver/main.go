@@ -21,7 +21,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 
 	"posthorn/deliver/internal/box"
 	"posthorn/internal/conf"
@@ -35,15 +34,9 @@ func main() {
 	if len(os.Args) > 1 && os.Args[1] == starter.Word {
 		os.Exit(starter.Main())
 	}
-	fewProcessors()
+	daemon.FewProcessors()
 	daemon.Main("deliver", open)
 }
-
-// fewProcessors leaves the Go code a quarter of the processors. deliver waits for
-// the disk, in system calls: while one runs and another processor is free, the
-// runtime looks every 20 microseconds whether it has ended, and each look costs a
-// change of context; with none free it gives the processor away at the first.
-func fewProcessors() { runtime.GOMAXPROCS(max(1, runtime.GOMAXPROCS(0)/4)) }
 
 // open makes the service with the rights that deliver was started with.
 func open(d *daemon.Daemon) (daemon.Service, error) {

@@ -34,7 +34,10 @@ import (
 	"posthorn/internal/spool"
 )
 
-func main() { daemon.Main("queued", open) }
+func main() {
+	daemon.FewProcessors()
+	daemon.Main("queued", open)
+}
 
 // open makes the service with the rights that the process was started with.
 func open(d *daemon.Daemon) (daemon.Service, error) {

@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"fmt"
 	"path/filepath"
-	"runtime"
 
 	"posthorn/internal/conf"
 	"posthorn/internal/daemon"
@@ -16,14 +15,9 @@ import (
 )
 
 func main() {
-	runtime.GOMAXPROCS(processors(runtime.GOMAXPROCS(0)))
+	daemon.FewProcessors()
 	daemon.Main("smtpd", open)
 }
-
-// processors is how many smtpd keeps busy itself: a command is answered in less
-// time than it takes to wake another thread for it. On large machines TLS
-// handshakes want more than one.
-func processors(all int) int { return max(1, all/4) }
 
 // open binds the ports and reads the keys with the rights that the process was
 // started with.

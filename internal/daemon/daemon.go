@@ -12,6 +12,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"runtime"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -132,6 +133,18 @@ func (d *Daemon) run(ctx context.Context, args []string, stderr io.Writer, open 
 	d.Log.Started(Version, os.Geteuid(), abi)
 	d.manager.tell("READY=1", "STATUS=serving")
 	return d.serve(ctx, service)
+}
+
+// FewProcessors leaves the Go code of this process a quarter of the processors, at
+// least one, unless the environment says how many (GOMAXPROCS). It is for daemons
+// whose requests are short and wait for others or for the disk: to wake a second
+// thread costs more than such a request, and while a system call blocks and another
+// processor is idle the runtime looks for its end every 20 microseconds. TLS
+// handshakes are why large machines get more than one.
+func FewProcessors() {
+	if os.Getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(max(1, runtime.GOMAXPROCS(0)/4))
+	}
 }
 
 // setUp reads flags and configuration. done means that there is no more to do.
