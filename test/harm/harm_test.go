@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/smtp"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -240,23 +239,4 @@ func TestShut(t *testing.T) {
 		again.close()
 	}
 	c.close()
-}
-
-// send has the server take one message by SMTP.
-func send(t *testing.T, i *instance.Instance, subject string) {
-	t.Helper()
-	c, err := smtp.Dial(i.Addr["smtp"])
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	err = errors.Join(c.Mail(suite.Eve), c.Rcpt(suite.Bob))
-	w, derr := c.Data()
-	if err = errors.Join(err, derr); err != nil {
-		t.Fatal(err)
-	}
-	fmt.Fprintf(w, "Subject: %s\r\n\r\ntext\r\n", subject)
-	if err := errors.Join(w.Close(), c.Quit()); err != nil {
-		t.Fatal(err)
-	}
 }
