@@ -47,7 +47,11 @@ func (c *clock) look(set func(by time.Duration)) {
 	}
 }
 
-func (q *queue) now() time.Time { return q.clock.wall() }
+// now is the time of day. What it was before a step has been shifted then.
+func (q *queue) now() time.Time {
+	q.lookAtClock()
+	return q.clock.wall()
+}
 
 // lookAtClock has the queue keep its times when the clock was set.
 func (q *queue) lookAtClock() {
@@ -82,6 +86,6 @@ func (p *pass) arrived() time.Time {
 
 // age is how long ago the message came.
 func (p *pass) age() time.Duration {
-	p.lookAtClock()
-	return p.now().Sub(p.arrived())
+	now := p.now() // first: it may shift the arrival
+	return now.Sub(p.arrived())
 }
