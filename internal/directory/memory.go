@@ -13,6 +13,9 @@ import (
 const (
 	// memoryMost is how many answers are remembered; then all are forgotten.
 	memoryMost = 4096
+	// longAnswer is of how many lines an answer is not remembered: anybody may ask
+	// for a list under thousands of addresses, with subaddresses.
+	longAnswer = 40
 	// memoryLife is how long an answer is believed. What it rests on is looked at
 	// each time; a configuration that authd alone has read again shows by this.
 	memoryLife = 5 * time.Second
@@ -60,6 +63,9 @@ func stands(all []basis) bool {
 
 // note keeps an answer that names what it rests on.
 func (m *memory) note(question string, answer attr.List, now time.Time) {
+	if len(answer) > longAnswer {
+		return
+	}
 	var all []basis
 	for _, value := range answer.All("basis") {
 		version, path, _ := strings.Cut(value, " ")

@@ -137,3 +137,17 @@ func TestMemoryIsBounded(t *testing.T) {
 		t.Errorf("the newest answer is forgotten")
 	}
 }
+
+// TestLongAnswersAreNotRemembered: an outsider cannot have many of them kept.
+func TestLongAnswersAreNotRemembered(t *testing.T) {
+	answer := attr.List{{Name: "basis", Value: "missing /nowhere"}}
+	for len(answer) <= longAnswer {
+		answer.Add("target", "box")
+	}
+	var m memory
+	m.note("a", answer, time.Now())
+	m.note("b", answer[:longAnswer], time.Now())
+	if _, ok := m.answers["a"]; ok || len(m.answers) != 1 {
+		t.Errorf("got %d answers, want the short one", len(m.answers))
+	}
+}
