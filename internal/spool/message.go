@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"os"
 	"sync"
@@ -145,10 +146,12 @@ func (m *Message) SetTargets(targets []Target) error {
 	if len(targets) == 0 || len(targets) > MaxTargets {
 		return fmt.Errorf("found %d targets, expected 1 to %d", len(targets), MaxTargets)
 	}
+	start := len(m.pending)
 	for n, t := range targets {
 		m.add(targetRecord(n, t))
 	}
-	m.add(attr.List{{Name: "expanded", Value: fmt.Sprint(len(targets))}})
+	sum := crc32.Checksum(m.pending[start:], castagnoli)
+	m.add(attr.List{{Name: "expanded", Value: fmt.Sprint(len(targets))}, {Name: "of", Value: formatSum(sum)}})
 	m.Targets, m.Expanded = targets, true
 	return nil
 }

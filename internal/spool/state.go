@@ -2,6 +2,7 @@ package spool
 
 import (
 	"fmt"
+	"hash/crc32"
 	"slices"
 	"strconv"
 	"time"
@@ -99,7 +100,7 @@ func (s *State) apply(l attr.List) error {
 	case "target":
 		return s.applyTarget(l)
 	case "expanded":
-		s.applyExpanded(value)
+		s.applyExpanded(l)
 	case "verdict":
 		return s.applyVerdict(l)
 	case "next":
@@ -144,10 +145,26 @@ func (s *State) applyTarget(l attr.List) error {
 	return nil
 }
 
-func (s *State) applyExpanded(value string) {
-	n, err := strconv.Atoi(value)
-	s.Expanded = s.Expanded || err == nil && n > 0 && n == len(s.Targets)
+// applyExpanded takes only the targets that the line was written for: crashes
+// can leave some of one expansion and some of another.
+func (s *State) applyExpanded(l attr.List) {
+	n, err := strconv.Atoi(l[0].Value)
+	sum, ok := l.Lookup("of") // a line of before it was written has none
+	s.Expanded = s.Expanded || err == nil && n > 0 && n == len(s.Targets) && (!ok || sum == targetsSum(s.Targets))
 }
+
+// targetsSum is the checksum of the lines of targets.
+func targetsSum(targets []Target) string {
+	var b []byte
+	sum := uint32(0)
+	for n, t := range targets {
+		b = appendRecord(b[:0], targetRecord(n, t))
+		sum = crc32.Update(sum, castagnoli, b)
+	}
+	return formatSum(sum)
+}
+
+func formatSum(sum uint32) string { return fmt.Sprintf("%08x", sum) }
 
 // applyVerdict never overrides a final verdict: the message was delivered, or
 // its sender is told.

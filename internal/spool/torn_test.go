@@ -58,6 +58,41 @@ func TestLinesOutliveOthers(t *testing.T) {
 	}
 }
 
+// TestMixedExpansions leaves some lines of two expansions, of which each began at
+// 0: only what one of them wrote whole counts.
+func TestMixedExpansions(t *testing.T) {
+	var lines [][]byte
+	for _, user := range []string{"a", "b"} { // the table changed in between
+		m := &Message{}
+		if err := m.SetTargets([]Target{{Kind: "box", Value: user, Rcpt: user}, {Kind: "box", Value: "c", Rcpt: user}}); err != nil {
+			t.Fatal(err)
+		}
+		lines = append(lines, bytes.SplitAfter(bytes.TrimSuffix(m.pending, []byte("\n")), []byte("\n"))...)
+	}
+	e := envelope()
+	e.Size = int64(len(body))
+	head, _, err := e.encode(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for kept := range 1 << len(lines) {
+		file := append(bytes.Clone(head), body...)
+		for n, line := range lines {
+			if kept&(1<<n) != 0 {
+				file = append(append(file, bytes.TrimSuffix(line, []byte("\n"))...), '\n')
+			}
+		}
+		m, err := readFrom(bytes.NewReader(file), int64(len(file)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := kept&0b111 == 0b111 || kept&0b111000 == 0b111000
+		if m.Expanded != want || want && m.Targets[0].Value != m.Targets[0].Rcpt || want && m.Targets[1].Rcpt != m.Targets[0].Rcpt {
+			t.Errorf("of the lines %06b: got expanded %v to %v, want %v", kept, m.Expanded, m.Targets, want)
+		}
+	}
+}
+
 func TestSettleSyncsWhatWasRead(t *testing.T) {
 	var steps []string
 	s := openSpool(t, t.TempDir(), &durable.Disk{Hook: func(op durable.Op) error { steps = append(steps, op.Name); return nil }})
