@@ -1,6 +1,6 @@
 // Package faults tests what the server does when the host fails it: a disk that
 // is full, broken or read-only, limits that are reached, daemons that hang, a
-// name server that is silent or lies, a second server beside it. Each fault is
+// name server that is silent or lies, a clock that is set, a second server. Each is
 // a row of a table with what clients are told, what the log says, and that
 // afterwards nothing that was acknowledged is lost or doubled.
 package faults

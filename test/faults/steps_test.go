@@ -10,16 +10,15 @@ import (
 	"posthorn/test/suite"
 )
 
-// proved makes the server one whose steps on the disk fail as the environment
-// says (package durable), while the file arm exists.
-func (s *site) proved() {
+// build makes the server one of programs built with flags, from its next start on.
+func (s *site) build(name string, flags ...string) {
 	s.Helper()
 	root, err := suite.Root()
 	if err != nil {
 		s.Fatal(err)
 	}
-	bin := filepath.Join(root, "bin", "prove."+filepath.Base(s.Bin))
-	args := []string{"build", "-C", root, "-tags", "prove", "-o", bin + "/"}
+	bin := filepath.Join(root, "bin", name+"."+filepath.Base(s.Bin))
+	args := append([]string{"build", "-C", root, "-o", bin + "/"}, flags...)
 	for _, program := range []string{"smtpd", "queued", "queued/queue-remote", "deliver", "deliver/deliver-box", "authd",
 		"pop3d", "pop3d/pop3-session", "imapd", "imapd/imap-session", "posthorn"} {
 		args = append(args, "./"+program)
@@ -58,7 +57,7 @@ func failing(steps string) func(s *site) func() {
 // mended.
 func TestSteps(t *testing.T) {
 	s := newSite(t, instance.Options{})
-	s.proved()
+	s.build("prove", "-tags", "prove") // what the environment says is in package durable
 	const refused, kept = "data 451 4.3.0 ", "data 250 2.0.0 "
 	rejected := []string{`^smtpd: rejected .*stage=data .*status=4\.3\.0 .*err=.*input/output error`}
 	unqueued := []string{`^queued: not-queued .*err=.*input/output error`, `^smtpd: rejected .*stage=data .*status=4\.3\.0 `}
