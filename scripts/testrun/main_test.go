@@ -10,6 +10,8 @@ const events = `{"Action":"output","Package":"posthorn/a","Test":"TestGood","Out
 {"Action":"pass","Package":"posthorn/a","Test":"TestGood"}
 {"Action":"output","Package":"posthorn/a","Test":"TestRoot","Output":"    a_test.go:7: needs root: run it so\n"}
 {"Action":"skip","Package":"posthorn/a","Test":"TestRoot"}
+{"Action":"output","Package":"posthorn/a","Test":"TestLong","Output":"    a_test.go:8: make prove runs it: it takes an hour\n"}
+{"Action":"skip","Package":"posthorn/a","Test":"TestLong"}
 {"Action":"output","Package":"posthorn/a","Test":"TestBad","Output":"    a_test.go:9: got 1, want 2\n"}
 {"Action":"fail","Package":"posthorn/a","Test":"TestBad"}
 {"Action":"output","Package":"posthorn/a","Test":"TestCrash","Output":"panic: a bug\n"}
@@ -34,7 +36,7 @@ func TestReport(t *testing.T) {
 	}
 	got := out.String()
 	for _, want := range []string{"got 1, want 2", "panic: a bug", "FAIL\tposthorn/a", "ok  \tposthorn/b", "a build that broke",
-		"skipped: needs root: run it so\n    a TestRoot\n"} {
+		"skipped: needs root: run it so\n    a TestRoot\n", "skipped: make prove runs it: it takes an hour\n    a TestLong\n"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("got no %q in:\n%s", want, got)
 		}

@@ -82,7 +82,7 @@ func setClock(by time.Duration) func(s *site) func() {
 // TestClock sets the time of day below running daemons, and sets it right again.
 func TestClock(t *testing.T) {
 	if os.Getenv("POSTHORN_PROVE") == "" {
-		t.Skip("POSTHORN_PROVE is not set: builds Go's library anew")
+		t.Skip("make prove runs it: it builds Go's library anew")
 	}
 	s := newSite(t, instance.Options{})
 	s.build("clock", "-overlay", settableTime(t))

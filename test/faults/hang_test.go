@@ -91,13 +91,13 @@ func TestSilence(t *testing.T) {
 	s := newSite(t, instance.Options{Conf: "relay-from 127.0.0.0/8\n"})
 	const foreign = "x@" + instance.Foreign
 	hold(t, s, []fault{
-		{name: "authd hangs", strike: hanging("authd"), slow: true, smtp: "rcpt 451 4.3.0 ", imap: "NO [UNAVAILABLE]",
+		{name: "authd hangs", strike: hanging("authd"), slow: true, rcpt: unasked("hangs"), smtp: "rcpt 451 4.3.0 ", imap: "NO [UNAVAILABLE]",
 			log: []string{`^smtpd: rejected .*stage=rcpt .*status=4\.3\.0 .*err=.*auth\.sock.*i/o timeout`}},
-		{name: "authd hangs up", strike: instead("authd", "auth.sock", ""), smtp: "rcpt 451 4.3.0 ", imap: "NO [UNAVAILABLE]", pop: "+OK -ERR [SYS/TEMP]",
+		{name: "authd hangs up", strike: instead("authd", "auth.sock", ""), rcpt: unasked("up"), smtp: "rcpt 451 4.3.0 ", imap: "NO [UNAVAILABLE]", pop: "+OK -ERR [SYS/TEMP]",
 			log: []string{`^smtpd: rejected .*stage=rcpt .*status=4\.3\.0 .*err=.*auth\.sock`, `^imapd: login-failed .*err=.*auth\.sock`}, dies: "authd"},
-		{name: "authd talks nonsense", strike: instead("authd", "auth.sock", "verdict=perhaps\n\x00\xff\n\n"), smtp: "rcpt 451 4.3.0 ", imap: "NO [UNAVAILABLE]", pop: "+OK -ERR [SYS/TEMP]",
+		{name: "authd talks nonsense", strike: instead("authd", "auth.sock", "verdict=perhaps\n\x00\xff\n\n"), rcpt: unasked("nonsense"), smtp: "rcpt 451 4.3.0 ", imap: "NO [UNAVAILABLE]", pop: "+OK -ERR [SYS/TEMP]",
 			log: []string{`^smtpd: rejected .*stage=rcpt .*status=4\.3\.0 .*err=.*auth\.sock`, `^posthorn: died name=authd err=`}, dies: "authd"},
-		{name: "authd says more than it may", strike: instead("authd", "auth.sock", "verdict=done\n"+string(make([]byte, 1<<20))), smtp: "rcpt 451 4.3.0 ", imap: "NO [UNAVAILABLE]",
+		{name: "authd says more than it may", strike: instead("authd", "auth.sock", "verdict=done\n"+string(make([]byte, 1<<20))), rcpt: unasked("more"), smtp: "rcpt 451 4.3.0 ", imap: "NO [UNAVAILABLE]",
 			log: []string{`^smtpd: rejected .*stage=rcpt .*status=4\.3\.0 .*err=.*auth\.sock`}, dies: "authd"},
 		{name: "queued hangs", strike: hanging("queued"), slow: true, smtp: "data 250 2.0.0 ",
 			log: []string{`^smtpd: kept id=\S+ err=.*queue\.sock.*i/o timeout`}},

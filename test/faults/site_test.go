@@ -112,9 +112,15 @@ func (s *site) post(rcpt, subject string) string {
 
 func (s *site) note(answer, rcpt, subject string) {
 	if strings.HasPrefix(answer, "data 250") {
-		s.sent[subject] = rcpt
+		s.sent[subject] = detail.ReplaceAllString(rcpt, "@")
 	}
 }
+
+// detail is what an address says besides its box.
+var detail = regexp.MustCompile(`\+[^@]*@`)
+
+// unasked is an address of Bob's that no daemon has asked authd for.
+func unasked(what string) string { return strings.Replace(suite.Bob, "@", "+"+what+"@", 1) }
 
 // mustPost sends until a message is taken: daemons may be being started again.
 func (s *site) mustPost(rcpt, subject string) {
