@@ -54,7 +54,7 @@ func (f fault) holds(s *site) {
 	pids := s.pids()
 	s.mark = len(s.Log())
 	f.meet(s)
-	s.mustPost(unasked(strings.ReplaceAll(f.name, " ", "-")), "after") // taken when authd answers too
+	s.mustPost(unasked(strings.NewReplacer(" ", "-", ",", "").Replace(f.name)), "after") // taken when authd answers too
 	s.arrived()
 	for name, pid := range s.pids() {
 		if died := pid != pids[name]; f.dies != "all" && f.dies != "any" && died != slices.Contains(strings.Fields(f.dies), name) {
