@@ -5,7 +5,6 @@ import (
 
 	"posthorn/imapd/internal/wire"
 	"posthorn/internal/mailbox"
-	"posthorn/internal/utf7"
 )
 
 // folderArg takes a space and a mailbox name. A name that cannot be one does
@@ -78,67 +77,4 @@ func (s *Session) renameFolder(c *wire.Command) (string, error) {
 		s.unselect()
 	}
 	return "RENAME completed", s.box.Rename(from, strings.TrimSuffix(to, "."))
-}
-
-// status answers STATUS (RFC 3501 section 6.3.10).
-func (s *Session) status(c *wire.Command) (string, error) {
-	name, err := folderArg(c)
-	if err != nil {
-		return "", err
-	}
-	if err := c.Args.Space(); err != nil {
-		return "", err
-	}
-	items, err := statusItems(c.Args)
-	if err != nil {
-		return "", err
-	}
-	status, err := s.box.Status(name)
-	if err != nil {
-		return "", err
-	}
-	s.w.Raw("* STATUS ")
-	s.w.AString(utf7.Encode(name))
-	sep := " ("
-	for _, item := range items {
-		s.w.Raw(sep, item, " ")
-		s.w.Num(statusValue(item, status))
-		sep = " "
-	}
-	s.w.Raw(")\r\n")
-	return "STATUS completed", nil
-}
-
-func statusItems(args *wire.Scanner) ([]string, error) {
-	var items []string
-	err := args.List(16, func() error {
-		item := args.Word()
-		switch item {
-		case "MESSAGES", "RECENT", "UIDNEXT", "UIDVALIDITY", "UNSEEN":
-			items = append(items, item)
-			return nil
-		}
-		return &wire.SyntaxError{Text: "unknown item of STATUS"}
-	})
-	if err == nil && items == nil {
-		err = &wire.SyntaxError{Text: "no items of STATUS"}
-	}
-	if err != nil {
-		return nil, err
-	}
-	return items, args.End()
-}
-
-func statusValue(item string, s mailbox.Status) uint64 {
-	switch item {
-	case "MESSAGES":
-		return uint64(s.Messages)
-	case "RECENT":
-		return uint64(s.Recent)
-	case "UIDNEXT":
-		return uint64(s.UIDNext)
-	case "UIDVALIDITY":
-		return uint64(s.UIDValidity)
-	}
-	return uint64(s.Unseen)
 }

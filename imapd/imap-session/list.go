@@ -1,79 +1,176 @@
 package main
 
 import (
+	"errors"
 	"slices"
-	"sort"
 	"strings"
 
 	"posthorn/imapd/internal/wire"
-	"posthorn/internal/utf7"
+	"posthorn/internal/mailbox"
 )
 
-// maxPattern bounds a LIST pattern: matching takes its length times that of a
-// name.
-const maxPattern = 1000
-
-// listPattern takes the two arguments of LIST and LSUB. The pattern is the
-// reference with the mailbox name behind it (RFC 3501 section 6.3.8), in the
-// encoding of the wire.
-func listPattern(c *wire.Command) (ref, pattern string, err error) {
-	if err := c.Args.Space(); err != nil {
-		return "", "", err
-	}
-	if ref, err = c.Args.AString(); err != nil {
-		return "", "", err
-	}
-	if err := c.Args.Space(); err != nil {
-		return "", "", err
-	}
-	if pattern, err = c.Args.Pattern(); err != nil {
-		return "", "", err
-	}
-	if len(ref)+len(pattern) > maxPattern {
-		return "", "", &wire.SyntaxError{Text: "mailbox pattern too long"}
-	}
-	return ref, pattern, c.Args.End()
-}
-
+// list answers LIST (RFC 3501 section 6.3.8, RFC 5258, 5819 and 6154).
 func (s *Session) list(c *wire.Command) (string, error) {
-	ref, pattern, err := listPattern(c)
+	l, err := parseListing(c.Args)
 	if err != nil {
 		return "", err
 	}
-	if pattern == "" {
+	if len(l.patterns) == 0 && !l.extended {
 		// A question for the separator and the root (RFC 3501 section 6.3.8).
 		s.w.Raw("* LIST (\\Noselect) \".\" \"\"\r\n")
 		return "LIST completed", nil
 	}
-	folders, err := s.box.Folders()
-	if err != nil {
+	a := lister{Session: s, listing: l}
+	if err := a.look(); err != nil {
 		return "", err
 	}
-	t := newTree(folders)
-	for _, name := range t.names {
-		if !matchName(ref+pattern, utf7.Encode(name)) {
-			continue
-		}
-		attributes := `\HasNoChildren`
-		if t.parents[name] {
-			attributes = `\HasChildren` // RFC 3348 section 3
-		}
-		if t.exists[name] {
-			attributes = strings.Join(append([]string{attributes}, s.limits.specialUse[name]...), " ") // RFC 6154 section 2
-		} else {
-			attributes = `\Noselect ` + attributes
-		}
-		s.writeName("LIST", attributes, name)
-	}
-	return "LIST completed", nil
+	return "LIST completed", a.answer()
 }
 
-func (s *Session) lsub(c *wire.Command) (string, error) {
-	ref, pattern, err := listPattern(c)
+// lister is one LIST at work.
+type lister struct {
+	*Session
+	listing
+	folders    tree
+	meant      tree     // what the selection options mean
+	subscribed []string // sorted
+}
+
+// look finds out what there is.
+func (a *lister) look() (err error) {
+	folders, err := a.box.Folders()
 	if err != nil {
+		return err
+	}
+	if a.subscription {
+		if a.subscribed, err = a.box.Subscriptions(); err != nil {
+			return err
+		}
+	}
+	a.folders = newTree(folders)
+	a.meant = a.folders
+	if a.selects() {
+		a.meant = newTree(a.selection(folders))
+	}
+	return nil
+}
+
+// selection returns the names that meet the selection options.
+func (a *lister) selection(folders []string) []string {
+	names := folders
+	if a.onlySubscribed {
+		names = slices.Clone(a.subscribed) // they need not exist
+	}
+	if a.onlySpecial {
+		names = slices.DeleteFunc(names, func(name string) bool { return !a.folders.exists[name] || len(a.uses(name)) == 0 })
+	}
+	return names
+}
+
+// answer tells of each name that matches.
+func (a *lister) answer() error {
+	hidden := a.hidden()
+	for _, name := range a.meant.names {
+		if !a.reached(a.encode(name)) {
+			continue
+		}
+		if a.meant.exists[name] || !a.extended || hidden[name] {
+			a.name(name)
+		}
+		if err := a.w.Err(); err != nil {
+			return broken{err}
+		}
+	}
+	return nil
+}
+
+// hidden returns the levels above names that are meant and that no pattern
+// reaches. An extended LIST tells of them where they match (RFC 5258 sections 3
+// and 3.5), with selection options only if it is asked to.
+func (a *lister) hidden() map[string]bool {
+	above := map[string]bool{}
+	if !a.extended || a.selects() && !a.recursive {
+		return above
+	}
+	for name := range a.meant.exists {
+		if !a.reached(a.encode(name)) {
+			markAbove(above, name)
+		}
+	}
+	return above
+}
+
+// name tells of one name.
+func (a *lister) name(name string) {
+	exists := a.folders.exists[name]
+	var status *mailbox.Status
+	if a.items != nil && exists && a.meant.exists[name] {
+		status, exists = a.statusOf(name)
+	}
+	a.w.Raw("* LIST (", a.attributes(name, exists), ") \".\" ")
+	a.w.AString(a.encode(name))
+	if a.recursive && a.meant.parents[name] {
+		a.w.Raw(" (\"CHILDINFO\" (", a.criteria(), "))")
+	}
+	a.w.Raw("\r\n")
+	if status != nil {
+		a.writeStatus(name, a.items, *status)
+	}
+}
+
+// statusOf counts a folder. One that is gone by now is not selectable; of one
+// that cannot be counted for another reason nothing is told (RFC 5819 section 2).
+func (a *lister) statusOf(name string) (_ *mailbox.Status, exists bool) {
+	status, err := a.count(name, a.items)
+	if errors.Is(err, mailbox.ErrNoFolder) {
+		return nil, false
+	}
+	if err != nil {
+		a.log.IMAPFailed(a.sid, a.user, "LIST", err)
+		return nil, true
+	}
+	return &status, true
+}
+
+// attributes returns what LIST says of a name.
+func (a *lister) attributes(name string, exists bool) string {
+	attributes := []string{`\HasNoChildren`}
+	if a.folders.parents[name] {
+		attributes[0] = `\HasChildren` // RFC 3348 section 3
+	}
+	switch {
+	case exists:
+		attributes = append(attributes, a.uses(name)...)
+	case a.extended:
+		attributes = append([]string{`\NonExistent`}, attributes...)
+	default:
+		attributes = append([]string{`\Noselect`}, attributes...)
+	}
+	if _, ok := slices.BinarySearch(a.subscribed, name); ok {
+		attributes = append(attributes, `\Subscribed`)
+	}
+	return strings.Join(attributes, " ")
+}
+
+// uses returns what a folder that exists is for (RFC 6154 section 2).
+func (s *Session) uses(name string) []string { return s.limits.specialUse[name] }
+
+// lsub answers LSUB (RFC 3501 section 6.3.9).
+func (s *Session) lsub(c *wire.Command) (string, error) {
+	var l listing
+	if err := c.Args.Space(); err != nil {
 		return "", err
 	}
-	if pattern == "" {
+	if err := l.names(c.Args); err != nil {
+		return "", err
+	}
+	if err := c.Args.End(); err != nil {
+		return "", err
+	}
+	switch {
+	case l.extended:
+		return "", &wire.SyntaxError{Text: "LSUB takes one mailbox pattern"}
+	case len(l.patterns) == 0:
 		s.w.Raw("* LSUB (\\Noselect) \".\" \"\"\r\n")
 		return "LSUB completed", nil
 	}
@@ -83,16 +180,16 @@ func (s *Session) lsub(c *wire.Command) (string, error) {
 	}
 	var deeper []string
 	for _, name := range names {
-		if matchName(ref+pattern, utf7.Encode(name)) {
+		if l.reached(s.encode(name)) {
 			s.writeName("LSUB", "", name)
-		} else if strings.HasSuffix(pattern, "%") {
+		} else if strings.HasSuffix(l.patterns[0], "%") {
 			deeper = append(deeper, name)
 		}
 	}
 	// Of subscribed names that "%" does not reach, the level that it does reach
 	// (RFC 3501 section 6.3.9).
 	for _, name := range newTree(deeper).names {
-		if _, ok := slices.BinarySearch(names, name); !ok && matchName(ref+pattern, utf7.Encode(name)) {
+		if _, ok := slices.BinarySearch(names, name); !ok && l.reached(s.encode(name)) {
 			s.writeName("LSUB", `\Noselect`, name)
 		}
 	}
@@ -101,69 +198,6 @@ func (s *Session) lsub(c *wire.Command) (string, error) {
 
 func (s *Session) writeName(response, attributes, name string) {
 	s.w.Raw("* ", response, " (", attributes, ") \".\" ")
-	s.w.AString(utf7.Encode(name))
+	s.w.AString(s.encode(name))
 	s.w.Raw("\r\n")
-}
-
-// tree is a list of names with the levels above them, which need not exist.
-type tree struct {
-	names   []string // INBOX first, then sorted
-	exists  map[string]bool
-	parents map[string]bool
-}
-
-func newTree(folders []string) tree {
-	t := tree{exists: map[string]bool{}, parents: map[string]bool{}}
-	for _, name := range folders {
-		t.exists[name] = true
-	}
-	for _, name := range folders {
-		for i := strings.LastIndexByte(name, '.'); i > 0; i = strings.LastIndexByte(name[:i], '.') {
-			if t.parents[name[:i]] {
-				break
-			}
-			t.parents[name[:i]] = true
-		}
-	}
-	for name := range t.exists {
-		t.names = append(t.names, name)
-	}
-	for name := range t.parents {
-		if !t.exists[name] {
-			t.names = append(t.names, name)
-		}
-	}
-	sort.Slice(t.names, func(i, j int) bool {
-		if a, b := t.names[i] == "INBOX", t.names[j] == "INBOX"; a != b {
-			return a
-		}
-		return t.names[i] < t.names[j]
-	})
-	return t
-}
-
-// matchName reports whether a pattern with the wildcards of LIST matches a
-// name: "*" any text, "%" any text within a level. It keeps the set of places
-// in name that the pattern so far can reach, so no pattern is slow.
-func matchName(pattern, name string) bool {
-	anyCase := 0 // bytes of name that have no case (RFC 3501 section 5.1)
-	if name == "INBOX" || strings.HasPrefix(name, "INBOX.") {
-		anyCase = len("INBOX")
-	}
-	reach := make([]bool, len(name)+1)
-	reach[0] = true
-	for i := 0; i < len(pattern); i++ {
-		switch c := pattern[i]; c {
-		case '*', '%':
-			for j := range name {
-				reach[j+1] = reach[j+1] || reach[j] && (c == '*' || name[j] != '.')
-			}
-		default:
-			for j := len(name); j > 0; j-- {
-				reach[j] = reach[j-1] && (name[j-1] == c || j <= anyCase && strings.EqualFold(name[j-1:j], string(rune(c))))
-			}
-			reach[0] = false
-		}
-	}
-	return reach[len(name)]
 }

@@ -13,14 +13,14 @@ import (
 	"posthorn/internal/mailbox"
 )
 
-// capabilities is what is complete here. RFC numbers: LITERAL+ 7888, ID 2971,
-// ENABLE 5161, IDLE 2177, NAMESPACE 2342, CHILDREN 3348, SPECIAL-USE 6154,
-// UIDPLUS 4315, UNSELECT 3691, MOVE 6851.
+// capabilities is what is complete here; doc/protocol/imap.md has the RFCs.
 //
 // LITERAL- is not among them: a server must not announce both (RFC 7888 section
 // 5), and all that LITERAL- allows LITERAL+ allows too. A message that is too
 // large to be kept is read away or ends the session.
-const capabilities = "IMAP4rev1 LITERAL+ ID ENABLE IDLE NAMESPACE CHILDREN SPECIAL-USE UIDPLUS UNSELECT MOVE"
+const capabilities = "IMAP4rev1 LITERAL+ ID ENABLE IDLE NAMESPACE" +
+	" CHILDREN LIST-EXTENDED LIST-STATUS STATUS=SIZE SPECIAL-USE" +
+	" UIDPLUS UNSELECT MOVE"
 
 // Bounds of a client's input. A line of 64 KiB holds the UID sets of large
 // mailboxes.

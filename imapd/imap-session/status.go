@@ -1,0 +1,91 @@
+package main
+
+import (
+	"slices"
+
+	"posthorn/imapd/internal/wire"
+	"posthorn/internal/mailbox"
+)
+
+// status answers STATUS (RFC 3501 section 6.3.10).
+func (s *Session) status(c *wire.Command) (string, error) {
+	name, err := folderArg(c)
+	if err != nil {
+		return "", err
+	}
+	if err := c.Args.Space(); err != nil {
+		return "", err
+	}
+	items, err := statusItems(c.Args)
+	if err != nil {
+		return "", err
+	}
+	if err := c.Args.End(); err != nil {
+		return "", err
+	}
+	status, err := s.count(name, items)
+	if err != nil {
+		return "", err
+	}
+	s.writeStatus(name, items, status)
+	return "STATUS completed", nil
+}
+
+// statusItems takes a list of items, not empty.
+func statusItems(args *wire.Scanner) ([]string, error) {
+	var items []string
+	err := args.List(maxStatus, func() error {
+		item := args.Word()
+		switch item {
+		case "MESSAGES", "RECENT", "UIDNEXT", "UIDVALIDITY", "UNSEEN", "SIZE":
+			items = append(items, item)
+			return nil
+		}
+		return &wire.SyntaxError{Text: "unknown item of STATUS"}
+	})
+	if err == nil && items == nil {
+		err = &wire.SyntaxError{Text: "no items of STATUS"}
+	}
+	return items, err
+}
+
+// maxStatus bounds the items of one STATUS.
+const maxStatus = 32
+
+// count looks at a folder for items of STATUS. The sizes of messages are looked
+// up only where they are asked for and not all known.
+func (s *Session) count(name string, items []string) (mailbox.Status, error) {
+	status, err := s.box.Status(name)
+	if err == nil && status.Size < 0 && slices.Contains(items, "SIZE") {
+		status.Size, err = s.box.Size(name)
+	}
+	return status, err
+}
+
+func (s *Session) writeStatus(name string, items []string, status mailbox.Status) {
+	s.w.Raw("* STATUS ")
+	s.w.AString(s.encode(name))
+	sep := " ("
+	for _, item := range items {
+		s.w.Raw(sep, item, " ")
+		s.w.Num(statusValue(item, status))
+		sep = " "
+	}
+	s.w.Raw(")\r\n")
+}
+
+func statusValue(item string, s mailbox.Status) uint64 {
+	switch item {
+	case "MESSAGES":
+		return uint64(s.Messages)
+	case "RECENT":
+		return uint64(s.Recent)
+	case "UIDNEXT":
+		return uint64(s.UIDNext)
+	case "UIDVALIDITY":
+		return uint64(s.UIDValidity)
+	case "SIZE":
+		return uint64(s.Size) // RFC 8438 section 3
+	}
+	return uint64(s.Unseen)
+}
