@@ -26,11 +26,15 @@ func (s *Session) fetch(c *wire.Command) (string, error) {
 	if f.Fetch, err = query.ParseFetch(c.Args); err != nil {
 		return "", err
 	}
-	if err := c.Args.End(); err != nil {
+	mod, err := query.ParseModifiers(c.Args)
+	if err != nil {
 		return "", err
 	}
 	if isUID(c) {
 		f.Items |= query.UID // RFC 3501 section 6.4.8
+	}
+	if seqs, err = partialFetch(c, seqs, mod.Partial); err != nil {
+		return "", err
 	}
 	err = f.run(seqs)
 	if gone := errors.Is(err, mailbox.ErrExpunged); gone || err == nil {

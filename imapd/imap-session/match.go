@@ -24,6 +24,10 @@ func (s *Session) prepare(k query.Key) (query.Key, error) {
 		k.Set = k.Set.Resolve(n)
 	case query.UIDs:
 		k.Set = k.Set.Resolve(s.view.At(int(n)).UID)
+	case query.Saved:
+		k = query.Key{Op: query.UIDs, Set: s.saved}
+	case query.Older, query.Younger:
+		k.Date = time.Now().Truncate(time.Second).Add(-time.Duration(k.Num) * time.Second)
 	}
 	for i, sub := range k.Sub {
 		var err error
@@ -87,7 +91,7 @@ func (c *candidate) meets(k query.Key) (bool, error) {
 		return c.m.Recent, nil
 	case query.Flag:
 		return c.flagged(k), nil
-	case query.Before, query.On, query.Since, query.Larger, query.Smaller:
+	case query.Before, query.On, query.Since, query.Older, query.Younger, query.Larger, query.Smaller:
 		return c.measures(k)
 	case query.SentBefore, query.SentOn, query.SentSince:
 		return c.sent(k)
@@ -128,6 +132,10 @@ func (c *candidate) measures(k query.Key) (bool, error) {
 		return c.m.Size > int64(k.Num), nil
 	case query.Smaller:
 		return c.m.Size < int64(k.Num), nil
+	case query.Older: // RFC 5032 section 2
+		return !c.m.Date.After(k.Date), nil
+	case query.Younger:
+		return !c.m.Date.Before(k.Date), nil
 	case query.Before:
 		return day(c.m.Date).Before(k.Date), nil
 	case query.On:

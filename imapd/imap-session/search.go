@@ -10,7 +10,7 @@ import (
 	"posthorn/internal/mailbox"
 )
 
-// search answers SEARCH and UID SEARCH (RFC 3501 section 6.4.4).
+// search answers SEARCH and UID SEARCH (RFC 3501 section 6.4.4, RFC 4731).
 func (s *Session) search(c *wire.Command) (string, error) {
 	if err := c.Args.Space(); err != nil {
 		return "", err
@@ -19,37 +19,79 @@ func (s *Session) search(c *wire.Command) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := recode(&q.Key, q.Charset); err != nil {
+	key, err := s.prepare(q.Key)
+	var syntax *wire.SyntaxError
+	if errors.As(err, &syntax) {
 		return "", err
 	}
-	key, err := s.prepare(q.Key)
+	if q.Return.Save {
+		s.saved = nil // it stays so if the answer is NO (RFC 5182 section 2.1)
+	}
+	if err := recode(&key, q.Charset); err != nil {
+		return "", err
+	}
+	f := finder{Session: s, key: key}
+	found, err := f.results(q.Return)
 	if err != nil {
 		return "", err
 	}
-	gone := false
+	if q.Return.Save {
+		s.saved = s.uidsOf(found.saved(q.Return))
+	}
+	numbers := s.numbersOf(isUID(c))
+	if q.Return.Extended {
+		s.writeESearch(c, q.Return, found, numbers)
+	} else {
+		s.writeSearch(found.list, numbers)
+	}
+	return completed(c, f.gone), nil
+}
+
+func (s *Session) writeSearch(found []int, number func(int) uint32) {
 	s.w.Raw("* SEARCH")
-	for seq := 1; seq <= s.view.Len(); seq++ {
-		found, err := s.matches(seq, key)
-		if errors.Is(err, mailbox.ErrExpunged) {
-			gone = true
-			continue
-		}
-		if err != nil {
-			s.w.Raw("\r\n")
-			return "", err
-		}
-		if !found {
-			continue
-		}
+	for _, seq := range found {
 		s.w.Raw(" ")
-		if isUID(c) {
-			s.w.Num(uint64(s.view.At(seq).UID))
-		} else {
-			s.w.Num(uint64(seq))
-		}
+		s.w.Num(uint64(number(seq)))
 	}
 	s.w.Raw("\r\n")
-	return completed(c, gone), nil
+}
+
+// numbersOf returns how the messages of an answer are named.
+func (s *Session) numbersOf(uid bool) func(seq int) uint32 {
+	if uid {
+		return func(seq int) uint32 { return s.view.At(seq).UID }
+	}
+	return func(seq int) uint32 { return uint32(seq) }
+}
+
+// finder is one SEARCH at work.
+type finder struct {
+	*Session
+	key  query.Key
+	gone bool // some messages are
+}
+
+// all returns the messages that are found, in rising order.
+func (f *finder) all() ([]int, error) { return f.some(1, 1, 0) }
+
+// some returns the first messages that are found from seq on, going step by step;
+// limit 0 means all.
+func (f *finder) some(seq, step, limit int) ([]int, error) {
+	var out []int
+	for ; seq >= 1 && seq <= f.view.Len(); seq += step {
+		found, err := f.matches(seq, f.key)
+		switch {
+		case errors.Is(err, mailbox.ErrExpunged):
+			f.gone = true
+		case err != nil:
+			return nil, err
+		case found:
+			if out = append(out, seq); len(out) == limit {
+				return out, nil
+			}
+		}
+	}
+	return out, nil
 }
 
 // recode turns the texts of a key, which are of the charset name, into UTF-8.

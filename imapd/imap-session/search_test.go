@@ -51,5 +51,4 @@ func TestSearch(t *testing.T) {
 	d.want(`SEARCH KEYWORD \Seen`, "BAD invalid keyword")
 	d.want("SEARCH 4", "BAD no such message")
 	d.want("SEARCH", "BAD missing argument")
-	d.want("SEARCH RETURN (ALL) ALL", "BAD unknown search key")
 }

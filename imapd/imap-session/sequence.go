@@ -4,6 +4,7 @@ import (
 	"iter"
 	"strings"
 
+	"posthorn/imapd/internal/query"
 	"posthorn/imapd/internal/wire"
 )
 
@@ -36,14 +37,23 @@ func (q sequence) slice() []int {
 // messages takes the message set of a command: UIDs if its name says so, else
 // sequence numbers.
 func (s *Session) messages(c *wire.Command) (sequence, error) {
-	set, err := c.Args.Set()
+	set, saved, err := c.Args.SavedSet()
 	if err != nil {
 		return nil, err
 	}
-	if isUID(c) {
-		return s.byUID(set), nil
+	var out sequence
+	switch {
+	case isUID(c):
+		out = s.byUID(set)
+	case set != nil:
+		if out, err = s.bySeq(set); err != nil {
+			return nil, err
+		}
 	}
-	return s.bySeq(set)
+	if saved {
+		out = sequence(wire.Set(append(out, s.byUID(s.saved)...)).Resolve(0))
+	}
+	return out, nil
 }
 
 func isUID(c *wire.Command) bool { return strings.HasPrefix(c.Name, "UID ") }
@@ -74,6 +84,39 @@ func (s *Session) byUID(set wire.Set) sequence {
 		if lo <= hi {
 			out = append(out, wire.Range{Lo: uint32(lo), Hi: uint32(hi)})
 		}
+	}
+	return out
+}
+
+// partialFetch leaves the messages that PARTIAL names of a UID FETCH (RFC 9394
+// section 3.3).
+func partialFetch(c *wire.Command, seqs sequence, p query.Partial) (sequence, error) {
+	switch {
+	case p.Lo == 0:
+		return seqs, nil
+	case !isUID(c):
+		return nil, &wire.SyntaxError{Text: "PARTIAL is for UID FETCH"}
+	}
+	return seqs.cut(p.Cut(seqs.len())), nil
+}
+
+// len returns the number of messages.
+func (q sequence) len() (n int) {
+	for _, r := range q {
+		n += int(r.Hi-r.Lo) + 1
+	}
+	return n
+}
+
+// cut returns the messages from the index from up to to.
+func (q sequence) cut(from, to int) (out sequence) {
+	for _, r := range q {
+		size := int(r.Hi-r.Lo) + 1
+		lo, hi := max(from, 0), min(to, size)
+		if lo < hi {
+			out = append(out, wire.Range{Lo: r.Lo + uint32(lo), Hi: r.Lo + uint32(hi) - 1})
+		}
+		from, to = from-size, to-size
 	}
 	return out
 }

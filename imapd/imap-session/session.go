@@ -20,7 +20,7 @@ import (
 // large to be kept is read away or ends the session.
 const capabilities = "IMAP4rev1 LITERAL+ ID ENABLE IDLE NAMESPACE" +
 	" CHILDREN LIST-EXTENDED LIST-STATUS STATUS=SIZE SPECIAL-USE" +
-	" UIDPLUS UNSELECT MOVE"
+	" UIDPLUS UNSELECT MOVE ESEARCH SEARCHRES WITHIN PARTIAL"
 
 // Bounds of a client's input. A line of 64 KiB holds the UID sets of large
 // mailboxes.
@@ -46,6 +46,7 @@ type Session struct {
 
 	view   *mailbox.View // nil: nothing is selected
 	folder string        // the name of what is
+	saved  wire.Set      // UIDs that a SEARCH saved (RFC 5182)
 	idling string        // the tag of the IDLE under way
 	heard  time.Time     // when the client spoke last
 
@@ -196,5 +197,5 @@ func (s *Session) unselect() {
 	if s.view != nil {
 		s.view.Close()
 	}
-	s.view, s.folder = nil, ""
+	s.view, s.folder, s.saved = nil, "", nil
 }

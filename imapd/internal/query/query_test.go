@@ -95,30 +95,46 @@ func keyString(k Key) string {
 	case Not:
 		return "!" + in
 	case Seq, UIDs:
-		return fmt.Sprint(k.Op, k.Set)
+		return fmt.Sprint(opNames[k.Op], k.Set)
 	case Flag:
 		return fmt.Sprint("f", k.System, k.Keyword)
 	case Before, On, Since, SentBefore, SentOn, SentSince:
-		return fmt.Sprint(k.Op, k.Date.Format("@2006-01-02"))
-	case Larger, Smaller:
-		return fmt.Sprint(k.Op, "#", k.Num)
+		return opNames[k.Op] + k.Date.Format("@2006-01-02")
+	case Larger, Smaller, Older, Younger:
+		return fmt.Sprint(opNames[k.Op], "#", k.Num)
 	case AddressText, FieldText, BodyText, AnyText:
-		return fmt.Sprintf("%d%s=%q", k.Op, k.Field, k.Text)
+		return fmt.Sprintf("%s%s=%q", opNames[k.Op], k.Field, k.Text)
 	}
-	return fmt.Sprint(k.Op)
+	return opNames[k.Op]
+}
+
+// opNames are for reading.
+var opNames = map[Op]string{
+	All: "all", Seq: "seq", UIDs: "uid", Saved: "$", Recent: "recent", Before: "before", On: "on", Since: "since", Older: "older",
+	Younger: "younger", Larger: "larger", Smaller: "smaller", SentBefore: "sentbefore", SentOn: "senton", SentSince: "sentsince",
+	AddressText: "address:", FieldText: "field:", BodyText: "body", AnyText: "text",
 }
 
 func TestParseSearch(t *testing.T) {
 	tests := []struct{ in, want string }{
-		{"ALL", "(0)"},
-		{"unseen 1:3,* uid 7", "(!f16 1 [{1 3} {0 0}] 2 [{7 7}])"},
+		{"ALL", "(all)"},
+		{"unseen 1:3,* uid 7", "(!f16 seq[{1 3} {0 0}] uid[{7 7}])"},
 		{"NOT (SEEN OR DELETED KEYWORD $x)", "(!(f16 or(f2 f0$x)))"},
-		{"NEW OLD UNKEYWORD a", "((3 !f16) !3 !f0a)"},
-		{"SINCE 1-Feb-1994 SENTON \"2-Feb-1994\"", "(7@1994-02-01 11@1994-02-02)"},
-		{"LARGER 10 SMALLER 20", "(8#10 9#20)"},
-		{"CHARSET utf-8 FROM x HEADER Message-ID {3+}\r\na b", `(13FROM="x" 14Message-ID="a b") UTF-8`},
-		{"BODY \"\" TEXT y", `(15="" 16="y")`},
+		{"NEW OLD UNKEYWORD a", "((recent !f16) !recent !f0a)"},
+		{"SINCE 1-Feb-1994 SENTON \"2-Feb-1994\"", "(since@1994-02-01 senton@1994-02-02)"},
+		{"LARGER 10 SMALLER 20", "(larger#10 smaller#20)"},
+		{"CHARSET utf-8 FROM x HEADER Message-ID {3+}\r\na b", `(address:FROM="x" field:Message-ID="a b") UTF-8`},
+		{"BODY \"\" TEXT y", `(body="" text="y")`},
+		{"$ UID 3,$ OR UID $ 1:2,$", "($ or(uid[{3 3}] $) or($ or(seq[{1 2}] $)))"},
+		{"OLDER 5 YOUNGER 259200", "(older#5 younger#259200)"},
+		{"RETURN (MIN) CHARSET utf-8 SEEN", "(f16) UTF-8"},
+		{"RETURN () $", "($)"},
 		{"", "error"},
+		{"$,1", "error"},
+		{"OLDER 0", "error"},
+		{"OLDER", "error"},
+		{"RETURN (MIN)", "error"},
+		{"CHARSET utf-8 RETURN (MIN) ALL", "error"},
 		{"CHARSET UTF-8", "error"},
 		{"FOO", "error"},
 		{"OR SEEN", "error"},
@@ -148,14 +164,69 @@ func TestParseSearch(t *testing.T) {
 	}
 }
 
+func TestParseReturn(t *testing.T) {
+	for _, tt := range []struct{ in, want string }{
+		{"()", "{true false false true false false 0:0}"},
+		{"(min MAX Count)", "{true true true false true false 0:0}"},
+		{"(SAVE)", "{true false false false false true 0:0}"},
+		{"(ALL SAVE ALL)", "{true false false true false true 0:0}"},
+		{"(PARTIAL 500:1)", "{true false false false false false 1:500}"},
+		{"(PARTIAL -100:-1 MIN)", "{true true false false false false -1:-100}"},
+		{"(PARTIAL 1:4294967295)", "{true false false false false false 1:4294967295}"},
+		{"(PARTIAL 1)", "error"},
+		{"(PARTIAL 1:*)", "error"},
+		{"(PARTIAL 1:-5)", "error"},
+		{"(PARTIAL 0:5)", "error"},
+		{"(PARTIAL 1:5 ALL)", "error"},
+		{"(ALL PARTIAL 1:5)", "error"},
+		{"(PARTIAL 1:5 PARTIAL 6:10)", "error"},
+		{"(NONE)", "error"},
+		{"(MIN", "error"},
+		{"MIN", "error"},
+		{"(" + strings.Repeat("MIN ", maxReturns) + "MAX)", "error"},
+	} {
+		q, err := ParseSearch(wire.NewScanner([]byte("RETURN " + tt.in + " ALL")))
+		got := fmt.Sprint(q.Return)
+		if err != nil {
+			got = "error"
+		}
+		if got != tt.want {
+			t.Errorf("%s: got %s, want %s (%v)", tt.in, got, tt.want, err)
+		}
+	}
+}
+
+func TestPartialCut(t *testing.T) {
+	for _, tt := range []struct {
+		p           Partial
+		n, from, to int
+	}{
+		{Partial{}, 5, 0, 0},
+		{Partial{Lo: 1, Hi: 2}, 5, 0, 2},
+		{Partial{Lo: 4, Hi: 9}, 5, 3, 5},
+		{Partial{Lo: 6, Hi: 9}, 5, 5, 5},
+		{Partial{Lo: 1, Hi: 2, Last: true}, 5, 3, 5},
+		{Partial{Lo: 4, Hi: 9, Last: true}, 5, 0, 2},
+		{Partial{Lo: 6, Hi: ^uint32(0), Last: true}, 5, 0, 0},
+	} {
+		if from, to := tt.p.Cut(tt.n); from != tt.from || to != tt.to {
+			t.Errorf("%v of %d: got %d:%d, want %d:%d", tt.p, tt.n, from, to, tt.from, tt.to)
+		}
+	}
+}
+
 func FuzzFetch(f *testing.F) {
-	for _, s := range []string{"FULL", "(UID FLAGS BODY.PEEK[1.HEADER.FIELDS (From \"x\")]<0.10>)", "BODY[TEXT]"} {
+	for _, s := range []string{"FULL", "(UID FLAGS BODY.PEEK[1.HEADER.FIELDS (From \"x\")]<0.10>)", "BODY[TEXT]", "UID (PARTIAL -1:-3)"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, in string) {
-		q, err := ParseFetch(wire.NewScanner([]byte(in)))
+		scanner := wire.NewScanner([]byte(in))
+		q, err := ParseFetch(scanner)
 		if err != nil {
 			return
+		}
+		if m, err := ParseModifiers(scanner); err == nil && m.Partial.Lo > m.Partial.Hi {
+			t.Fatalf("modifiers %+v", m)
 		}
 		for _, s := range q.Sections {
 			if strings.ContainsAny(s.Label, "\r\n\x00") || len(s.Path) > maxPath {
@@ -166,7 +237,7 @@ func FuzzFetch(f *testing.F) {
 }
 
 func FuzzSearch(f *testing.F) {
-	for _, s := range []string{"OR (SEEN 1:*) NOT UID 7", "CHARSET UTF-8 HEADER a {1}\r\nb", "SINCE 1-Feb-1994 KEYWORD x"} {
+	for _, s := range []string{"OR (SEEN 1:*) NOT UID 7", "CHARSET UTF-8 HEADER a {1}\r\nb", "SINCE 1-Feb-1994 KEYWORD x", "RETURN (MIN PARTIAL -1:-5 SAVE) 1,$"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, in string) {

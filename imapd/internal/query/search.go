@@ -21,14 +21,17 @@ type Op uint8
 // view, those up to Smaller may ask a file for its size or date, those up to
 // FieldText read a header, the others the whole message.
 const (
-	All  Op = iota
-	Seq     // Set
-	UIDs    // Set
+	All   Op = iota
+	Seq      // Set
+	UIDs     // Set
+	Saved    // what the last SEARCH saved (RFC 5182)
 	Recent
 	Flag        // System, or Keyword if that is not empty
 	Before      // Date
 	On          // Date
 	Since       // Date
+	Older       // Num seconds (RFC 5032)
+	Younger     // Num seconds
 	Larger      // Num
 	Smaller     // Num
 	SentBefore  // Date
@@ -58,29 +61,31 @@ type Key struct {
 
 // Search is a parsed SEARCH.
 type Search struct {
+	Return  Return
 	Charset string // upper case; "" if none was named
 	Key     Key
 }
 
-// ParseSearch takes the arguments of SEARCH.
+// ParseSearch takes the arguments of SEARCH (RFC 4466 section 2.6.1).
 func ParseSearch(s *wire.Scanner) (Search, error) {
 	p := searchParser{s: s}
 	var q Search
-	first := ""
-	if c := s.Peek(); 'a' <= c|0x20 && c|0x20 <= 'z' {
-		if first = s.Word(); first == "CHARSET" {
-			charset, err := p.text()
-			if err != nil {
-				return q, err
-			}
-			if err := s.Space(); err != nil {
-				return q, err
-			}
-			q.Charset, first = strings.ToUpper(charset), ""
+	word, err := p.word()
+	if err == nil && word == "RETURN" {
+		if q.Return, err = parseReturn(s); err == nil {
+			word, err = p.next()
 		}
 	}
-	key, err := p.all(first)
-	q.Key = key
+	if err == nil && word == "CHARSET" {
+		if q.Charset, err = p.text(); err == nil {
+			q.Charset = strings.ToUpper(q.Charset)
+			word, err = p.next()
+		}
+	}
+	if err != nil {
+		return q, err
+	}
+	q.Key, err = p.all(word)
 	return q, err
 }
 
@@ -88,6 +93,22 @@ type searchParser struct {
 	s     *wire.Scanner
 	keys  int
 	depth int
+}
+
+// word takes the word of a key, "" for one that begins otherwise.
+func (p *searchParser) word() (string, error) {
+	if c := p.s.Peek(); 'a' <= c|0x20 && c|0x20 <= 'z' {
+		return p.s.Word(), nil
+	}
+	return "", nil
+}
+
+// next is word behind a space.
+func (p *searchParser) next() (string, error) {
+	if err := p.s.Space(); err != nil {
+		return "", err
+	}
+	return p.word()
 }
 
 // all takes keys to the end of the line; the word of the first may have been
@@ -127,9 +148,8 @@ func (p *searchParser) keyword(word string) (Key, error) {
 	switch c := p.s.Peek(); {
 	case c == '(':
 		return p.list()
-	case c == '*' || '0' <= c && c <= '9':
-		set, err := p.s.Set()
-		return Key{Op: Seq, Set: set}, err
+	case c == '*' || c == '$' || '0' <= c && c <= '9':
+		return p.messages(Seq)
 	}
 	return p.named(p.s.Word())
 }
@@ -171,6 +191,10 @@ func (p *searchParser) named(word string) (Key, error) {
 		return p.number(Larger)
 	case "SMALLER":
 		return p.number(Smaller)
+	case "OLDER":
+		return p.interval(Older)
+	case "YOUNGER":
+		return p.interval(Younger)
 	case "UID":
 		return p.uids()
 	case "FROM", "TO", "CC", "BCC":
@@ -270,8 +294,29 @@ func (p *searchParser) uids() (Key, error) {
 	if err := p.s.Space(); err != nil {
 		return Key{}, err
 	}
-	set, err := p.s.Set()
-	return Key{Op: UIDs, Set: set}, err
+	return p.messages(UIDs)
+}
+
+// messages takes a set, in which "$" stands for what was saved.
+func (p *searchParser) messages(op Op) (Key, error) {
+	set, saved, err := p.s.SavedSet()
+	switch k := (Key{Op: op, Set: set}); {
+	case !saved:
+		return k, err
+	case set == nil:
+		return Key{Op: Saved}, err
+	default:
+		return Key{Op: Or, Sub: []Key{k, {Op: Saved}}}, err
+	}
+}
+
+// interval takes a number of seconds, not 0 (RFC 5032 section 3).
+func (p *searchParser) interval(op Op) (Key, error) {
+	k, err := p.number(op)
+	if err == nil && k.Num == 0 {
+		err = bad("expected a number above 0")
+	}
+	return k, err
 }
 
 func (p *searchParser) header() (Key, error) {

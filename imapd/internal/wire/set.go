@@ -15,19 +15,32 @@ type Range struct{ Lo, Hi uint32 }
 // Set is a sequence set as it was written (RFC 3501 section 9).
 type Set []Range
 
-// Set takes a sequence set.
+// Set takes a sequence set without "$".
 func (s *Scanner) Set() (Set, error) {
-	var set Set
+	set, saved, err := s.SavedSet()
+	if err == nil && saved {
+		err = bad("invalid message set")
+	}
+	return set, err
+}
+
+// SavedSet takes a sequence set. saved says that it ends with "$", the result of
+// the last SEARCH that saved it (RFC 5182 section 3), which need not be alone (RFC
+// 9051 section 9, sequence-set).
+func (s *Scanner) SavedSet() (set Set, saved bool, err error) {
 	for {
+		if s.Accept('$') {
+			return set, true, nil
+		}
 		r, err := s.setRange()
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		if set = append(set, r); len(set) > maxRanges {
-			return nil, bad("message set too long")
+			return nil, false, bad("message set too long")
 		}
 		if !s.Accept(',') {
-			return set, nil
+			return set, false, nil
 		}
 	}
 }
