@@ -12,8 +12,6 @@ import (
 	"net"
 	"os"
 	"os/signal"
-	"runtime"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -33,11 +31,6 @@ const (
 	ExitConfig = 100
 	ExitAgain  = 111
 )
-
-// gcPercent is half of Go's own. What a daemon works on at a time is small, so that
-// its memory is what it lets lie until the next collection: two megabytes then,
-// not four.
-const gcPercent = 50
 
 // Service is what a daemon does once it has given its rights away.
 type Service interface {
@@ -135,18 +128,6 @@ func (d *Daemon) run(ctx context.Context, args []string, stderr io.Writer, open 
 	return d.serve(ctx, service)
 }
 
-// FewProcessors leaves the Go code of this process a quarter of the processors, at
-// least one, unless the environment says how many (GOMAXPROCS). It is for daemons
-// whose requests are short and wait for others or for the disk: to wake a second
-// thread costs more than such a request, and while a system call blocks and another
-// processor is idle the runtime looks for its end every 20 microseconds. TLS
-// handshakes are why large machines get more than one.
-func FewProcessors() {
-	if os.Getenv("GOMAXPROCS") == "" {
-		runtime.GOMAXPROCS(max(1, runtime.GOMAXPROCS(0)/4))
-	}
-}
-
 // setUp reads flags and configuration. done means that there is no more to do.
 func (d *Daemon) setUp(args []string, stderr io.Writer) (done bool, err error) {
 	// A log pipe that died must not kill the daemon.
@@ -155,9 +136,7 @@ func (d *Daemon) setUp(args []string, stderr io.Writer) (done bool, err error) {
 	d.hangup = make(chan os.Signal, 1)
 	signal.Notify(d.hangup, syscall.SIGHUP)
 	syscall.Umask(0o007)
-	if os.Getenv("GOGC") == "" { // the administrator's word counts
-		debug.SetGCPercent(gcPercent)
-	}
+	tuneRuntime()
 	flags := flag.NewFlagSet(d.Name, flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	file := flags.String("c", conf.DefaultFile, "configuration `file`")
