@@ -13,13 +13,14 @@ func TestTimerSlack(t *testing.T) {
 		t.Skip("needs a build without cgo")
 	}
 	tuneRuntime()
-	slacks := make(chan int)
+	slacks, done := make(chan int), make(chan bool)
+	defer close(done)
 	for range 10 { // threads of their own, old ones and new ones
 		go func() {
 			runtime.LockOSThread()
 			ns, _ := unix.PrctlRetInt(unix.PR_GET_TIMERSLACK, 0, 0, 0, 0)
 			slacks <- ns
-			<-slacks
+			<-done
 		}()
 	}
 	for range 10 {
@@ -27,5 +28,4 @@ func TestTimerSlack(t *testing.T) {
 			t.Errorf("a thread has a timer slack of %d ns, want %d", got, want)
 		}
 	}
-	close(slacks)
 }
