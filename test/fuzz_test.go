@@ -18,6 +18,8 @@ var foreign = map[string]string{
 	"deliver/internal/box":                "Decode",                        // requests to deliver-box
 	"imapd/imap-session":                  "Session",                       // IMAP behind the login
 	"imapd/internal/charset":              "Decode Fold",                   // words of messages and searches
+	"imapd/internal/date":                 "Parse",                         // Date fields
+	"imapd/internal/decode":               "Decode",                        // encodings of parts and words
 	"imapd/internal/find":                 "Find",                          // messages that are searched
 	"imapd/internal/mimepart":             "Parse",                         // their structure, addresses
 	"imapd/internal/query":                "Fetch Search",                  // arguments of IMAP

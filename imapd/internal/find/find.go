@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"posthorn/imapd/internal/charset"
+	"posthorn/imapd/internal/date"
+	"posthorn/imapd/internal/decode"
 	"posthorn/imapd/internal/mimepart"
 )
 
@@ -62,8 +64,8 @@ func (m *Message) Date() (t time.Time, ok bool, err error) {
 		return t, false, err
 	}
 	v, _ := p.Field("date")
-	t, ok = day(v)
-	return t, ok, nil
+	d, ok := date.Parse(v)
+	return d.Day, ok && d.Timed, nil
 }
 
 // Field reports whether a field of that name contains text; every field
@@ -102,7 +104,7 @@ func (m *Message) Addresses(name, text string) (bool, error) {
 		return false, err
 	}
 	list := mimepart.Format(p.Addresses(strings.ToLower(name)))
-	return strings.Contains(charset.Fold(decodeWords(list)), charset.Fold(text)), nil
+	return strings.Contains(charset.Fold(decode.Words(list)), charset.Fold(text)), nil
 }
 
 // Body reports whether the body contains text: one of its text parts, or the
@@ -164,6 +166,6 @@ func (m *Message) inHeader(p *mimepart.Part, text string) (bool, error) {
 // folded text.
 func (m *Message) inFields(r mimepart.Range, text string, part func(string) string) (bool, error) {
 	return mimepart.EachField(m.src, r, func(field string) bool {
-		return strings.Contains(charset.Fold(decodeWords(part(field))), text)
+		return strings.Contains(charset.Fold(decode.Words(part(field))), text)
 	})
 }

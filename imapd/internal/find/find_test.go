@@ -2,10 +2,8 @@ package find
 
 import (
 	"encoding/base64"
-	"io"
 	"strings"
 	"testing"
-	"testing/iotest"
 
 	"posthorn/imapd/internal/charset"
 	corpus "posthorn/test/mime"
@@ -125,21 +123,6 @@ func TestDate(t *testing.T) {
 	}
 }
 
-func TestDecodeWords(t *testing.T) {
-	tests := []struct{ in, want string }{
-		{"a =?utf-8?q?b_=C3=BC?= c", "a b ü c"},
-		{"=?utf-8?q?a?= \t=?UTF-8*de?B?Yg?= =?x?= =?utf-8?q?c?=", "ab =?x?= c"},
-		{"=?iso-8859-1?q?=FC?==?koi8-r?b?8NLJ18XU?=", "üПривет"},
-		{"=?utf-8?q?=3?= =?utf-8?x?a?= =?utf-8?b?!?= =?", "=3 =?utf-8?x?a?= =?utf-8?b?!?= =?"},
-		{"=?x-none?q?a_b?=", "a b"},
-	}
-	for _, tt := range tests {
-		if got := decodeWords(tt.in); got != tt.want {
-			t.Errorf("%s: got %s, want %s", tt.in, got, tt.want)
-		}
-	}
-}
-
 // TestAcrossPieces puts a text where two pieces of the search meet.
 func TestAcrossPieces(t *testing.T) {
 	const want = "grüße aus köln"
@@ -179,28 +162,6 @@ func TestBounds(t *testing.T) {
 				}
 			}
 		})
-	}
-}
-
-func TestQuotedPrintable(t *testing.T) {
-	blanks := strings.Repeat(" ", 3*lookahead)
-	tests := []struct{ in, want string }{
-		{"Gr=C3=BC=c3=9fe", "Grüße"},
-		{"soft=\r\nbreak=\nagain= \t\r\nthere=", "softbreakagainthere"},
-		{"blanks \t\r\nat the end  \n of lines ", "blanks\r\nat the end\n of lines"},
-		{"lone = signs =ZZ =4 ==41 =", "lone = signs =ZZ =4 =A "},
-		{"no\rline\x00end=\rhere \rnor\fthere\xe9", "no\rline\x00end=\rhere \rnor\fthere\xe9"},
-		{strings.Repeat("long =3D ", 5000) + "line", strings.Repeat("long = ", 5000) + "line"},
-		{"a" + blanks + "b", "a" + blanks + "b"},
-		{"", ""},
-	}
-	for _, tt := range tests {
-		for _, r := range []io.Reader{strings.NewReader(tt.in), iotest.OneByteReader(strings.NewReader(tt.in))} {
-			got, err := io.ReadAll(newQuoted(r))
-			if string(got) != tt.want || err != nil {
-				t.Errorf("%.50q: got %.50q, %v, want %.50q", tt.in, got, err, tt.want)
-			}
-		}
 	}
 }
 

@@ -1,12 +1,12 @@
 package find
 
 import (
-	"encoding/base64"
 	"io"
 	"strings"
 	"unicode/utf8"
 
 	"posthorn/imapd/internal/charset"
+	"posthorn/imapd/internal/decode"
 	"posthorn/imapd/internal/mimepart"
 )
 
@@ -14,14 +14,8 @@ import (
 // is no text (RFC 2045 section 6.4).
 func (m *Message) inText(p *mimepart.Part, text string) (bool, error) {
 	src := &source{r: io.NewSectionReader(m.src, p.Body.Off, p.Body.Len())}
-	var r io.Reader = src
-	switch strings.ToLower(p.Encoding()) {
-	case "base64":
-		r = base64.NewDecoder(base64.StdEncoding, &alphabet{src})
-	case "quoted-printable":
-		r = newQuoted(src)
-	case "7bit", "8bit", "binary":
-	default:
+	r, ok := decode.NewReader(p.Encoding(), src)
+	if !ok {
 		return false, nil
 	}
 	r = charset.NewReader(strings.TrimSpace(p.Param("charset")), r)
@@ -44,27 +38,6 @@ func (s *source) Read(p []byte) (int, error) {
 		s.err = err
 	}
 	return n, err
-}
-
-// alphabet passes on what base64 is made of (RFC 2045 section 6.8: everything
-// else is to be ignored).
-type alphabet struct{ r io.Reader }
-
-// Read reads characters of base64.
-func (a *alphabet) Read(p []byte) (int, error) {
-	for {
-		n, err := a.r.Read(p)
-		kept := 0
-		for _, c := range p[:n] {
-			if c == '+' || c == '/' || c == '=' || '0' <= c && c <= '9' || 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z' {
-				p[kept] = c
-				kept++
-			}
-		}
-		if kept > 0 || err != nil || len(p) == 0 {
-			return kept, err
-		}
-	}
 }
 
 // piece is how much of a text is searched at once.

@@ -1,4 +1,4 @@
-package find
+package decode
 
 import (
 	"encoding/base64"
@@ -7,10 +7,10 @@ import (
 	"posthorn/imapd/internal/charset"
 )
 
-// decodeWords undoes the encoding of header fields (RFC 2047 section 6.2). It
-// takes encoded words wherever they stand, for mail programs put them into
-// quotes too, and leaves what is broken as it is.
-func decodeWords(s string) string {
+// Words undoes the encoding of header fields (RFC 2047 section 6.2). It takes
+// encoded words wherever they stand, for mail programs put them into quotes too,
+// and leaves what is broken as it is.
+func Words(s string) string {
 	start := strings.Index(s, "=?")
 	if start < 0 {
 		return s
