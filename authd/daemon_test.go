@@ -251,8 +251,10 @@ func (s *site) version(name string) string {
 
 // TestTranscript replays the transcript of doc/protocol/auth.md.
 func TestTranscript(t *testing.T) {
-	s := newSite(t, "auth-delay 0s\n", "ann:"+md5Secret+"\n", "info: ann, friend@remote.example\nbroken: nobody\n")
-	s.serve(t, s.service(t))
+	s := newSite(t, "auth-delay 0s\n", "ann:"+md5Secret+"\nuser:"+pencil+"\n", "info: ann, friend@remote.example\nbroken: nobody\n")
+	svc := s.service(t)
+	svc.nonce = func() string { return "%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0" }
+	s.serve(t, svc)
 	conn, err := net.Dial("unix", s.path("auth.sock"))
 	if err != nil {
 		t.Fatal(err)
@@ -261,8 +263,9 @@ func TestTranscript(t *testing.T) {
 	conn.SetDeadline(time.Now().Add(20 * time.Second))
 	in := bufio.NewReader(conn)
 	users, aliases, ticket := s.version("users"), s.version("aliases"), ""
+	exchange := ""
 	for _, l := range transcript.Of(t, "auth") {
-		text := strings.NewReplacer("<dir>", s.dir, "<ticket>", ticket, "<users>", users, "<aliases>", aliases).Replace(l.Text)
+		text := strings.NewReplacer("<dir>", s.dir, "<ticket>", ticket, "<exchange>", exchange, "<users>", users, "<aliases>", aliases).Replace(l.Text)
 		if l.Client {
 			fmt.Fprintln(conn, text)
 			continue
@@ -272,6 +275,10 @@ func TestTranscript(t *testing.T) {
 		if l.Text == "ticket=<ticket>" {
 			ticket, _ = strings.CutPrefix(got, "ticket=")
 			text = "ticket=" + ticket
+		}
+		if l.Text == "exchange=<exchange>" {
+			exchange, _ = strings.CutPrefix(got, "exchange=")
+			text = "exchange=" + exchange
 		}
 		if err != nil || got != text {
 			t.Fatalf("got %q, %v, want %q", got, err, text)

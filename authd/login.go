@@ -20,13 +20,15 @@ const loginTimeout = 20 * time.Second
 
 // attempt is one login as it was asked for.
 type attempt struct {
-	service  string // smtp, imap or pop3
-	user     string // canonical, or as it came when it cannot be a user
-	password string
-	client   netip.Addr
-	network  netip.Prefix
-	tls      string
-	possible bool // user and password could be those of somebody
+	service   string // smtp, imap or pop3
+	mechanism string // of SASL, or "" for a login without
+	user      string // canonical, or as it came when it cannot be a user
+	password  string
+	client    netip.Addr
+	network   netip.Prefix
+	tls       string
+	named     bool // user could be somebody
+	possible  bool // user and password could be those of somebody
 }
 
 // ip returns the client's address for the log.
@@ -58,39 +60,64 @@ func (s *service) login(ctx context.Context, req attr.List) (attr.List, error) {
 	if err != nil {
 		return nil, err
 	}
+	if !set.conf.AuthMechanism(mechPlain) {
+		return nil, verdict.Fail(verdict.Never, "5.7.4", "passwords are not taken here", nil)
+	}
 	who, reason, err := s.check(ctx, set, a)
+	return s.conclude(arrived, a, who, reason, err)
+}
+
+// conclude logs what came of an attempt and answers it.
+func (s *service) conclude(arrived time.Time, a attempt, who identity, reason string, err error) (attr.List, error) {
+	set := s.settings.Load()
 	switch {
 	case err != nil:
-		s.log.Login(a.service, a.ip(), a.user, a.tls, "later", "", err)
+		s.note(a, "later", "", err)
 		return nil, verdict.Fail(verdict.Later, "4.7.0", "login is not possible at present, try again later", err) // RFC 4954 4
 	case reason != "":
-		s.log.Login(a.service, a.ip(), a.user, a.tls, "never", reason, nil)
+		s.note(a, "never", reason, nil)
 		var answer attr.List
 		answer.AddInt("delay", max(0, set.conf.AuthDelay-time.Since(arrived)).Milliseconds())
 		return answer, verdict.Fail(verdict.Never, "5.7.8", "wrong user name or password", nil) // RFC 4954 6
 	}
-	return s.admit(set, a, who)
+	a.user = who.user
+	return s.admit(set, a)
+}
+
+// note logs an attempt.
+func (s *service) note(a attempt, verdict, reason string, err error) {
+	s.log.Login(a.service, a.mechanism, a.ip(), a.user, a.tls, verdict, reason, err)
 }
 
 // admit answers a login that is right.
-func (s *service) admit(set *settings, a attempt, who identity) (attr.List, error) {
-	answer := attr.List{{Name: "user", Value: who.user}}
+func (s *service) admit(set *settings, a attempt) (attr.List, error) {
+	answer := attr.List{{Name: "user", Value: a.user}}
 	if a.service != "smtp" {
-		secret, err := s.tickets.issue(a.service, who.user, a.client, set.conf.TicketLife)
+		secret, err := s.tickets.issue(a.service, a.user, a.client, set.conf.TicketLife)
 		if err != nil {
-			s.log.Login(a.service, a.ip(), who.user, a.tls, "later", "", err)
+			s.note(a, "later", "", err)
 			return nil, verdict.Fail(verdict.Later, "4.7.0", "too many logins at present, try again later", err)
 		}
 		answer.Add("ticket", secret)
 	}
-	s.log.Login(a.service, a.ip(), who.user, a.tls, "done", "", nil)
+	s.note(a, "done", "", nil)
 	return answer, nil
 }
 
 // parseAttempt reads the request. Only a daemon's mistake is an error; what a
 // client may have sent makes an attempt that is not possible.
 func parseAttempt(req attr.List, domain string) (attempt, error) {
-	a := attempt{service: req.Get("service"), user: req.Get("user"), password: req.Get("password"), tls: req.Get("tls")}
+	a, err := parseOrigin(req)
+	if err == nil {
+		a.setUser(req.Get("user"), domain)
+		a.setPassword(req.Get("password"))
+	}
+	return a, err
+}
+
+// parseOrigin reads where an attempt comes from.
+func parseOrigin(req attr.List) (attempt, error) {
+	a := attempt{service: req.Get("service"), tls: req.Get("tls")}
 	if !slices.Contains([]string{"smtp", "imap", "pop3"}, a.service) {
 		return a, malformed("found the service %.20q, expected smtp, imap or pop3", a.service)
 	}
@@ -102,13 +129,23 @@ func parseAttempt(req attr.List, domain string) (attempt, error) {
 		a.client = a.client.Unmap()
 	}
 	a.network = network(a.client)
-	canonical, err := tables.Canonical(a.user, domain)
-	a.possible = err == nil && password.Acceptable(a.password) == nil
+	return a, nil
+}
+
+// setUser takes the user as the client wrote it.
+func (a *attempt) setUser(user, domain string) {
+	canonical, err := tables.Canonical(user, domain)
+	a.named = err == nil
 	if err != nil {
-		canonical = strings.ToLower(a.user[:min(len(a.user), addr.MaxPath)])
+		canonical = strings.ToLower(user[:min(len(user), addr.MaxPath)])
 	}
 	a.user = canonical
-	return a, nil
+}
+
+// setPassword takes the password, after the user.
+func (a *attempt) setPassword(p string) {
+	a.password = p
+	a.possible = a.named && password.Acceptable(p) == nil
 }
 
 // check returns who logged in, or the reason for the log why not; an error

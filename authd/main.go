@@ -4,6 +4,7 @@
 //	resolve  where an address leads
 //	box      what belongs to a box: uid, gid, home, Maildir
 //	login    is a password right; imap and pop3 get a one-time ticket
+//	sasl     the same by a SASL mechanism, in steps
 //	redeem   what a ticket stands for
 //	maysend  may a user send from an address
 //

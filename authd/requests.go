@@ -30,6 +30,10 @@ func (s *service) handle(ctx context.Context, p sock.Peer, req attr.List, f *os.
 		answer, err = s.answerBox(ctx, req)
 	case request == "maysend":
 		err = s.maySend(ctx, req)
+	case request == "mechanisms":
+		answer = s.answerMechanisms()
+	case request == "sasl" && slices.Contains(s.peers.login, p.UID):
+		answer, err = s.sasl(ctx, p.UID, req)
 	case request == "login" && slices.Contains(s.peers.login, p.UID):
 		answer, err = s.login(ctx, req)
 	case request == "redeem" && slices.Contains(s.peers.redeem, p.UID):

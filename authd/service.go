@@ -28,6 +28,10 @@ type service struct {
 	pool     *pool
 	verified *verified
 
+	exchanges *exchanges
+	nonce     func() string // of SCRAM
+	secret    string        // makes challenges for users who are none
+
 	// computed, when set, is told the kind of each hash that is computed.
 	computed func(kind string)
 }
@@ -55,7 +59,8 @@ func open(d *daemon.Daemon) (daemon.Service, error) {
 // restart does not cure.
 func newService(c *conf.Config, log *evlog.Log) (*service, error) {
 	s := &service{log: log, tickets: newTickets(), verified: newVerified(),
-		guard: newGuard(c.AuthFailures, c.AuthWindow), pool: newPool(c.AuthWorkers)}
+		guard: newGuard(c.AuthFailures, c.AuthWindow), pool: newPool(c.AuthWorkers),
+		exchanges: newExchanges(), nonce: newNonce, secret: newNonce()}
 	var err error
 	if s.vmail, err = c.Identity("vmail"); err != nil {
 		return nil, err

@@ -21,6 +21,13 @@ type accounts struct {
 	// usual is a hash of the kind that most users have. A login for which
 	// there is no hash computes this one and throws the result away.
 	usual *password.Hash
+	scram bool          // somebody has keys of SCRAM
+	keys  password.Keys // what those of nobody look like
+}
+
+// noAccounts is the table where there is none.
+func noAccounts() *accounts {
+	return &accounts{Users: new(tables.Users), usual: password.Default(), keys: password.UsualKeys()}
 }
 
 // load reads the tables of c.
@@ -41,7 +48,7 @@ func (s *service) load(c *conf.Config) (*settings, error) {
 	}
 	if c.SystemUsers {
 		// Then users may have no line here at all.
-		set.users.Missing = &accounts{new(tables.Users), password.Default()}
+		set.users.Missing = noAccounts()
 	}
 	if err := set.users.Open(); err != nil {
 		return nil, fmt.Errorf("users: %w", err)
@@ -56,7 +63,7 @@ func (s *service) load(c *conf.Config) (*settings, error) {
 // kind.
 func parseAccounts(file string, content []byte, domain string, minUID, vmail int) (*accounts, error) {
 	counts := map[string]int{}
-	a := &accounts{usual: password.Default()}
+	a := noAccounts()
 	check := func(stored string) error {
 		if password.Locked(stored) {
 			return nil
@@ -64,6 +71,9 @@ func parseAccounts(file string, content []byte, domain string, minUID, vmail int
 		h, err := password.Parse(stored)
 		if err != nil {
 			return err
+		}
+		if k, ok := h.Keys(); ok && !a.scram {
+			a.scram, a.keys = true, k
 		}
 		counts[h.Kind()]++
 		if counts[h.Kind()] > counts[a.usual.Kind()] {

@@ -75,7 +75,7 @@ func TestOddAnswer(t *testing.T) {
 	}
 }
 
-func FuzzParsePasswd(f *testing.F) {
+func FuzzPasswd(f *testing.F) {
 	f.Add("carl:x:1000:1000:,,,:/home/carl:/bin/sh")
 	f.Fuzz(func(t *testing.T, line string) {
 		u, err := parsePasswd(line, "carl", 1000)

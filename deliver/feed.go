@@ -30,9 +30,14 @@ type feed struct {
 	messages int
 }
 
-// Login is never asked: AUTH is not offered.
-func (f *feed) Login(context.Context, string, string) error {
-	return verdict.Fail(verdict.Never, "5.7.0", "no login here", nil)
+// Mechanisms are none: AUTH is not offered.
+func (f *feed) Mechanisms(context.Context) []string { return nil }
+
+// Authenticate is never asked.
+func (f *feed) Authenticate(string) guard.Exchange {
+	return func(context.Context, []byte) ([]byte, bool, error) {
+		return nil, false, verdict.Fail(verdict.Never, "5.7.0", "no login here", nil)
+	}
 }
 
 // Mail begins a transaction.

@@ -73,13 +73,29 @@ func answer(t *testing.T, path, proto string, f func(attr.List, *os.File) attr.L
 
 // authd knows every user by the password pw, and three troubles.
 func authd(req attr.List, _ *os.File) attr.List {
-	user := req.Get("user")
+	if req.Get("request") == "mechanisms" {
+		return append(sock.Reply(verdict.Of(nil)), attr.Attr{Name: "mechanism", Value: "PLAIN"})
+	}
+	user, password := req.Get("user"), req.Get("password")
+	if req.Get("request") == "sasl" {
+		response, _ := base64.StdEncoding.DecodeString(req.Get("response"))
+		w := strings.Split(string(response), "\x00")
+		switch {
+		case req.Get("mechanism") != "PLAIN" && req.Get("exchange") == "":
+			return sock.Reply(verdict.New(verdict.Never, "5.5.4", "mechanism is not offered"))
+		case len(req.All("response")) == 0:
+			return append(sock.Reply(verdict.Of(nil)), attr.Attr{Name: "challenge"}, attr.Attr{Name: "exchange", Value: "1"})
+		case len(w) != 3:
+			return sock.Reply(verdict.New(verdict.Never, "5.5.2", "malformed response"))
+		}
+		user, password = w[1], w[2]
+	}
 	switch {
 	case user == "down":
 		return sock.Reply(verdict.New(verdict.Later, "4.7.0", "users file cannot be read"))
 	case user == "closed":
 		return sock.Reply(verdict.New(verdict.Never, "5.7.13", "account is closed"))
-	case req.Get("password") != "pw" && req.Get("password") != `p "w`:
+	case password != "pw" && password != `p "w`:
 		return sock.Reply(verdict.New(verdict.Never, "5.7.8", "wrong"))
 	}
 	reply := sock.Reply(verdict.Of(nil))
@@ -145,8 +161,8 @@ func TestDialogues(t *testing.T) {
 		{"plain in two steps", "a authenticate plain\r\n" + b64("\x00ann\x00pw") + "\r\nb NOOP\r\n", "+ \r\na OK ann \"b NOOP\\r\\n\"\r\n"},
 		{"plain cancelled", "a AUTHENTICATE PLAIN\r\n*\r\n" + out, "+ \r\na BAD cancelled\r\n" + bye},
 		{"plain with garbage", "a AUTHENTICATE PLAIN ??\r\nb AUTHENTICATE PLAIN\r\n??\r\nc AUTHENTICATE PLAIN =\r\n" + out,
-			"a BAD malformed PLAIN response\r\n+ \r\nb BAD malformed PLAIN response\r\nc BAD malformed PLAIN response\r\n" + bye},
-		{"another mechanism", "a AUTHENTICATE LOGIN\r\nb AUTHENTICATE\r\n" + out, "a BAD the mechanism offered is PLAIN\r\nb BAD missing argument\r\n" + bye},
+			"a BAD response is not base64\r\n+ \r\nb BAD response is not base64\r\nc BAD malformed response\r\n" + bye},
+		{"another mechanism", "a AUTHENTICATE LOGIN\r\nb AUTHENTICATE\r\n" + out, "a NO mechanism is not offered\r\nb BAD missing argument\r\n" + bye},
 		{"commands of later states", "a SELECT INBOX\r\na FOO\r\na UID FETCH 1 FLAGS\r\n" + out,
 			strings.Repeat("a BAD unknown command before login\r\n", 3) + bye},
 		{"no commands", "\r\na\r\n(\r\n" + out, "* BAD a command starts with a tag\r\na BAD a command name must follow the tag\r\n* BAD a command starts with a tag\r\n" + bye},

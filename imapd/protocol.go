@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"posthorn/imapd/internal/wire"
 	"posthorn/internal/login"
@@ -31,7 +32,7 @@ func (protocol) Converse(ctx context.Context, c *login.Conn) error {
 	s.read = wire.NewReader(c, wire.Limits{
 		Command: maxCommand, Literals: maxLiterals, Discard: maxDiscard,
 	}, s.invite)
-	c.WriteString("* OK [CAPABILITY " + s.capabilities() + "] Posthorn ready\r\n")
+	c.WriteString("* OK [CAPABILITY " + s.capabilities(ctx) + "] Posthorn ready\r\n")
 	for s.mistakes < maxMistakes {
 		over, err := s.turn(ctx)
 		if errors.Is(err, wire.ErrFlood) {
@@ -62,15 +63,19 @@ func (s *state) invite() error {
 
 // capabilities are those of this moment: a password is not asked for where it
 // would be refused (RFC 3501 section 6.2.3).
-func (s *state) capabilities() string {
+func (s *state) capabilities(ctx context.Context) string {
 	list := "IMAP4rev1 SASL-IR LITERAL+ ID"
 	if s.conn.CanStartTLS() {
 		list += " STARTTLS"
 	}
-	if s.conn.Secure() {
-		return list + " AUTH=PLAIN"
+	all := s.conn.Mechanisms(ctx)
+	for _, name := range all {
+		list += " AUTH=" + name
 	}
-	return list + " LOGINDISABLED"
+	if !slices.Contains(all, login.Plain) {
+		list += " LOGINDISABLED"
+	}
+	return list
 }
 
 // turn answers one command. over means that the dialogue is at its end.
@@ -118,7 +123,7 @@ func (s *state) bare(ctx context.Context, cmd *wire.Command) (over bool, err err
 	case "STARTTLS":
 		return false, s.startTLS(ctx, cmd.Tag)
 	case "CAPABILITY":
-		s.conn.WriteString("* CAPABILITY " + s.capabilities() + "\r\n")
+		s.conn.WriteString("* CAPABILITY " + s.capabilities(ctx) + "\r\n")
 	case "LOGOUT":
 		s.conn.WriteString("* BYE logging out\r\n")
 		over = true

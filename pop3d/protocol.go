@@ -56,7 +56,7 @@ func (s *state) command(ctx context.Context, line string) (over bool, err error)
 	s.user = ""
 	switch cmd.Verb {
 	case "CAPA":
-		s.conn.WriteString(pop3.Capabilities(s.capabilities()...))
+		s.conn.WriteString(pop3.Capabilities(s.capabilities(ctx)...))
 	case "QUIT":
 		s.conn.WriteString("+OK bye\r\n")
 		return true, nil
@@ -85,15 +85,12 @@ func (s *state) fail(text string) {
 
 // capabilities are those of this moment: a password is not asked for where it
 // would be refused (RFC 2449 6.3, RFC 2595 4).
-func (s *state) capabilities() []string {
+func (s *state) capabilities(ctx context.Context) []string {
 	var more []string
 	if s.conn.CanStartTLS() {
 		more = append(more, "STLS")
 	}
-	if s.conn.Secure() {
-		more = append(more, "USER", "SASL PLAIN")
-	}
-	return more
+	return append(more, pop3.Logins(s.conn.Mechanisms(ctx))...)
 }
 
 // startTLS is STLS (RFC 2595 4).
@@ -125,40 +122,22 @@ func (s *state) pass(ctx context.Context, user, password string) (over bool, err
 		s.fail("PASS needs a USER before it and a password")
 		return false, nil
 	}
-	return s.login(ctx, user, password)
+	return s.answer(s.conn.Login(ctx, user, password, ""))
 }
 
-// auth is AUTH PLAIN, with or without an initial response (RFC 5034 4).
+// auth is AUTH, with or without an initial response (RFC 5034 4).
 func (s *state) auth(ctx context.Context, arg string) (over bool, err error) {
-	mechanism, response, initial := strings.Cut(arg, " ")
-	switch {
-	case !strings.EqualFold(mechanism, "PLAIN"):
-		s.fail("the mechanism offered is PLAIN")
-		return false, nil
-	case !s.conn.Secure():
-		s.fail("a password is taken over TLS only")
-		return false, nil
-	case !initial:
-		s.conn.WriteString("+ \r\n")
-		if response, err = s.conn.ReadLine(); err != nil {
-			return false, err
-		}
-	}
-	if response == "*" {
-		s.fail("cancelled")
+	words := strings.Split(arg, " ")
+	if arg == "" || len(words) > 2 {
+		s.fail("AUTH needs a mechanism and at most one response")
 		return false, nil
 	}
-	user, password, err := login.Plain(response)
-	if err != nil {
-		s.fail("malformed PLAIN response")
-		return false, nil
-	}
-	return s.login(ctx, user, password)
+	return s.answer(s.conn.Authenticate(ctx, "", words[0], words[1:]...))
 }
 
-// login asks for a session. After a success nothing of the connection is ours.
-func (s *state) login(ctx context.Context, user, password string) (over bool, err error) {
-	err = s.conn.Login(ctx, user, password, "")
+// answer tells the client why it is not logged in. After a success nothing of the
+// connection is ours.
+func (s *state) answer(err error) (over bool, _ error) {
 	var f *login.Failure
 	if !errors.As(err, &f) {
 		return true, err

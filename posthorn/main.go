@@ -32,9 +32,9 @@ func commands() []command {
 		{"check", "", "check configuration, tables, keys, users and folders", check},
 		{"reload", "", "check the configuration once and have every daemon read it again", reload},
 		{"queue", "list|show|flush|hold|release|remove [id …]", "look after the queue", queue},
-		{"user", "add|remove|list [name]", "edit the table of users", user},
+		{"user", "add [--scram]|remove|list [name]", "edit the table of users", user},
 		{"mailbox", "check|stat|export --courier user|path", "look through a user's Maildir, or prepare it for Courier", mailbox},
-		{"passwd", "name", "set a user's password", passwd},
+		{"passwd", "[--scram] name", "set a user's password", passwd},
 		{"cert", "install [-name name] [fullchain key]", "put a renewed certificate where the daemons take it: a deploy hook", cert},
 	}
 }

@@ -209,6 +209,19 @@ func TestUsersAreEdited(t *testing.T) {
 	if _, err := posthorn("second\n", "-c", file, "passwd", "bob@test"); err != nil {
 		t.Errorf("passwd: %v", err)
 	}
+	if _, err := posthorn("third\n", "-c", file, "user", "add", "--scram", "carl"); err != nil {
+		t.Errorf("with keys: %v", err)
+	}
+	text, _ := os.ReadFile(filepath.Join(dir, "users"))
+	if !strings.Contains(string(text), "\ncarl@test:{SCRAM-SHA-256}32768,") {
+		t.Errorf("with keys: got %s", text)
+	}
+	posthorn("", "-c", file, "user", "remove", "carl")
+	for _, words := range [][]string{{"user", "add", "--scram"}, {"passwd", "--md5", "bob"}, {"passwd", "bob", "--scram"}} {
+		if _, err := posthorn("x\n", append([]string{"-c", file}, words...)...); err == nil {
+			t.Errorf("%v: got no error", words)
+		}
+	}
 	if _, err := posthorn("x\n", "-c", file, "user", "add", "bob"); err == nil {
 		t.Error("a second bob: got no error")
 	}
@@ -221,7 +234,7 @@ func TestUsersAreEdited(t *testing.T) {
 	if _, err := posthorn("", "-c", file, "user", "remove", "ann@test"); err != nil {
 		t.Errorf("remove: %v", err)
 	}
-	text, _ := os.ReadFile(filepath.Join(dir, "users"))
+	text, _ = os.ReadFile(filepath.Join(dir, "users"))
 	if !strings.HasPrefix(string(text), "# ours\nbob@test:{ARGON2ID}") || strings.Contains(string(text), "ann") {
 		t.Errorf("users: got %q, want the comment and bob", text)
 	}

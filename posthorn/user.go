@@ -25,40 +25,57 @@ func user(e *env, args []string) error {
 	switch {
 	case len(args) == 1 && args[0] == "list":
 		return listUsers(e)
-	case len(args) == 2 && args[0] == "add":
-		stored, err := askPassword(e, args[1])
+	case len(args) >= 2 && args[0] == "add":
+		name, make, err := storing(args[1:])
 		if err != nil {
 			return err
 		}
-		return editor(e.conf).Add(args[1], stored)
+		stored, err := askPassword(e, name, make)
+		if err != nil {
+			return err
+		}
+		return editor(e.conf).Add(name, stored)
 	case len(args) == 2 && args[0] == "remove":
 		return editor(e.conf).Remove(args[1])
 	}
-	return usage("expected: user add name, user remove name, or user list")
+	return usage("expected: user add [--scram] name, user remove name, or user list")
 }
 
 // passwd sets the password of a user that there is.
 func passwd(e *env, args []string) error {
-	if len(args) != 1 {
-		return usage("expected: passwd name")
-	}
-	stored, err := askPassword(e, args[0])
+	name, make, err := storing(args)
 	if err != nil {
 		return err
 	}
-	return editor(e.conf).SetPassword(args[0], stored)
+	stored, err := askPassword(e, name, make)
+	if err != nil {
+		return err
+	}
+	return editor(e.conf).SetPassword(name, stored)
+}
+
+// storing takes a name, and how the password is stored, from a command line.
+func storing(args []string) (name string, make func(string) (string, error), err error) {
+	make = password.Make
+	if len(args) > 0 && args[0] == "--scram" {
+		make, args = password.MakeKeys, args[1:]
+	}
+	if len(args) != 1 || strings.HasPrefix(args[0], "-") {
+		return "", nil, usage("expected: user add [--scram] name, or passwd [--scram] name")
+	}
+	return args[0], make, nil
 }
 
 // askPassword reads a password: twice without echo from a terminal, else one
 // line of standard input.
-func askPassword(e *env, name string) (stored string, err error) {
+func askPassword(e *env, name string, make func(string) (string, error)) (stored string, err error) {
 	f, isFile := e.in.(*os.File)
 	if !isFile || !terminal(f) {
 		line, err := readLine(e.in)
 		if err != nil {
 			return "", fmt.Errorf("read password: %w", err)
 		}
-		return makePassword(line)
+		return make(line)
 	}
 	fmt.Fprintf(e.stderr, "New password for %s: ", name)
 	first, err := readSecret(f)
@@ -74,14 +91,7 @@ func askPassword(e *env, name string) (stored string, err error) {
 	if first != second {
 		return "", errors.New("the two passwords differ, nothing was changed")
 	}
-	return makePassword(first)
-}
-
-func makePassword(s string) (string, error) {
-	if err := password.Acceptable(s); err != nil {
-		return "", err
-	}
-	return password.Make(s)
+	return make(first)
 }
 
 func readLine(r io.Reader) (string, error) {

@@ -62,12 +62,21 @@ func (p *people) Resolve(_ context.Context, a addr.Address) (directory.Resolved,
 	return directory.Resolved{}, verdict.Fail(verdict.Never, "5.1.1", "no such user", nil)
 }
 
-func (p *people) Login(_ context.Context, c directory.Credentials) (directory.Login, error) {
-	p.note(fmt.Sprintf("login %s %s %s tls=%v", c.Service, c.User, c.Client, c.TLS))
-	if c.Password != "secret" {
-		return directory.Login{}, verdict.Fail(verdict.Never, "5.7.8", "wrong user or password", nil)
+func (p *people) Mechanisms(context.Context, string) ([]string, error) {
+	return []string{"PLAIN", "LOGIN", directory.ScramPlus}, nil
+}
+
+// SASL knows PLAIN.
+func (p *people) SASL(_ context.Context, s directory.Step) (directory.Challenge, error) {
+	if s.Response == nil {
+		return directory.Challenge{Exchange: "1"}, nil
 	}
-	return directory.Login{User: "ann@here.test"}, nil
+	w := append(strings.Split(string(s.Response), "\x00"), "", "", "")
+	p.note(fmt.Sprintf("login %s %s %s %s tls=%v %d", s.Service, s.Mechanism, w[1], s.Client, s.TLS, len(s.TLSExporter)))
+	if w[2] != "secret" {
+		return directory.Challenge{}, verdict.Fail(verdict.Never, "5.7.8", "wrong user or password", nil)
+	}
+	return directory.Challenge{Login: directory.Login{User: "ann@here.test"}}, nil
 }
 
 func (p *people) MaySend(_ context.Context, user string, a addr.Address) error {

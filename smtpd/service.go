@@ -31,7 +31,8 @@ const (
 // authd is what smtpd asks of the directory.
 type authd interface {
 	Resolve(ctx context.Context, a addr.Address) (directory.Resolved, error)
-	Login(ctx context.Context, c directory.Credentials) (directory.Login, error)
+	Mechanisms(ctx context.Context, service string) ([]string, error)
+	SASL(ctx context.Context, s directory.Step) (directory.Challenge, error)
 	MaySend(ctx context.Context, user string, a addr.Address) error
 	Forget()
 }

@@ -7,7 +7,6 @@ import (
 
 	"posthorn/internal/addr"
 	"posthorn/internal/conf"
-	"posthorn/internal/directory"
 	"posthorn/internal/dsn"
 	"posthorn/internal/guard"
 	"posthorn/internal/spool"
@@ -33,22 +32,6 @@ type session struct {
 
 func (s *service) newSession(k kind, c *guard.Conn) *session {
 	return &session{s: s, kind: k, c: c, conf: s.conf.Load()}
-}
-
-// Login asks authd. What a client with a wrong password is told does not say
-// what was wrong.
-func (s *session) Login(ctx context.Context, user, password string) error {
-	l, err := s.s.authd.Login(ctx, directory.Credentials{
-		Service: "smtp", User: user, Password: password, Client: s.c.Client(), TLS: s.c.TLS() != "",
-	})
-	if err != nil {
-		v := verdict.Of(err)
-		s.s.log.LoginFailed(s.c.SID(), s.kind.name, s.ip(), user, v.Text, hidden(err))
-		return err
-	}
-	s.user = l.User
-	s.s.log.LoggedIn(s.c.SID(), s.kind.name, s.ip(), s.user)
-	return nil
 }
 
 // Mail holds a user to his own addresses. Every client may send with the null

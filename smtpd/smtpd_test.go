@@ -61,7 +61,7 @@ func TestSubmission(t *testing.T) {
 			}
 			c.do("MAIL FROM:<ann@here.test>", "530 5.7.0")
 			c.auth()
-			if got, want := r.people.asked[0], "login smtp ann 127.0.0.1 tls=true"; got != want {
+			if got, want := r.people.asked[0], "login smtp PLAIN ann 127.0.0.1 tls=true 32"; got != want {
 				t.Errorf("got %q, want %q", got, want)
 			}
 			c.do("MAIL FROM:<bob@here.test>", "550 5.7.1")

@@ -14,7 +14,7 @@ import (
 // foreign names the parsers of foreign bytes by their folders, with the fuzz
 // targets that feed them. scripts/fuzz runs all that there are.
 var foreign = map[string]string{
-	"authd":                               "Attempt ParsePasswd Resolve",   // login sides, getent, aliases
+	"authd":                               "Attempt Passwd Resolve SASL",   // login sides, getent, aliases
 	"deliver/internal/box":                "Decode",                        // requests to deliver-box
 	"imapd/imap-session":                  "Session",                       // IMAP behind the login
 	"imapd/internal/charset":              "Decode Fold",                   // words of messages and searches
@@ -37,7 +37,7 @@ var foreign = map[string]string{
 	"internal/guard":                      "Dialogue Dotted Params",        // SMTP and LMTP
 	"internal/handover":                   "Decode",                        // deliver and queue-remote
 	"internal/id":                         "Time",                          // ids
-	"internal/login":                      "Plain Reader",                  // IMAP and POP3 before the login
+	"internal/login":                      "Reader",                        // IMAP and POP3 before the login
 	"internal/mailbox":                    "FolderName Info ToLF",          // names in a Maildir
 	"internal/maildir":                    "ReadName ToLF",                 // the same
 	"internal/message":                    "Header Lines",                  // headers, Received, line ends

@@ -25,13 +25,13 @@ var rungs = [][]string{
 // outside names the folders that may use an outside module.
 var outside = map[string][]string{
 	"github.com/emersion/go-smtp":         {"internal/guard"},
-	"github.com/emersion/go-sasl":         {"internal/guard", "internal/login"},
+	"github.com/emersion/go-sasl":         {"authd", "internal/guard"},
 	"github.com/miekg/dns":                {"internal/dnsx", "test/dnsd"},
 	"github.com/go-crypt/crypt":           {"internal/password"},
 	"golang.org/x/crypto":                 {"internal/password"},
 	"github.com/landlock-lsm/go-landlock": {"internal/priv"},
 	"golang.org/x/net":                    {"internal/addr", "internal/dnsx"},
-	"golang.org/x/text":                   {"imapd/internal/charset", "internal/addr"},
+	"golang.org/x/text":                   {"imapd/internal/charset", "internal/addr", "internal/password"},
 	"golang.org/x/sys":                    nil, // wherever a system call is needed
 	"github.com/emersion/go-maildir":      {},  // tests only
 	"github.com/emersion/go-imap/v2":      {},  // tests only

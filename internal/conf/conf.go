@@ -62,6 +62,7 @@ type Config struct {
 	Connections, ConnectionsPerClient  int
 	Timeout, LoginTimeout, IdleTimeout time.Duration
 
+	AuthMechanisms                    []string // in capitals
 	AuthWorkers, AuthFailures         int
 	AuthWindow, AuthDelay, TicketLife time.Duration
 	PlaintextLogin                    string // loopback, yes or no

@@ -115,6 +115,8 @@ var directives = []Directive{
 	{"special-use", `mailbox attribute …|none`, `Drafts \Drafts, Junk \Junk, Trash \Trash, Sent \Sent, "Sent Messages" \Sent`, true, false,
 		"what mailboxes of that name are for, as IMAP clients are told", setSpecialUse},
 
+	{"auth-mechanisms", "name …", authMechanisms, false, false, "SASL mechanisms; each is offered where an account can use it",
+		setAuthMechanisms},
 	{"auth-workers", "number", "2", false, true, "passwords checked at a time", number(func(c *Config) *int { return &c.AuthWorkers }, 1, 64)},
 	{"auth-failures", "number", "10", false, false, "failed logins of one client network or user within auth-window before it has to wait",
 		number(func(c *Config) *int { return &c.AuthFailures }, 1, 10000)},

@@ -2,12 +2,13 @@ package evlog
 
 // What authd may say.
 
-// Login: somebody tried to log in. verdict is done, never or later; reason
-// says for never: unknown (no such user, or none who may log in by password),
-// password, closed (not this user or not from here), malformed, or guard (too
-// many failures before).
-func (l *Log) Login(service, ip, user, tls, verdict, reason string, err error) {
-	l.event("login", "ip", ip, "user", user, "service", service, "tls", tls, "verdict", verdict, "reason", reason, "err", cause(err))
+// Login: somebody tried to log in, by a SASL mechanism or without. verdict is
+// done, never or later; reason says for never: unknown (no such user, or none who
+// may log in this way), password, closed (not this user or not from here),
+// malformed, guard (too many failures before), or binding (somebody is in between
+// client and server).
+func (l *Log) Login(service, mechanism, ip, user, tls, verdict, reason string, err error) {
+	l.event("login", "ip", ip, "user", user, "service", service, "mechanism", mechanism, "tls", tls, "verdict", verdict, "reason", reason, "err", cause(err))
 }
 
 // Table: a changed table was taken, or with an error was not, and the one

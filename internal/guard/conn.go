@@ -109,6 +109,14 @@ func (c *Conn) TLS() string {
 	return ""
 }
 
+// TLSExporter is the channel binding (RFC 9266), nil where there is none.
+func (c *Conn) TLSExporter() []byte {
+	if t, ok := c.net.(*tls.Conn); ok {
+		return tlsconf.Exporter(t.ConnectionState())
+	}
+	return nil
+}
+
 // startImplicit does the handshake of a port that begins with TLS.
 func (c *Conn) startImplicit() {
 	var err error

@@ -193,9 +193,11 @@ func (d dialogue) Logout() error { return nil }
 
 func (d dialogue) AuthMechanisms() []string {
 	if d.c.g.o.Auth {
-		return []string{sasl.Plain, sasl.Login}
+		return d.c.session.Mechanisms(d.c.ctx)
 	}
 	return nil
 }
 
-func (d dialogue) Auth(mech string) (sasl.Server, error) { return newSASL(d.c, mech) }
+func (d dialogue) Auth(mech string) (sasl.Server, error) {
+	return exchange{d.c, d.c.session.Authenticate(mech)}, nil
+}

@@ -20,9 +20,11 @@ import (
 // called one at a time. Errors become replies by their verdict (package
 // verdict); an unclassified one is a 451 without its text.
 type Session interface {
-	// Login checks a password that came over TLS. An error of kind never is
-	// answered 535, later 454.
-	Login(ctx context.Context, user, password string) error
+	// Mechanisms names what AUTH offers to this client, who has come over TLS.
+	Mechanisms(ctx context.Context) []string
+	// Authenticate begins a login by a mechanism, in capitals, which may be none
+	// that was offered.
+	Authenticate(mechanism string) Exchange
 	// Mail begins a transaction; from may be the null sender.
 	Mail(ctx context.Context, from addr.Address, p MailParams) error
 	// Rcpt adds a recipient; <Postmaster> has no domain.
@@ -37,6 +39,12 @@ type Session interface {
 	// Close is called once, when the connection has ended and why.
 	Close(reason string)
 }
+
+// Exchange takes the responses of a client to a SASL mechanism (RFC 4422), nil
+// where none came with the command, and returns what is asked next until it is
+// done. An error ends it: of kind never it is answered 535, or with status 5.5.2
+// 501 and with 5.5.4 504; later is 454.
+type Exchange func(ctx context.Context, response []byte) (challenge []byte, done bool, err error)
 
 // MailParams are the ESMTP parameters of MAIL.
 type MailParams struct {

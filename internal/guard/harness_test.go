@@ -38,7 +38,33 @@ func (f fake) note(format string, v ...any) {
 	f.s.calls = append(f.s.calls, fmt.Sprintf(format, v...))
 }
 
-func (f fake) Login(_ context.Context, user, password string) error {
+func (f fake) Mechanisms(context.Context) []string { return []string{"PLAIN", "LOGIN"} }
+
+// Authenticate knows PLAIN and LOGIN.
+func (f fake) Authenticate(mechanism string) Exchange {
+	user := ""
+	return func(_ context.Context, response []byte) ([]byte, bool, error) {
+		parts := strings.Split(string(response), "\x00")
+		switch {
+		case mechanism == "PLAIN" && response == nil:
+			return nil, false, nil
+		case mechanism == "PLAIN" && len(parts) == 3:
+			return nil, true, f.login(parts[1], parts[2])
+		case mechanism == "PLAIN":
+			return nil, false, verdict.Fail(verdict.Never, "5.5.2", "malformed response", nil)
+		case mechanism != "LOGIN":
+			return nil, false, verdict.Fail(verdict.Never, "5.5.4", "mechanism is not offered", nil)
+		case response == nil:
+			return []byte("Username:"), false, nil
+		case user == "":
+			user = string(response)
+			return []byte("Password:"), false, nil
+		}
+		return nil, true, f.login(user, string(response))
+	}
+}
+
+func (f fake) login(user, password string) error {
 	f.note("login %s %s", user, password)
 	switch password {
 	case "secret":

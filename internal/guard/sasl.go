@@ -2,19 +2,11 @@ package guard
 
 import (
 	"encoding/base64"
-	"errors"
 	"strings"
 
-	"github.com/emersion/go-sasl"
 	"github.com/emersion/go-smtp"
 
 	"posthorn/internal/verdict"
-)
-
-// Bounds of what a login may hold.
-const (
-	maxUser     = 255
-	maxPassword = 1024
 )
 
 // cmdAuth checks where AUTH stands and that its response is base64
@@ -79,64 +71,30 @@ func (c *Conn) authReply(code int, r []byte) []byte {
 	return r
 }
 
-// newSASL returns the server side of a mechanism.
-func newSASL(c *Conn, mech string) (sasl.Server, error) {
-	switch mech {
-	case sasl.Plain:
-		return strict{sasl.NewPlainServer(c.login)}, nil
-	case sasl.Login:
-		return strict{&loginServer{login: c.login}}, nil
-	}
-	return nil, &smtp.SMTPError{Code: 504, EnhancedCode: smtp.EnhancedCode{5, 5, 4}, Message: "mechanism not known"}
+// exchange is a mechanism as go-smtp leads it.
+type exchange struct {
+	c    *Conn
+	next Exchange
 }
 
-// login checks what PLAIN and LOGIN end in. Nobody acts for another user here.
-func (c *Conn) login(identity, user, password string) error {
-	if identity != "" && identity != user || user == "" || password == "" || len(user) > maxUser || len(password) > maxPassword {
-		return authFailed(verdict.New(verdict.Never, "5.7.8", "authentication failed"))
-	}
-	if err := c.session.Login(c.ctx, user, password); err != nil {
-		return authFailed(verdict.Of(err))
-	}
-	return nil
-}
-
-// authFailed chooses between RFC 4954 6's 535 and 454.
-func authFailed(v verdict.Verdict) error {
-	code := 454
-	if v.Kind == verdict.Never {
-		code = 535
-	}
-	return &smtp.SMTPError{Code: code, EnhancedCode: enhanced(v), Message: printable(v.Text)}
-}
-
-// strict answers 501 to a response that its mechanism cannot read.
-type strict struct{ sasl.Server }
-
-func (s strict) Next(response []byte) ([]byte, bool, error) {
-	challenge, done, err := s.Server.Next(response)
-	var known *smtp.SMTPError
-	if err != nil && !errors.As(err, &known) {
-		err = &smtp.SMTPError{Code: 501, EnhancedCode: smtp.EnhancedCode{5, 5, 2}, Message: "malformed response"}
+// Next takes a response.
+func (e exchange) Next(response []byte) (challenge []byte, done bool, err error) {
+	if challenge, done, err = e.next(e.c.ctx, response); err != nil {
+		err = authFailed(verdict.Of(err))
 	}
 	return challenge, done, err
 }
 
-// loginServer is the server side of LOGIN, which no RFC describes: it asks for
-// the user and then for the password. A first response may stand in the command.
-type loginServer struct {
-	login    func(identity, user, password string) error
-	user     string
-	haveUser bool
-}
-
-func (l *loginServer) Next(response []byte) (challenge []byte, done bool, err error) {
+// authFailed chooses among the codes of RFC 4954 4 and 6.
+func authFailed(v verdict.Verdict) error {
+	code := 454
 	switch {
-	case response == nil:
-		return []byte("Username:"), false, nil
-	case !l.haveUser:
-		l.user, l.haveUser = string(response), true
-		return []byte("Password:"), false, nil
+	case v.Kind == verdict.Never && v.Status == "5.5.2":
+		code = 501
+	case v.Kind == verdict.Never && v.Status == "5.5.4":
+		code = 504
+	case v.Kind == verdict.Never:
+		code = 535
 	}
-	return nil, true, l.login("", l.user, string(response))
+	return &smtp.SMTPError{Code: code, EnhancedCode: enhanced(v), Message: printable(v.Text)}
 }

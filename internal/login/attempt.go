@@ -2,7 +2,6 @@ package login
 
 import (
 	"context"
-	"errors"
 	"strings"
 
 	"posthorn/internal/directory"
@@ -19,6 +18,8 @@ const (
 	Unavailable                   // a temporary trouble of ours: [SYS/TEMP], [UNAVAILABLE]
 	InUse                         // another session has the mailbox: [IN-USE], [INUSE]
 	Refused                       // this account may not: [SYS/PERM], [CONTACTADMIN]
+	Malformed                     // the client broke the exchange off, or made no sense: -, BAD
+	Unsupported                   // no such mechanism here: -, -
 )
 
 // Failure is a login that did not happen while the connection is still good.
@@ -71,12 +72,7 @@ func (c *Conn) Login(ctx context.Context, user, password, tag string) error {
 	if err != nil {
 		return c.refuse(user, err)
 	}
-	err = c.handOver(ctx, grant.Ticket, tag)
-	var f *Failure
-	if errors.As(err, &f) {
-		s.log.LoginFailed(c.sid, s.proto.Service(), c.client.String(), user, f.Text, f.Err)
-	}
-	return err
+	return c.enter(ctx, grant, user, tag)
 }
 
 // refuse turns the directory's error into a Failure.
@@ -86,6 +82,10 @@ func (c *Conn) refuse(user string, err error) *Failure {
 	switch {
 	case v.Kind == verdict.Never && v.Status == "5.7.8": // RFC 4954 6
 		f.Reason, f.Text = Credentials, "wrong user name or password"
+	case v.Kind == verdict.Never && v.Status == "5.5.2":
+		return &Failure{Reason: Malformed, Text: v.Text}
+	case v.Kind == verdict.Never && v.Status == "5.5.4":
+		return &Failure{Reason: Unsupported, Text: v.Text}
 	case v.Kind == verdict.Never:
 		f.Reason, f.Text = Refused, v.Text
 	}

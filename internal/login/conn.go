@@ -24,6 +24,8 @@ type Conn struct {
 	until  time.Time // when even a busy client must have logged in
 	failed int       // logins refused for their credentials
 	given  bool      // handed over: nothing of the connection is ours
+
+	offered []string // SASL mechanisms, as Mechanisms returned them last
 }
 
 // newConn returns a Conn over s.

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"os"
+	"strings"
 	"time"
 
 	"posthorn/internal/attr"
@@ -77,6 +78,7 @@ func (c *Conn) request(ctx context.Context, ticket, tag string, file *os.File) e
 		{Name: "tls", Value: tls},
 		{Name: "sid", Value: c.sid},
 		{Name: "tag", Value: tag},
+		{Name: "mechanisms", Value: strings.Join(c.offered, " ")},
 		{Name: "pending", Value: base64.StdEncoding.EncodeToString(c.in.buffered())},
 	}
 	reply, err := c.server.session.Do(ctx, req, file)

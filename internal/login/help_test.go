@@ -69,6 +69,16 @@ func (words) command(ctx context.Context, c *Conn, w []string) (bool, error) {
 		}
 		c.Printf("FAIL %d %s\r\n", f.Reason, f.Text)
 		return f.Last, nil
+	case "MECHS":
+		c.Printf("%v\r\n", c.Mechanisms(ctx))
+	case "AUTH":
+		err := c.Authenticate(ctx, "t", w[1], w[2:]...)
+		var f *Failure
+		if !errors.As(err, &f) {
+			return true, err
+		}
+		c.Printf("FAIL %d %s\r\n", f.Reason, f.Text)
+		return f.Last, nil
 	case "COUNT":
 		fmt.Sscan(w[1], &n)
 		p := make([]byte, n)
@@ -104,6 +114,27 @@ func (p people) Login(ctx context.Context, c directory.Credentials) (directory.L
 		return directory.Login{}, verdict.Fail(verdict.Never, "5.7.8", "no", nil)
 	}
 	return directory.Login{User: "ann", Ticket: "ticket-1"}, nil
+}
+
+func (p people) Mechanisms(context.Context, string) ([]string, error) {
+	return []string{Plain, directory.ScramPlus}, nil
+}
+
+// SASL knows PLAIN, and ECHO, which ends when it hears what it said.
+func (p people) SASL(ctx context.Context, s directory.Step) (directory.Challenge, error) {
+	switch {
+	case s.Exchange == "" && s.Mechanism == "DOWN":
+		return directory.Challenge{}, errors.New("connection refused")
+	case s.Exchange == "" && s.Mechanism != "ECHO":
+		return directory.Challenge{}, verdict.Fail(verdict.Never, "5.5.4", "mechanism is not offered", nil)
+	case s.Exchange == "" && s.Response == nil:
+		return directory.Challenge{Text: []byte("say ann"), Exchange: "1"}, nil
+	case string(s.Response) == "bad":
+		return directory.Challenge{}, verdict.Fail(verdict.Never, "5.5.2", "malformed response", nil)
+	case string(s.Response) != "ann":
+		return directory.Challenge{Login: directory.Login{User: "zoe"}}, verdict.Fail(verdict.Never, "5.7.8", "no", nil)
+	}
+	return directory.Challenge{Login: directory.Login{User: "ann", Ticket: "ticket-1"}}, nil
 }
 
 // handed is what the session program got.

@@ -44,6 +44,8 @@ type Protocol interface {
 // Authenticator is the part of the directory that a listener asks.
 type Authenticator interface {
 	Login(ctx context.Context, c directory.Credentials) (directory.Login, error)
+	Mechanisms(ctx context.Context, service string) ([]string, error)
+	SASL(ctx context.Context, s directory.Step) (directory.Challenge, error)
 }
 
 // settings are what a reload changes.

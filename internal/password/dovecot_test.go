@@ -40,7 +40,7 @@ func TestDovecotReadsOurs(t *testing.T) {
 func TestWeReadDovecots(t *testing.T) {
 	const password = "zwölf Boxkämpfer: $1$"
 	for _, scheme := range strings.Fields("PLAIN CLEAR CLEARTEXT CRYPT SHA512-CRYPT SHA256-CRYPT MD5-CRYPT MD5 BLF-CRYPT ARGON2ID ARGON2I PBKDF2 " +
-		"SHA SHA1 SHA256 SHA512 PLAIN-MD5 LDAP-MD5 SSHA SSHA256 SSHA512 SMD5 SSHA.HEX SHA256.HEX SHA512.B64 PLAIN-MD5.BASE64") {
+		"SCRAM-SHA-256 SHA SHA1 SHA256 SHA512 PLAIN-MD5 LDAP-MD5 SSHA SSHA256 SSHA512 SMD5 SSHA.HEX SHA256.HEX SHA512.B64 PLAIN-MD5.BASE64") {
 		theirs := doveadm(t, "-s", scheme, "-p", password)
 		h, err := Parse(theirs)
 		if err != nil {
@@ -48,5 +48,16 @@ func TestWeReadDovecots(t *testing.T) {
 		} else if !h.Match(password) || h.Match(password+"x") {
 			t.Errorf("%s: got the wrong answer for the right or the wrong password", scheme)
 		}
+	}
+}
+
+// TestDovecotReadsOurKeys has Dovecot verify what MakeKeys makes.
+func TestDovecotReadsOurKeys(t *testing.T) {
+	ours, err := MakeKeys("zwoelf Boxkaempfer: $1$")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := doveadm(t, "-t", ours, "-p", "zwoelf Boxkaempfer: $1$"); !strings.HasSuffix(got, "(verified)") {
+		t.Errorf("got %q, want it verified", got)
 	}
 }

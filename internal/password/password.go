@@ -9,6 +9,7 @@
 //	PLAIN CLEAR CLEARTEXT                            the password itself
 //	CRYPT SHA512-CRYPT SHA256-CRYPT MD5-CRYPT MD5    crypt(3): $6$ $5$ $1$ $y$ $2a$ $2b$ $2y$ $sha1$ $argon2…
 //	BLF-CRYPT ARGON2ID ARGON2I PBKDF2
+//	SCRAM-SHA-256                                    keys, for the mechanism of that name too
 //	SHA SHA1 SHA256 SHA512 PLAIN-MD5 LDAP-MD5        one round of a digest, with .HEX .B64 .BASE64 behind the
 //	SSHA SSHA256 SSHA512 SMD5                        name for the encoding; the second line is salted
 package password
@@ -46,6 +47,7 @@ const (
 type Hash struct {
 	kind  string
 	match func(password string) bool
+	keys  *Keys // of SCRAM-SHA-256
 }
 
 // Parse reads a stored password. The error says what was found and what was
@@ -70,6 +72,8 @@ func Parse(stored string) (*Hash, error) {
 		return parsePlain(value)
 	case "PBKDF2":
 		return parsePBKDF2(value)
+	case scramScheme:
+		return parseKeys(value)
 	}
 	return parseCrypt(name, value)
 }
@@ -90,6 +94,14 @@ func split(stored string) (scheme, value string, err error) {
 // Match says whether password is the stored one. It costs the same for every
 // password of one length.
 func (h *Hash) Match(password string) bool { return h.match(password) }
+
+// Keys returns the keys of SCRAM-SHA-256 where the password is stored as these.
+func (h *Hash) Keys() (Keys, bool) {
+	if h.keys == nil {
+		return Keys{}, false
+	}
+	return *h.keys, true
+}
 
 // Kind names scheme and cost: two hashes of one kind cost the same to compare.
 func (h *Hash) Kind() string { return h.kind }

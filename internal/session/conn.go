@@ -19,6 +19,7 @@ type Conn struct {
 	Service   string          // imap or pop3
 	Tag       string          // of the login command, for IMAP's answer
 	TLS       bool            // the client's side of the login process is encrypted
+	Offered   []string        // SASL mechanisms of which the login side has told the client
 	Client    netip.Addr      // as authd bound it to the ticket
 	Grant     directory.Grant // what the ticket gives
 	pending   []byte

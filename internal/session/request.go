@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"strings"
 
 	"posthorn/internal/attr"
 	"posthorn/internal/directory"
@@ -26,6 +27,7 @@ func (s *Server) parse(req attr.List, file *os.File) (*Conn, error) {
 	defer file.Close()
 	c := &Conn{
 		SID: req.Get("sid"), Service: req.Get("service"), Tag: req.Get("tag"), TLS: req.Get("tls") == "yes",
+		Offered: strings.Fields(req.Get("mechanisms")),
 	}
 	if got := req.Get("request"); got != "session" {
 		return nil, malformed(fmt.Sprintf("request %.20q", got))

@@ -260,3 +260,13 @@ func withoutPath(err error) error {
 func Version(s tls.ConnectionState) string {
 	return strings.ReplaceAll(tls.VersionName(s.Version), " ", "") + " " + tls.CipherSuiteName(s.CipherSuite)
 }
+
+// Exporter returns the channel binding of a connection (RFC 9266), or nil where
+// there is none: TLS 1.2 has one only with its extended master secret.
+func Exporter(s tls.ConnectionState) []byte {
+	key, err := s.ExportKeyingMaterial("EXPORTER-Channel-Binding", nil, 32)
+	if err != nil {
+		return nil
+	}
+	return key
+}

@@ -21,7 +21,7 @@ type maildrop interface {
 	// Commit marks the messages seen as read and removes those of deleted. An
 	// error means that some may still be there.
 	Commit(deleted, seen []int) error
-	// Close ends the exclusive use.
+	// Close ends the exclusive use. It may be called again.
 	Close() error
 }
 
@@ -107,11 +107,16 @@ func (d *inbox) Commit(deleted, seen []int) error {
 }
 
 func (d *inbox) Close() error {
+	if d.box == nil {
+		return nil
+	}
 	if d.view != nil {
 		d.view.Close()
 	}
 	if d.unlock != nil {
 		d.unlock()
 	}
-	return d.box.Close()
+	box := d.box
+	d.box = nil
+	return box.Close()
 }

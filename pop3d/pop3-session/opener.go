@@ -36,6 +36,7 @@ func (o *opener) open(_ context.Context, c *session.Conn) (session.Runner, error
 	return func(ctx context.Context) {
 		defer drop.Close()
 		t := newTransaction(c, drop, time.Duration(o.idle.Load()))
+		t.offered = c.Offered
 		err := t.run(ctx)
 		o.log.POP3Ended(c.SID, c.Grant.User, t.retrieved, t.removed, t.sent, err)
 	}, nil

@@ -28,13 +28,15 @@ const (
 // transaction is one session in the TRANSACTION state (RFC 1939 5). It is used
 // by one goroutine.
 type transaction struct {
-	conn  net.Conn
-	drop  maildrop
-	idle  time.Duration
-	in    *bufio.Reader
-	out   []byte // not yet sent
-	cut   bool   // an answer was sent in part: nothing may stand behind it
-	chunk []byte // for reading messages, made by the first
+	conn net.Conn
+	drop maildrop
+	idle time.Duration
+	in   *bufio.Reader
+
+	offered []string // SASL mechanisms before the login
+	out     []byte   // not yet sent
+	cut     bool     // an answer was sent in part: nothing may stand behind it
+	chunk   []byte   // for reading messages, made by the first
 
 	sizes   []int64 // by message - 1
 	deleted []bool
@@ -45,7 +47,7 @@ type transaction struct {
 }
 
 // newTransaction returns a session over conn that ends after idle of silence.
-// drop stays the caller's to close.
+// run closes drop; who does not run it closes it.
 func newTransaction(conn net.Conn, drop maildrop, idle time.Duration) *transaction {
 	n := drop.Len()
 	t := &transaction{
@@ -78,7 +80,8 @@ func (t *transaction) run(ctx context.Context) error {
 	if !quit {
 		t.drop.Commit(nil, numbers(t.seen))
 	}
-	return errors.Join(err, t.flush())
+	// Who has read the answer to QUIT may be back before this returns.
+	return errors.Join(err, t.drop.Close(), t.flush())
 }
 
 // speak answers commands. quit tells that the client said QUIT.
@@ -143,8 +146,7 @@ func (t *transaction) command(line string) (quit bool, err error) {
 	case "NOOP":
 		t.reply("+OK")
 	case "CAPA":
-		// The same words as before the login over TLS (RFC 2449 5).
-		t.out = append(t.out, pop3.Capabilities("USER", "SASL PLAIN")...)
+		t.out = append(t.out, pop3.Capabilities(pop3.Logins(t.offered)...)...)
 	case "QUIT":
 		return true, nil
 	default:

@@ -27,6 +27,7 @@ type fake struct {
 	deleted []int
 	seen    []int
 	commits int
+	closing func() // told of Close
 }
 
 func drop(texts ...string) *fake {
@@ -39,7 +40,13 @@ func drop(texts ...string) *fake {
 
 func (d *fake) Len() int          { return len(d.texts) }
 func (d *fake) UIDL(n int) string { return fmt.Sprintf("uid%d", n) }
-func (d *fake) Close() error      { return nil }
+
+func (d *fake) Close() error {
+	if d.closing != nil {
+		d.closing()
+	}
+	return nil
+}
 
 func (d *fake) Size(n int) (int64, error) {
 	if d.texts[n-1] == nil {
@@ -200,6 +207,19 @@ func TestStalledClient(t *testing.T) {
 	err := newTransaction(c, drop("From: a\r\n\r\none\r\n"), limit).run(context.Background())
 	if !errors.Is(err, os.ErrDeadlineExceeded) || len(c.writes) != 2 {
 		t.Errorf("got %v and the writes %q, want none behind the second", err, c.writes)
+	}
+}
+
+// TestFreeBeforeGoodbye: a client that has read the answer to QUIT finds the box
+// free.
+func TestFreeBeforeGoodbye(t *testing.T) {
+	c := &stalled{in: strings.NewReader("QUIT\r\n")}
+	d := drop("From: a\r\n\r\none\r\n")
+	said := ""
+	d.closing = func() { said = strings.Join(c.writes, "") }
+	newTransaction(c, d, limit).run(context.Background())
+	if want := "+OK logged in, 1 messages\r\n"; said != want {
+		t.Errorf("got the box closed after %q, want it after %q", said, want)
 	}
 }
 

@@ -4,6 +4,7 @@ package pop3
 
 import (
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -53,6 +54,21 @@ func (c Command) Numbers(n int) ([]int, error) {
 		all[i] = int(v)
 	}
 	return all, nil
+}
+
+// plain is the SASL mechanism that allows USER too.
+const plain = "PLAIN"
+
+// Logins returns the capabilities of these SASL mechanisms. They are the same in
+// both states (RFC 2449 6.2, 6.3).
+func Logins(mechanisms []string) (words []string) {
+	if slices.Contains(mechanisms, plain) {
+		words = append(words, "USER")
+	}
+	if len(mechanisms) > 0 {
+		words = append(words, "SASL "+strings.Join(mechanisms, " "))
+	}
+	return words
 }
 
 // Capabilities returns the answer to CAPA (RFC 2449 5): what holds in both

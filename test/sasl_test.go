@@ -1,0 +1,215 @@
+package test
+
+import (
+	"bufio"
+	"crypto/tls"
+	"encoding/base64"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"posthorn/internal/password"
+	"posthorn/test/instance"
+	"posthorn/test/scram"
+	"posthorn/test/suite"
+)
+
+// speaker is a client of one of the protocols that have SASL.
+type speaker struct {
+	t    *testing.T
+	conn net.Conn
+	in   *bufio.Reader
+
+	service          string
+	offers           []string // mechanisms
+	auth, ask, taken string   // the command, what begins a challenge, and a success
+}
+
+// speak connects to a service over TLS and asks what it offers.
+func speak(t *testing.T, i *instance.Instance, service string) *speaker {
+	t.Helper()
+	conn, err := tls.Dial("tcp", i.Addr[service], &tls.Config{InsecureSkipVerify: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn.SetDeadline(time.Now().Add(time.Minute))
+	t.Cleanup(func() { conn.Close() })
+	s := &speaker{t: t, conn: conn, in: bufio.NewReader(conn), service: service}
+	var said string
+	switch service {
+	case "imaps":
+		s.auth, s.ask, s.taken = "a AUTHENTICATE ", "+ ", "a OK "
+		said = s.line()
+		for word := range strings.FieldsSeq(strings.Trim(said, "[]")) {
+			if name, ok := strings.CutPrefix(strings.Trim(word, "]"), "AUTH="); ok {
+				s.offers = append(s.offers, name)
+			}
+		}
+		return s
+	case "pop3s":
+		s.auth, s.ask, s.taken = "AUTH ", "+ ", "+OK "
+		s.line()
+		fmt.Fprint(conn, "CAPA\r\n")
+		said = s.until(".")
+		_, said, _ = strings.Cut(said, "SASL ")
+	default:
+		s.auth, s.ask, s.taken = "AUTH ", "334 ", "235 "
+		s.line()
+		fmt.Fprint(conn, "EHLO client.test\r\n")
+		said = s.until("250 ")
+		_, said, _ = strings.Cut(said, "AUTH ")
+	}
+	said, _, _ = strings.Cut(said, "\n")
+	s.offers = strings.Fields(said)
+	return s
+}
+
+func (s *speaker) line() string {
+	s.t.Helper()
+	line, err := s.in.ReadString('\n')
+	if err != nil {
+		s.t.Fatalf("%s: got %q, %v", s.service, line, err)
+	}
+	return strings.TrimRight(line, "\r\n")
+}
+
+func (s *speaker) until(prefix string) string {
+	var all strings.Builder
+	for {
+		line := s.line()
+		all.WriteString(line + "\n")
+		if strings.HasPrefix(line, prefix) {
+			return all.String()
+		}
+	}
+}
+
+// say sends a response and returns the challenge that follows, or the answer.
+func (s *speaker) say(text string) (challenge string, more bool) {
+	s.t.Helper()
+	fmt.Fprintf(s.conn, "%s\r\n", text)
+	line := s.line()
+	encoded, more := strings.CutPrefix(line, s.ask)
+	if !more || strings.HasPrefix(line, s.taken) {
+		return line, false
+	}
+	raw, err := base64.StdEncoding.DecodeString(encoded)
+	if err != nil {
+		s.t.Fatalf("%s: got the challenge %q", s.service, line)
+	}
+	return string(raw), true
+}
+
+// quit ends a session with POP3, of which there is one a mailbox.
+func (s *speaker) quit() {
+	s.t.Helper()
+	if s.service == "pop3s" {
+		fmt.Fprint(s.conn, "QUIT\r\n")
+		s.line()
+	}
+}
+
+func coded(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }
+
+// scram goes through SCRAM and returns the answer at its end.
+func (s *speaker) scram(mechanism string, c *scram.Client) string {
+	s.t.Helper()
+	text, more := s.say(s.auth + mechanism + " " + coded(c.First()))
+	if !more {
+		return text
+	}
+	final, err := c.Final(text)
+	if err != nil {
+		s.t.Fatalf("%s: %v", s.service, err)
+	}
+	if text, more = s.say(coded(final)); !more {
+		return text
+	}
+	if err := c.Check(text); err != nil {
+		s.t.Errorf("%s: %v", s.service, err)
+	}
+	text, _ = s.say("")
+	return text
+}
+
+// binding is the channel binding of the connection (RFC 9266).
+func (s *speaker) binding() []byte {
+	state := s.conn.(*tls.Conn).ConnectionState()
+	key, err := state.ExportKeyingMaterial("EXPORTER-Channel-Binding", nil, 32)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return key
+}
+
+// TestSASL: every service that has logins takes each mechanism, as each account
+// can.
+func TestSASL(t *testing.T) {
+	keys, err := password.MakeKeys("secret")
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := suite.Server(t, instance.Options{Conf: "auth-delay 0s\nauth-failures 1000\n"})
+	for _, service := range []string{"imaps", "pop3s", "submissions"} {
+		if got := strings.Join(speak(t, i, service).offers, " "); got != "PLAIN LOGIN" {
+			t.Errorf("%s, nobody has keys: got %q, want PLAIN LOGIN", service, got)
+		}
+	}
+	users, err := os.OpenFile(filepath.Join(i.Dir, "users"), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprintf(users, "sam:%s\n", keys)
+	if err := users.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, service := range []string{"imaps", "pop3s", "submissions"} {
+		t.Run(service, func(t *testing.T) { logIns(t, i, service) })
+	}
+}
+
+func logIns(t *testing.T, i *instance.Instance, service string) {
+	const all = "PLAIN LOGIN SCRAM-SHA-256 SCRAM-SHA-256-PLUS"
+	suite.Eventually(t, service+" offers "+all, func() bool { return strings.Join(speak(t, i, service).offers, " ") == all })
+	client := func(password, header string) *scram.Client {
+		return &scram.Client{User: "sam", Password: password, Nonce: "fyko+d2lbbFgONRv9qkxdawL", Header: header}
+	}
+	s := speak(t, i, service)
+	if got := s.scram("SCRAM-SHA-256", client("wrong", "n,,")); strings.HasPrefix(got, s.taken) {
+		t.Errorf("a wrong password: got %q", got)
+	}
+	if got := s.scram("SCRAM-SHA-256", client("secret", "y,,")); strings.HasPrefix(got, s.taken) {
+		t.Errorf("a downgrade: got %q", got)
+	}
+	if got := s.scram("SCRAM-SHA-256", client("secret", "n,,")); !strings.HasPrefix(got, s.taken) {
+		t.Errorf("the right password: got %q", got)
+	}
+	s.quit()
+	s = speak(t, i, service)
+	bound := client("secret", "p=tls-exporter,,")
+	bound.Binding = speak(t, i, service).binding()
+	if got := s.scram("SCRAM-SHA-256-PLUS", bound); strings.HasPrefix(got, s.taken) {
+		t.Errorf("the channel of somebody else: got %q", got)
+	}
+	bound = client("secret", "p=tls-exporter,,")
+	bound.Binding = s.binding()
+	if got := s.scram("SCRAM-SHA-256-PLUS", bound); !strings.HasPrefix(got, s.taken) {
+		t.Errorf("the own channel: got %q", got)
+	}
+	s.quit()
+	s = speak(t, i, service)
+	s.say(s.auth + "LOGIN")
+	s.say(coded("sam"))
+	if got, _ := s.say(coded("secret")); !strings.HasPrefix(got, s.taken) {
+		t.Errorf("LOGIN: got %q", got)
+	}
+	s.quit()
+	s = speak(t, i, service)
+	if got, _ := s.say(s.auth + "PLAIN " + coded("\x00sam\x00secret")); !strings.HasPrefix(got, s.taken) {
+		t.Errorf("PLAIN: got %q", got)
+	}
+}
