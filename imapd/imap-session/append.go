@@ -10,74 +10,130 @@ import (
 	"posthorn/internal/mailbox"
 )
 
-// append files a message (RFC 3501 section 6.3.11). What can be refused is
-// refused before the client is invited to send it.
+// maxMessages bounds the messages of one APPEND.
+const maxMessages = 1000
+
+// append files messages, all or none (RFC 3501 section 6.3.11, RFC 3502). What can
+// be refused is refused before the client is invited to send it.
 func (s *Session) append(c *wire.Command) (string, error) {
 	name, err := folderArg(c)
 	if err != nil {
 		return "", err
 	}
-	in, err := s.incoming(c)
+	validity, uids, err := s.file(name, c.Message, s.limits.messages)
 	if err != nil {
 		return "", err
 	}
-	if exists, err := s.box.Exists(name); err != nil {
-		return "", err
-	} else if !exists {
-		return "", tryCreate(mailbox.ErrNoFolder)
-	}
-	message := &watched{m: c.Message}
-	in.Reader = message
-	validity, uid, err := s.box.Append(name, in)
-	switch {
-	case errors.Is(message.err, wire.ErrTrailing):
-		return "", &wire.SyntaxError{Text: "one message at a time"}
-	case message.err != nil:
-		return "", broken{message.err}
-	case err != nil:
-		return "", tryCreate(err)
-	}
-	return fmt.Sprintf("[APPENDUID %d %d] APPEND completed", validity, uid), nil // RFC 4315 section 3
+	return fmt.Sprintf("[APPENDUID %d %s] %s completed", validity, wire.AppendSet(nil, uids), c.Name), nil // RFC 4315 section 3
 }
 
-// incoming takes what stands between the mailbox name and the message.
-func (s *Session) incoming(c *wire.Command) (mailbox.Incoming, error) {
-	var in mailbox.Incoming
-	if c.Message == nil {
-		return in, &wire.SyntaxError{Text: "APPEND needs a message as literal"}
+// file takes what stands behind a mailbox name and files it there: at least one
+// message, limit at most.
+func (s *Session) file(name string, m *wire.Message, limit int) (validity uint32, uids []uint32, err error) {
+	if m == nil {
+		return 0, nil, &wire.SyntaxError{Text: "a message is expected as literal"}
 	}
-	if err := c.Args.Space(); err != nil {
+	first, err := s.incoming(m)
+	if err != nil {
+		return 0, nil, err
+	}
+	if exists, err := s.box.Exists(name); err != nil {
+		return 0, nil, err
+	} else if !exists {
+		return 0, nil, tryCreate(mailbox.ErrNoFolder)
+	}
+	a := &arrivals{Session: s, next: m, limit: limit}
+	validity, uids, err = s.box.AppendAll(name, func(yield func(mailbox.Incoming) bool) { a.all(first, yield) })
+	switch {
+	case a.err != nil:
+		return 0, nil, a.err
+	case err != nil:
+		return 0, nil, tryCreate(err)
+	}
+	return validity, uids, nil
+}
+
+// arrivals are the messages of one command as they come.
+type arrivals struct {
+	*Session
+	next  *wire.Message
+	limit int
+	err   error // why not all of them came, and not the store's fault
+}
+
+// all yields the messages; the first's arguments were looked at. Where one is
+// refused, or its client is lost, the store gets a message that cannot be read,
+// and files none.
+func (a *arrivals) all(in mailbox.Incoming, yield func(mailbox.Incoming) bool) {
+	for n := 1; ; n++ {
+		in.Reader = a
+		if !yield(in) {
+			return
+		}
+		if a.next = a.next.Next(); a.next == nil {
+			return
+		}
+		if in, a.err = a.incoming(a.next); a.err == nil && n == a.limit {
+			a.err = no("[LIMIT] too many messages for one command")
+		}
+		if a.err != nil {
+			yield(mailbox.Incoming{Reader: a, Size: 1})
+			return
+		}
+	}
+}
+
+// Read reads from the client, and notes how that failed, so that it is not taken
+// for a failure of the store.
+func (a *arrivals) Read(p []byte) (int, error) {
+	if a.err != nil {
+		return 0, a.err
+	}
+	n, err := a.next.Read(p)
+	switch {
+	case err == nil || err == io.EOF:
+		return n, err
+	case errors.Is(err, wire.ErrTrailing):
+		a.err = &wire.SyntaxError{Text: err.Error()}
+	default:
+		a.err = broken{err}
+	}
+	return n, a.err
+}
+
+// incoming takes what stands in front of a message.
+func (s *Session) incoming(m *wire.Message) (in mailbox.Incoming, err error) {
+	if err := m.Args.Space(); err != nil {
 		return in, err
 	}
-	if c.Args.Peek() == '(' {
-		names, err := c.Args.Flags()
+	if m.Args.Peek() == '(' {
+		names, err := m.Args.Flags()
 		if err != nil {
 			return in, err
 		}
 		if in.Flags, err = parseFlags(names); err != nil {
 			return in, err
 		}
-		if err := c.Args.Space(); err != nil {
+		if err := m.Args.Space(); err != nil {
 			return in, err
 		}
 	}
-	if c.Args.Peek() == '"' {
-		var err error
-		if in.Date, err = c.Args.DateTime(); err != nil {
+	if m.Args.Peek() == '"' {
+		if in.Date, err = m.Args.DateTime(); err != nil {
 			return in, err
 		}
-		if err := c.Args.Space(); err != nil {
+		if err := m.Args.Space(); err != nil {
 			return in, err
 		}
 	}
-	if err := c.Args.End(); err != nil {
+	if err := literalKind(m); err != nil {
 		return in, err
 	}
-	switch in.Size = c.Message.Size(); {
+	switch in.Size = m.Size(); {
 	case in.Size == 0:
-		return in, no("a message cannot be empty")
+		return in, no("a message cannot be empty") // RFC 3502 section 6.3.11
 	case in.Size > s.limits.maxSize:
-		return in, no("[TOOBIG] message too large")
+		return in, no("[TOOBIG] message too large") // RFC 7889 section 4
 	}
 	if in.Date.IsZero() {
 		in.Date = time.Now()
@@ -85,18 +141,24 @@ func (s *Session) incoming(c *wire.Command) (mailbox.Incoming, error) {
 	return in, nil
 }
 
-// watched passes a message on and remembers how reading it from the client
-// failed, so that this is not taken for a failure of the store.
-type watched struct {
-	m   *wire.Message
-	err error
-}
-
-// Read reads from the client.
-func (w *watched) Read(p []byte) (int, error) {
-	n, err := w.m.Read(p)
-	if err != nil && err != io.EOF {
-		w.err = err
+// literalKind takes what may stand right in front of a message: "UTF8 (" before a
+// literal8 (RFC 6855 section 4; RFC 9755 has clients leave it out).
+func literalKind(m *wire.Message) error {
+	if m.Args.End() == nil {
+		if m.Binary() {
+			return &wire.SyntaxError{Text: "a literal8 needs UTF8 in front"}
+		}
+		return nil
 	}
-	return n, err
+	if m.Args.Word() != "UTF8" || !m.Binary() {
+		return &wire.SyntaxError{Text: "unexpected argument"}
+	}
+	if err := m.Args.Space(); err != nil {
+		return err
+	}
+	if err := m.Args.Expect('('); err != nil {
+		return err
+	}
+	m.Tail = ")"
+	return m.Args.End()
 }

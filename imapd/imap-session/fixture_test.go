@@ -19,6 +19,9 @@ import (
 	"posthorn/internal/mailbox"
 )
 
+// announced is what a client of a fixture is told.
+const announced = capabilities + " APPENDLIMIT=1048576"
+
 const limit = 20 * time.Second // for what a test waits for
 
 // fixture is one user's mailbox and the sessions on it.
@@ -38,7 +41,7 @@ func newFixture(t *testing.T) *fixture {
 	log := evlog.New(io.Discard)
 	store := mailbox.New(mailbox.Options{Disk: &durable.Disk{}, Node: "test", Log: log})
 	f.host = newHost(store, log)
-	f.host.limits.Store(&limits{idle: limit, progress: limit, maxSize: 1 << 20})
+	f.host.limits.Store(&limits{idle: limit, progress: limit, maxSize: 1 << 20, messages: 20})
 	t.Cleanup(func() {
 		f.stop()
 		f.wg.Wait()
@@ -96,7 +99,7 @@ type dialogue struct {
 func (f *fixture) dialogue() *dialogue {
 	conn, _ := f.connect()
 	d := &dialogue{t: f.t, f: f, conn: conn, r: bufio.NewReader(conn)}
-	if got, want := d.line(), "* OK [CAPABILITY "+capabilities+"] Logged in"; got != want {
+	if got, want := d.line(), "* OK [CAPABILITY "+announced+"] Logged in"; got != want {
 		f.t.Fatalf("got %s, want %s", got, want)
 	}
 	return d

@@ -24,7 +24,8 @@ type host struct {
 type limits struct {
 	idle     time.Duration // silence that ends a session
 	progress time.Duration // silence within a command that ends it
-	maxSize  int64         // octets of an APPEND
+	maxSize  int64         // octets of a message in an APPEND
+	messages int           // of one APPEND
 
 	specialUse map[string][]string // attributes by the name of a mailbox
 }
@@ -38,7 +39,7 @@ func newHost(store *mailbox.Store, log *evlog.Log) *host {
 
 // apply takes the limits of c.
 func (h *host) apply(c *conf.Config) {
-	h.limits.Store(&limits{idle: c.IdleTimeout, progress: stall, maxSize: c.MessageSize, specialUse: c.SpecialUse})
+	h.limits.Store(&limits{idle: c.IdleTimeout, progress: stall, maxSize: c.MessageSize, messages: maxMessages, specialUse: c.SpecialUse})
 }
 
 // open takes the mailbox for one session.

@@ -20,7 +20,7 @@ import (
 // large to be kept is read away or ends the session.
 const capabilities = "IMAP4rev1 LITERAL+ ID ENABLE IDLE NAMESPACE" +
 	" CHILDREN LIST-EXTENDED LIST-STATUS STATUS=SIZE SPECIAL-USE" +
-	" UIDPLUS UNSELECT MOVE ESEARCH SEARCHRES WITHIN PARTIAL"
+	" UIDPLUS UNSELECT MOVE REPLACE MULTIAPPEND ESEARCH SEARCHRES WITHIN PARTIAL"
 
 // Bounds of a client's input. A line of 64 KiB holds the UID sets of large
 // mailboxes.
@@ -74,7 +74,7 @@ func newSession(h *host, c net.Conn, box *mailbox.Box) *Session {
 // nil for a LOGOUT and a client that went. tag is that of the login command.
 func (s *Session) run(ctx context.Context, tag string) error {
 	defer s.close()
-	s.w.Raw(tag, " OK [CAPABILITY ", capabilities, "] Logged in\r\n")
+	s.w.Raw(tag, " OK [CAPABILITY ", s.announced(), "] Logged in\r\n")
 	for !s.over {
 		if err := s.turn(ctx); err != nil {
 			return s.goodbye(ctx, err)

@@ -13,7 +13,7 @@ import (
 
 func TestCommandsOfAnyState(t *testing.T) {
 	d := newFixture(t).dialogue()
-	d.want("CAPABILITY", "* CAPABILITY "+capabilities, "OK CAPABILITY completed")
+	d.want("CAPABILITY", "* CAPABILITY "+announced, "OK CAPABILITY completed")
 	d.want("noop", "OK NOOP completed")
 	d.want("ID (\"name\" \"x\")", `* ID ("name" "Posthorn")`, "OK ID completed")
 	d.want("ENABLE CONDSTORE X-FOO", "* ENABLED", "OK ENABLE completed")

@@ -37,7 +37,7 @@ func statusItems(args *wire.Scanner) ([]string, error) {
 	err := args.List(maxStatus, func() error {
 		item := args.Word()
 		switch item {
-		case "MESSAGES", "RECENT", "UIDNEXT", "UIDVALIDITY", "UNSEEN", "SIZE":
+		case "MESSAGES", "RECENT", "UIDNEXT", "UIDVALIDITY", "UNSEEN", "SIZE", "APPENDLIMIT":
 			items = append(items, item)
 			return nil
 		}
@@ -68,24 +68,26 @@ func (s *Session) writeStatus(name string, items []string, status mailbox.Status
 	sep := " ("
 	for _, item := range items {
 		s.w.Raw(sep, item, " ")
-		s.w.Num(statusValue(item, status))
+		s.w.Num(s.statusValue(item, status))
 		sep = " "
 	}
 	s.w.Raw(")\r\n")
 }
 
-func statusValue(item string, s mailbox.Status) uint64 {
+func (s *Session) statusValue(item string, of mailbox.Status) uint64 {
 	switch item {
 	case "MESSAGES":
-		return uint64(s.Messages)
+		return uint64(of.Messages)
 	case "RECENT":
-		return uint64(s.Recent)
+		return uint64(of.Recent)
 	case "UIDNEXT":
-		return uint64(s.UIDNext)
+		return uint64(of.UIDNext)
 	case "UIDVALIDITY":
-		return uint64(s.UIDValidity)
+		return uint64(of.UIDValidity)
 	case "SIZE":
-		return uint64(s.Size) // RFC 8438 section 3
+		return uint64(of.Size) // RFC 8438 section 3
+	case "APPENDLIMIT":
+		return uint64(s.limits.maxSize) // RFC 7889 section 3.1
 	}
-	return uint64(s.Unseen)
+	return uint64(of.Unseen)
 }

@@ -100,6 +100,8 @@ func (s *Session) selectedCommand(name string) func(*wire.Command) (string, erro
 		return s.copy
 	case "MOVE", "UID MOVE":
 		return s.move
+	case "REPLACE", "UID REPLACE":
+		return s.replace
 	}
 	return nil
 }
@@ -108,14 +110,6 @@ func (s *Session) selectedCommand(name string) func(*wire.Command) (string, erro
 // through.
 func plain(c *wire.Command) (string, error) {
 	return c.Name + " completed", c.Args.End()
-}
-
-func (s *Session) capability(c *wire.Command) (string, error) {
-	if err := c.Args.End(); err != nil {
-		return "", err
-	}
-	s.w.Raw("* CAPABILITY ", capabilities, "\r\n")
-	return "CAPABILITY completed", nil
 }
 
 func (s *Session) logout(c *wire.Command) (string, error) {
@@ -140,27 +134,6 @@ func (s *Session) id(c *wire.Command) (string, error) {
 	}
 	s.w.Raw("* ID (\"name\" \"Posthorn\")\r\n")
 	return "ID completed", nil
-}
-
-// enable answers ENABLE (RFC 5161 section 3.1). Nothing of what is announced has
-// to be enabled, and what is not known is passed over.
-func (s *Session) enable(c *wire.Command) (string, error) {
-	if err := c.Args.Space(); err != nil {
-		return "", err
-	}
-	for {
-		if _, err := c.Args.Atom(); err != nil {
-			return "", err
-		}
-		if !c.Args.Accept(' ') {
-			break
-		}
-	}
-	if err := c.Args.End(); err != nil {
-		return "", err
-	}
-	s.w.Raw("* ENABLED\r\n")
-	return "ENABLE completed", nil
 }
 
 // namespace answers with the one namespace there is, the user's own.

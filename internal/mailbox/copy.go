@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"posthorn/internal/durable"
 )
 
 // Copy files copies of messages in the folder dest, all or none, and returns
@@ -33,7 +35,7 @@ func (v *View) Copy(seqs []int, dest string) (uidvalidity uint32, src, dst []uin
 	defer unix.Close(tmp)
 	c := &copying{from: v.folder, tmp: tmp, letters: keywords}
 	if err := c.all(uids); err != nil {
-		c.discard()
+		discard(v.box.root.Disk, tmp, c.drafts)
 		return 0, nil, nil, fmt.Errorf("copying messages: %w", err)
 	}
 	if len(c.drafts) == 0 {
@@ -199,8 +201,8 @@ func (c *copying) content(r *record, d *draft) (err error) {
 }
 
 // discard removes the drafts that are not to be filed.
-func (c *copying) discard() {
-	for _, d := range slices.Backward(c.drafts) {
-		_ = c.from.dir.Disk.RemoveAt(c.tmp, d.tmp) // else it is cleaned from tmp/ later
+func discard(disk *durable.Disk, tmp int, drafts []*draft) {
+	for _, d := range slices.Backward(drafts) {
+		_ = disk.RemoveAt(tmp, d.tmp) // else it is cleaned from tmp/ later
 	}
 }

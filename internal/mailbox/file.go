@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -41,34 +43,58 @@ func (d *draft) file() string {
 // nil the message is durable; after an error it is not there. Errors:
 // ErrNoFolder, ErrBadName, ErrShort, ErrKeywords, ErrBadKeyword.
 func (b *Box) Append(name string, m Incoming) (uidvalidity, uid uint32, err error) {
+	uidvalidity, uids, err := b.AppendAll(name, slices.Values([]Incoming{m}))
+	if err != nil {
+		return 0, 0, err
+	}
+	return uidvalidity, uids[0], nil
+}
+
+// AppendAll files messages, at least one, all or none, and returns their UIDs in
+// order; else it is Append. Each is read before the next is asked for.
+func (b *Box) AppendAll(name string, all iter.Seq[Incoming]) (uidvalidity uint32, uids []uint32, err error) {
 	f, disk, err := b.enter(name)
 	if err != nil {
-		return 0, 0, err
+		return 0, nil, err
 	}
 	defer b.store.leave(f)
-	flags, err := f.letters(m.Flags)
-	if err != nil {
-		return 0, 0, err
-	}
 	tmp, err := f.openTmp(b.root, disk)
 	if err != nil {
-		return 0, 0, err
+		return 0, nil, err
 	}
 	defer unix.Close(tmp)
 	if b.store.filings.Add(1)%cleanEvery == 1 {
 		// What cannot be removed now is met again.
 		_ = maildir.Clean(b.root.Disk, tmp, time.Now())
 	}
-	d, err := b.store.write(tmp, m)
+	var drafts []*draft
+	for m := range all {
+		d, err := f.draft(tmp, m)
+		if err != nil {
+			discard(b.root.Disk, tmp, drafts)
+			return 0, nil, err
+		}
+		drafts = append(drafts, d)
+	}
+	uidvalidity, uids, err = b.file(f, tmp, drafts)
 	if err != nil {
-		return 0, 0, fmt.Errorf("filing message: %w", err)
+		return 0, nil, fmt.Errorf("filing message: %w", err)
+	}
+	return uidvalidity, uids, nil
+}
+
+// draft makes a draft of a message in tmp/.
+func (f *folder) draft(tmp int, m Incoming) (*draft, error) {
+	flags, err := f.letters(m.Flags)
+	if err != nil {
+		return nil, err
+	}
+	d, err := f.store.write(tmp, m)
+	if err != nil {
+		return nil, fmt.Errorf("filing message: %w", err)
 	}
 	d.flags, d.fresh = flags, flags == 0
-	uidvalidity, uids, err := b.file(f, tmp, []*draft{d})
-	if err != nil {
-		return 0, 0, fmt.Errorf("filing message: %w", err)
-	}
-	return uidvalidity, uids[0], nil
+	return d, nil
 }
 
 // letters returns flags as the folder's letters, which it gives out where they

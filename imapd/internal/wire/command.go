@@ -48,17 +48,25 @@ func tagOf(b []byte) string {
 	return tag
 }
 
-// wantsMessage reports whether b is an APPEND whose next argument is not the
-// mailbox name any more: the literal that follows is the message.
+// wantsMessage reports whether b is an APPEND, or a REPLACE (RFC 8508), whose next
+// argument is not the mailbox name any more: the literal that follows is the
+// message.
 func wantsMessage(b []byte) bool {
 	s := NewScanner(b)
 	if _, err := s.Tag(); err != nil {
 		return false
 	}
-	if name, err := commandName(s); err != nil || name != "APPEND" {
+	name, err := commandName(s)
+	if err != nil || s.Space() != nil {
 		return false
 	}
-	if s.Space() != nil {
+	switch name {
+	case "APPEND":
+	case "REPLACE", "UID REPLACE":
+		if _, err := s.Set(); err != nil || s.Space() != nil {
+			return false
+		}
+	default:
 		return false
 	}
 	if _, err := s.AString(); err != nil {
@@ -72,7 +80,7 @@ func (r *Reader) withMessage(l literal) (*Command, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.msg = &Message{r: r, lit: l, left: l.size}
+	r.msg = &Message{Args: cmd.Args, r: r, lit: l, left: l.size}
 	cmd.Message = r.msg
 	return cmd, nil
 }

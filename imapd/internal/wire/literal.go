@@ -7,9 +7,10 @@ import (
 
 // literal is the announcement of a literal at the end of a line.
 type literal struct {
-	start int   // where its brace stands
-	size  int64 // MaxInt64 for a number that does not fit
-	now   bool  // sent without an invitation: {n+} (RFC 7888 section 4)
+	start  int   // where its brace stands, or the ~ in front
+	size   int64 // MaxInt64 for a number that does not fit
+	now    bool  // sent without an invitation: {n+} (RFC 7888 section 4)
+	binary bool  // ~{n} (RFC 3516 section 7, literal8)
 }
 
 // literalAt finds the announcement that the line b, its end included, ends
@@ -25,7 +26,10 @@ func literalAt(b []byte) (literal, bool) {
 		return literal{}, false
 	}
 	digits := b[open+1 : len(b)-1]
-	l := literal{start: open}
+	l := literal{start: open, binary: open > 0 && b[open-1] == '~'}
+	if l.binary {
+		l.start--
+	}
 	if n := len(digits); n > 0 && digits[n-1] == '+' {
 		l.now, digits = true, digits[:n-1]
 	}

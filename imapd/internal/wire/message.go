@@ -1,32 +1,48 @@
 package wire
 
 import (
+	"bytes"
 	"errors"
 	"io"
 )
 
-// ErrTrailing is text behind the message of an APPEND where the line should
-// end (RFC 3502's further messages are not supported).
+// ErrTrailing is text behind a message literal that begins no further message.
 var ErrTrailing = errors.New("text behind the message")
 
-// Message is the message literal of an APPEND while it is on the wire. Reading
+// Message is a message literal of an APPEND while it is on the wire. Reading
 // invites the client when it waits for that; not reading leaves it to
 // Reader.Finish to read the message away.
 type Message struct {
+	// Args are the arguments in front of the message, from the space behind what
+	// precedes them; of the first message they are the command's own. They are valid
+	// until the message is read.
+	Args *Scanner
+	// Tail must follow the message before what else there is: ")" when Args ended
+	// with an open parenthesis (RFC 6855 section 4).
+	Tail string
+
 	r    *Reader
 	lit  literal
 	left int64
-	open bool // the client sends
-	done bool // message and line end were read
+	open bool     // the client sends
+	done bool     // message and line end were read
+	next *Message // what follows
 	err  error
 }
 
 // Size returns the size in bytes that the client announced.
 func (m *Message) Size() int64 { return m.lit.size }
 
-// Read reads the message. The last bytes are given out only when the end of
-// the command follows them, so whoever got Size bytes has a complete command;
-// else the error is ErrTrailing.
+// Binary reports whether the message may hold NUL: its literal is a literal8 (RFC
+// 3516 section 7).
+func (m *Message) Binary() bool { return m.lit.binary }
+
+// Next returns the message that follows (RFC 3502), nil at the end of the command.
+// It is known when this one has been read.
+func (m *Message) Next() *Message { return m.next }
+
+// Read reads the message. The last bytes are given out only when the end of the
+// command or a further message follows them; else the error is ErrTrailing.
 func (m *Message) Read(p []byte) (int, error) {
 	if err := m.start(); err != nil {
 		return 0, err
@@ -64,7 +80,7 @@ func (m *Message) start() error {
 	return m.r.invite()
 }
 
-// finish reads the line end behind the message.
+// finish reads the line that goes on behind the message.
 func (m *Message) finish() error {
 	if m.left > 0 || m.done {
 		return io.EOF
@@ -74,10 +90,17 @@ func (m *Message) finish() error {
 		return within(err)
 	}
 	m.done = true
-	if len(trimEnd(m.r.cmd)) == 0 {
+	rest, ok := bytes.CutPrefix(m.r.cmd, []byte(m.Tail))
+	if ok && len(trimEnd(rest)) == 0 {
 		return io.EOF
 	}
-	if l, ok := literalAt(m.r.cmd); ok && l.now {
+	l, more := literalAt(rest)
+	if ok && more && rest[0] == ' ' {
+		m.next = &Message{Args: NewScanner(rest[:l.start]), r: m.r, lit: l, left: l.size}
+		m.r.msg = m.next
+		return io.EOF
+	}
+	if more && l.now {
 		m.left, m.done = l.size, false // Finish reads the rest away.
 	}
 	m.err = ErrTrailing

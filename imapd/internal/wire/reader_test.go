@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -97,8 +98,11 @@ func TestMessage(t *testing.T) {
 		{"read whole", "a APPEND x {5}\r\nhello\r\nb NOOP\r\n", "hello", "<nil>", `b/NOOP""; EOF`},
 		{"empty", "a APPEND x {0+}\r\n\r\nb NOOP\r\n", "", "<nil>", `b/NOOP""; EOF`},
 		{"text behind", "a APPEND x {5}\r\nhello y\r\nb NOOP\r\n", "", "text behind the message", `b/NOOP""; EOF`},
-		{"second message", "a APPEND x {5}\r\nhello {8+}\r\nb NOOP\r\n\r\nc NOOP\r\n", "", "text behind the message", `c/NOOP""; EOF`},
-		{"second message asked for", "a APPEND x {5}\r\nhello {8}\r\nc NOOP\r\n", "", "text behind the message", `c/NOOP""; EOF`},
+		{"second message left", "a APPEND x {5}\r\nhello {8+}\r\nb NOOP\r\n\r\nc NOOP\r\n", "hello", "<nil>", `c/NOOP""; EOF`},
+		{"third message left", "a APPEND x {5}\r\nhello {8+}\r\nb NOOP\r\n (\\Seen) {3+}\r\nabc\r\nc NOOP\r\n", "hello", "<nil>", `c/NOOP""; EOF`},
+		{"second message asked for", "a APPEND x {5}\r\nhello {8}\r\nc NOOP\r\n", "hello", "<nil>", `c/NOOP""; EOF`},
+		{"no space before the second", "a APPEND x {5}\r\nhello{8+}\r\nb NOOP\r\n\r\nc NOOP\r\n", "", "text behind the message", `c/NOOP""; EOF`},
+		{"literal8", "a REPLACE 1 x ~{5+}\r\nhe\x00lo\r\nb NOOP\r\n", "he\x00lo", "<nil>", `b/NOOP""; EOF`},
 		{"cut short", "a APPEND x {5}\r\nhel", "", "unexpected EOF", "unexpected EOF"},
 		{"cut before the end", "a APPEND x {5}\r\nhello", "", "unexpected EOF", "unexpected EOF"},
 	}
@@ -123,6 +127,41 @@ func TestMessage(t *testing.T) {
 				t.Errorf("behind it: got %s, want %s", rest, tt.rest)
 			}
 		})
+	}
+}
+
+// TestMessages reads several messages of one command.
+func TestMessages(t *testing.T) {
+	for _, tt := range []struct{ sent, want string }{
+		{"a APPEND x {2}\r\nab (\\Seen) {1}\r\nc ~{0+}\r\n\r\nb NOOP\r\n", `"ab" "c" "" b/NOOP""; EOF`},
+		{"a UID REPLACE 7 {1+}\r\nx UTF8 (~{2+}\r\nab) {1}\r\nc\r\nb NOOP\r\n", `"ab" "c" b/NOOP""; EOF`},
+		{"a APPEND x UTF8 (~{2+}\r\nab)\r\nb NOOP\r\n", `"ab" b/NOOP""; EOF`},
+		{"a APPEND x UTF8 (~{2+}\r\nab {1+}\r\nc\r\nb NOOP\r\n", `text behind the message b/NOOP""; EOF`},
+		{"a APPEND x {2}\r\nab {1}\r\nc d\r\nb NOOP\r\n", `"ab" text behind the message b/NOOP""; EOF`},
+	} {
+		r, _ := newTestReader(tt.sent)
+		cmd, err := r.Command()
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		for m := cmd.Message; m != nil; m = m.Next() {
+			if bytes.HasSuffix(m.Args.b, []byte("(")) {
+				m.Tail = ")"
+			}
+			body, err := io.ReadAll(m)
+			if err != nil {
+				got += err.Error() + " "
+				break
+			}
+			got += fmt.Sprintf("%q ", body)
+		}
+		if err := r.Finish(); err != nil {
+			t.Fatal(err)
+		}
+		if got += transcript(r); got != tt.want {
+			t.Errorf("%q: got %s, want %s", tt.sent, got, tt.want)
+		}
 	}
 }
 

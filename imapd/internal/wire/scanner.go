@@ -230,7 +230,7 @@ func (s *Scanner) literal() (string, error) {
 	rest := s.b[s.i:]
 	end := bytes.IndexByte(rest, '\n') + 1
 	l, ok := literalAt(rest[:end])
-	if !ok || l.start != 0 || l.size > int64(len(rest)-end) {
+	if !ok || l.start != 0 || l.binary || l.size > int64(len(rest)-end) {
 		return "", bad("invalid literal")
 	}
 	data := rest[end : end+int(l.size)]
