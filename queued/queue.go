@@ -289,13 +289,26 @@ func (q *queue) collectUntil(ctx context.Context) {
 	}
 }
 
+// collect takes in what lies in incoming. Its ids are reserved meanwhile: a maker
+// who is heard only now, and asks for the same message, must not try it too.
 func (q *queue) collect() {
-	entries, err := q.spool.Collect(q.schedule.Known)
+	adopted := map[string]bool{}
+	entries, err := q.spool.Collect(func(msg string) (spool.Ref, bool) {
+		ref, known := q.schedule.Adopt(msg)
+		if !known {
+			adopted[msg] = true
+		}
+		return ref, known
+	})
 	if err != nil {
 		q.log.SpoolFailed("", err)
 	}
 	for _, e := range entries {
 		q.schedule.Find(q.rested(e))
+		delete(adopted, e.Ref.ID())
 		q.log.Collected(e.Ref.ID())
+	}
+	for msg := range adopted {
+		q.schedule.Cancel(msg)
 	}
 }

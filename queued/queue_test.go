@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"posthorn/internal/attr"
 	"posthorn/internal/conf"
 	"posthorn/internal/directory"
 	"posthorn/internal/door"
@@ -189,6 +190,52 @@ func TestKeptWhileAwayIsCollected(t *testing.T) {
 	w.awaitEmpty(r)
 	if got := w.boxes["bob@test"]; len(got) != 1 || got[0].id != first || got[0].try != 2 {
 		t.Errorf("got %+v, want the kept one at try 2", got)
+	}
+}
+
+// A maker that gave up and kept its message is heard all the same, while the
+// message is being collected.
+func TestCollectedWhileItsMakerIsHeard(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	asked, answer := make(chan bool, 1), make(chan bool)
+	resolve := w.authd.answer
+	w.authd.answer = func(req attr.List, f *os.File) attr.List {
+		select {
+		case asked <- true:
+		default:
+		}
+		<-answer
+		return resolve(req, f)
+	}
+	d := w.draft("ann@test", "bob@test")
+	defer d.Close()
+	c := door.New(w.conf.Socket("queue"))
+	defer c.Close()
+	submitted := make(chan error, 1)
+	w.runOn(&durable.Disk{Hook: func(op durable.Op) error {
+		if op.Name != "unlink" || filepath.Base(filepath.Dir(op.Path)) != "incoming" {
+			return nil
+		}
+		go func() { submitted <- c.Submit(t.Context(), d) }()
+		select {
+		case <-asked:
+		case err := <-submitted:
+			submitted <- err
+		}
+		return nil
+	}})
+	if err := d.Keep(); err != nil {
+		t.Fatal(err)
+	}
+	w.await("the collection", func() bool { return len(w.log.lines("collected")) == 1 })
+	close(answer)
+	if err := <-submitted; err == nil {
+		t.Error("the maker was told that the message is taken, want that it is being handled")
+	}
+	w.await("the message", func() bool { return len(w.boxes["bob@test"]) > 0 })
+	if got := w.boxes["bob@test"]; len(got) != 1 {
+		t.Errorf("got %+v, want one", got)
 	}
 }
 

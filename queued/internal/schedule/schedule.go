@@ -107,6 +107,18 @@ func (s *Schedule) Reserve(msg string) (*Item, bool) {
 	return it, true
 }
 
+// Adopt reserves an id for Find, or tells where its message is, as Known does.
+func (s *Schedule) Adopt(msg string) (ref spool.Ref, known bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	k := keyOf(msg)
+	if it, ok := s.items[k]; ok {
+		return it.ref, true
+	}
+	s.items[k] = &Item{pos: -1, state: arriving}
+	return spool.Ref{}, false
+}
+
 // Cancel forgets a message that did not arrive.
 func (s *Schedule) Cancel(msg string) {
 	s.mu.Lock()
@@ -149,12 +161,13 @@ func (s *Schedule) Claim(it *Item) {
 }
 
 // Find adds a message that was found in the spool and is to be tried at its
-// next time. A message that is known already is left as it is.
+// next time. A message that is known already, and not just by Adopt, is left as it
+// is.
 func (s *Schedule) Find(e spool.Entry) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	k := keyOf(e.Ref.ID())
-	if _, ok := s.items[k]; ok {
+	if it, ok := s.items[k]; ok && (it.state != arriving || it.ref.Placed()) {
 		return
 	}
 	it := &Item{ref: e.Ref, arrived: e.Time.UnixMicro(), try: int32(e.Try), held: e.Held, found: true, pos: -1, state: resting}
