@@ -67,8 +67,8 @@ type sending struct {
 	content string
 }
 
-// newWorld makes a world whose daemons all answer. extra are lines of
-// configuration.
+// newWorld makes a world whose daemons all answer and whose queue keeps each
+// message before it is tried. extra are lines of configuration.
 func newWorld(t testing.TB, extra ...string) *world {
 	t.Helper()
 	w := &world{
@@ -79,7 +79,7 @@ func newWorld(t testing.TB, extra ...string) *world {
 	w.log.world = w
 	file := filepath.Join(w.dir, "posthorn.conf")
 	text := "hostname mx.test\ndomain test\npostmaster root@test\nrun-dir " + w.dir + "\nspool " + filepath.Join(w.dir, "spool") +
-		"\ntransport " + filepath.Join(w.dir, "transport") + "\nretry-jitter 0\n" + strings.Join(extra, "\n") + "\n"
+		"\ntransport " + filepath.Join(w.dir, "transport") + "\nretry-jitter 0\nat-once no\n" + strings.Join(extra, "\n") + "\n"
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

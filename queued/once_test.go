@@ -18,6 +18,14 @@ import (
 	"posthorn/internal/verdict"
 )
 
+// atOnce is newWorld with messages that go to their boxes at once.
+func atOnce(t *testing.T, extra ...string) *world {
+	t.Helper()
+	w := newWorld(t, extra...)
+	w.conf.AtOnce = true
+	return w
+}
+
 // offer hands a message over and returns its id and the answer.
 func (w *world) offer(d *spool.Draft) (string, error) {
 	w.t.Helper()
@@ -61,7 +69,7 @@ func slowly(answer func(attr.List, *os.File) attr.List, when <-chan struct{}) fu
 
 func TestAtOnceLeavesNothingInTheSpool(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, "at-once yes")
+	w := atOnce(t)
 	disk, links := counting()
 	r := w.runOn(disk)
 	msg, err := w.offer(w.draft("ann@test", "bob@test", "carl@test"))
@@ -84,7 +92,7 @@ func TestAtOnceLeavesNothingInTheSpool(t *testing.T) {
 
 func TestAtOnceRefusedByAll(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, "at-once yes")
+	w := atOnce(t)
 	w.say["bob@test"], w.say["carl@test"] = never("no such box"), never("none here")
 	r := w.run()
 	_, err := w.offer(w.draft("ann@test", "bob@test", "carl@test"))
@@ -123,7 +131,7 @@ func TestAtOnceKeeps(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, "at-once yes", "retry 1s", c.conf)
+			w := atOnce(t, "retry 1s", c.conf)
 			d := w.draft("ann@test", c.rcpts...)
 			env := d.Envelope()
 			d.Close()
@@ -157,7 +165,7 @@ func TestAtOnceKeeps(t *testing.T) {
 // long, and their late answer ends the message.
 func TestAtOnceBoxesAreSlow(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, "at-once yes")
+	w := atOnce(t)
 	answered := make(chan struct{})
 	w.deliver.stop()
 	w.deliver.answer = slowly(w.deliver.answer, answered)
@@ -187,7 +195,7 @@ func TestAtOnceBoxesAreSlow(t *testing.T) {
 // not delivered again, even when a reader took it away.
 func TestAtOnceAnswerLost(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, "at-once yes")
+	w := atOnce(t)
 	r := w.run()
 	d := w.draft("ann@test", "bob@test")
 	defer d.Close()
@@ -221,7 +229,7 @@ func TestAtOnceAnswerLost(t *testing.T) {
 // TestAtOnceWithoutDeliver keeps the message for the time when deliver is back.
 func TestAtOnceWithoutDeliver(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, "at-once yes")
+	w := atOnce(t)
 	w.deliver.stop()
 	r := w.run()
 	msg, err := w.offer(w.draft("ann@test", "bob@test"))
@@ -238,7 +246,7 @@ func TestAtOnceWithoutDeliver(t *testing.T) {
 // TestAtOnceDiskFails has the queue refuse what the boxes put off.
 func TestAtOnceDiskFails(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, "at-once yes")
+	w := atOnce(t)
 	w.say["bob@test"] = later("busy")
 	r := w.runOn(&durable.Disk{Hook: func(op durable.Op) error {
 		if op.Name == "link" {

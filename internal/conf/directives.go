@@ -99,7 +99,7 @@ var directives = []Directive{
 	{"destination-concurrency", "number", "10", false, true, "deliveries to one destination at a time",
 		number(func(c *Config) *int { return &c.DestinationConcurrency }, 1, 1000)},
 	{"deliver-concurrency", "number", "64", false, true, "local deliveries at a time", number(func(c *Config) *int { return &c.DeliverConcurrency }, 1, 64)},
-	{"at-once", "yes|no", "no", false, false, "deliver to local boxes before the client is answered, and keep in the queue only what they do not take",
+	{"at-once", "yes|no", "yes", false, false, "deliver to local boxes before the client is answered, and keep in the queue only what they do not take",
 		yesNo(func(c *Config) *bool { return &c.AtOnce })},
 	{"connect-timeout", "duration", "30s", false, false, "to connect to another host", duration(func(c *Config) *time.Duration { return &c.ConnectTimeout }, time.Second, 10*time.Minute)},
 	{"remote-timeout", "duration", "5m", false, false, "for an answer of another host", duration(func(c *Config) *time.Duration { return &c.RemoteTimeout }, time.Second, time.Hour)},

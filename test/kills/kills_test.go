@@ -47,6 +47,9 @@ func options(t *testing.T) instance.Options {
 	}
 }
 
+// kept has each message come to the queue before it is tried.
+const kept = "at-once no\n"
+
 // port returns a port that nobody has and that no connection is given while its
 // daemon is dead: those are above.
 func port(t *testing.T) int {
@@ -105,8 +108,8 @@ func (s *tally) add(v *verdict, l *load) {
 // acknowledged. What became of them is added to sum.
 func killAtRandom(t *testing.T, p *plan, letters int, atOnce bool, sum *tally) {
 	o := options(t)
-	if atOnce {
-		o.Conf += "at-once yes\n"
+	if !atOnce {
+		o.Conf += kept
 	}
 	f := newFleet(t, o)
 	l := newLoad(f.i.Addr["smtp"])
