@@ -265,5 +265,8 @@ func (s *service) redeem(ctx context.Context, req attr.List) (attr.List, error) 
 	if t.client.IsValid() {
 		answer.Add("client", t.client.String())
 	}
+	if u, ok := s.settings.Load().users.Get().Lookup(t.user); ok && u.IMAPOff != "" {
+		answer.Add("imap-off", u.IMAPOff)
+	}
 	return answer, nil
 }

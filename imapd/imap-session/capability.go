@@ -1,7 +1,9 @@
 package main
 
 import (
+	"slices"
 	"strconv"
+	"strings"
 
 	"posthorn/imapd/internal/wire"
 )
@@ -14,20 +16,39 @@ func (s *Session) capability(c *wire.Command) (string, error) {
 	return "CAPABILITY completed", nil
 }
 
-// announced returns what this client is told of.
+// announced returns what this client is offered.
 func (s *Session) announced() string {
-	return capabilities + " APPENDLIMIT=" + strconv.FormatInt(s.limits.maxSize, 10) // RFC 7889 section 2
+	list := capabilities
+	if s.off != nil {
+		names := slices.DeleteFunc(strings.Fields(list), func(name string) bool { return !s.offers(name) })
+		list = strings.Join(names, " ")
+	}
+	if s.offers("APPENDLIMIT") {
+		list += " APPENDLIMIT=" + strconv.FormatInt(s.limits.maxSize, 10) // RFC 7889 section 2
+	}
+	return list
 }
 
-// enable answers ENABLE (RFC 5161 section 3.1). Nothing of what is announced has
-// to be enabled, and what is not known is passed over.
+// offers reports whether the user is offered a capability.
+func (s *Session) offers(name string) bool { return !slices.Contains(s.off, strings.ToUpper(name)) }
+
+// maxEnable bounds the names of one ENABLE.
+const maxEnable = 64
+
+// enable answers ENABLE (RFC 5161 section 3.1). What is not known, is not offered, or
+// needs no enabling is passed over.
 func (s *Session) enable(c *wire.Command) (string, error) {
 	if err := c.Args.Space(); err != nil {
 		return "", err
 	}
+	var names []string
 	for {
-		if _, err := c.Args.Atom(); err != nil {
+		name, err := c.Args.Atom()
+		if err != nil {
 			return "", err
+		}
+		if names = append(names, strings.ToUpper(name)); len(names) > maxEnable {
+			return "", &wire.SyntaxError{Text: "list too long"}
 		}
 		if !c.Args.Accept(' ') {
 			break
@@ -36,6 +57,23 @@ func (s *Session) enable(c *wire.Command) (string, error) {
 	if err := c.Args.End(); err != nil {
 		return "", err
 	}
-	s.w.Raw("* ENABLED\r\n")
+	s.w.Raw("* ENABLED")
+	for _, name := range names {
+		if s.offers(name) && s.switchOn(name) {
+			s.w.Raw(" ", name)
+		}
+	}
+	s.w.Raw("\r\n")
 	return "ENABLE completed", nil
+}
+
+// switchOn enables one extension; false means that none of that name needs it.
+func (s *Session) switchOn(name string) bool {
+	switch name {
+	case "UTF8=ACCEPT":
+		s.speakUTF8()
+	default:
+		return false
+	}
+	return true
 }

@@ -29,6 +29,7 @@ type fixture struct {
 	t    *testing.T
 	dir  string
 	host *host
+	off  []string // capabilities that its sessions are not offered
 	ctx  context.Context
 	stop context.CancelFunc
 	wg   sync.WaitGroup
@@ -61,6 +62,7 @@ func (f *fixture) connect() (conn net.Conn, ended chan error) {
 	server, client := pair(f.t)
 	ended = make(chan error, 1)
 	s := newSession(f.host, server, box)
+	s.off = f.off
 	f.wg.Go(func() {
 		ended <- s.run(f.ctx, "*")
 		server.Close()

@@ -15,7 +15,7 @@ func folderArg(c *wire.Command) (string, error) {
 	}
 	name, ok, err := c.Args.Mailbox()
 	if err == nil && !ok {
-		err = no("[CANNOT] mailbox name is not valid modified UTF-7") // RFC 3501 section 5.1.3
+		err = no("[CANNOT] mailbox name is neither UTF-8 nor modified UTF-7") // RFC 3501 section 5.1.3
 	}
 	return mailbox.Canonical(name), err
 }

@@ -16,7 +16,7 @@ func TestFolders(t *testing.T) {
 	d.want("CREATE Entw&APw-rfe.", "OK CREATE completed")
 	d.want("CREATE inbox", "NO [ALREADYEXISTS] mailbox exists already")
 	d.want("CREATE Work.2024.Q1", "NO [ALREADYEXISTS] mailbox exists already")
-	d.want("CREATE x&y", "NO [CANNOT] mailbox name is not valid modified UTF-7")
+	d.want("CREATE x&y", "NO [CANNOT] mailbox name is neither UTF-8 nor modified UTF-7")
 	d.want("CREATE a..b", "NO [CANNOT] not a possible mailbox name")
 	d.want("CREATE a/../b", "NO [CANNOT] not a possible mailbox name")
 	d.want("CREATE a%", "BAD unexpected argument")
@@ -48,7 +48,7 @@ func TestFolders(t *testing.T) {
 	d.want("STATUS INBOX (FOO)", "BAD unknown item of STATUS")
 	d.want("SELECT Work", "NO [NONEXISTENT] no such mailbox")
 	d.want(`SELECT "a*b%"`, "NO [NONEXISTENT] no such mailbox")
-	d.want(`SELECT &&&`, "NO [CANNOT] mailbox name is not valid modified UTF-7")
+	d.want(`SELECT &&&`, "NO [CANNOT] mailbox name is neither UTF-8 nor modified UTF-7")
 	d.want(`SELECT ../../etc`, "NO [CANNOT] not a possible mailbox name")
 
 	// Where no mailbox can be made, TRYCREATE would mislead (RFC 3501 section 6.3.11).

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -51,6 +52,9 @@ func (h *host) open(_ context.Context, c *session.Conn) (session.Runner, error) 
 	return func(ctx context.Context) {
 		s := newSession(h, c, box)
 		s.sid, s.user = c.SID, c.Grant.User
+		if off := c.Grant.IMAPOff; off != "" {
+			s.off = strings.Split(off, ",")
+		}
 		err := s.run(ctx, c.Tag)
 		h.log.IMAPEnded(s.sid, s.user, s.commands, err)
 	}, nil

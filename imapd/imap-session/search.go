@@ -19,6 +19,9 @@ func (s *Session) search(c *wire.Command) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if s.utf8 && q.Charset != "" {
+		return "", &wire.SyntaxError{Text: "all text is UTF-8"} // RFC 9755 section 3
+	}
 	key, err := s.prepare(q.Key)
 	var syntax *wire.SyntaxError
 	if errors.As(err, &syntax) {

@@ -20,7 +20,8 @@ import (
 // large to be kept is read away or ends the session.
 const capabilities = "IMAP4rev1 LITERAL+ ID ENABLE IDLE NAMESPACE" +
 	" CHILDREN LIST-EXTENDED LIST-STATUS STATUS=SIZE SPECIAL-USE" +
-	" UIDPLUS UNSELECT MOVE REPLACE MULTIAPPEND ESEARCH SEARCHRES WITHIN PARTIAL"
+	" UIDPLUS UNSELECT MOVE REPLACE MULTIAPPEND ESEARCH SEARCHRES WITHIN PARTIAL" +
+	" UTF8=ACCEPT"
 
 // Bounds of a client's input. A line of 64 KiB holds the UID sets of large
 // mailboxes.
@@ -43,6 +44,8 @@ type Session struct {
 	box    *mailbox.Box
 	sid    string
 	user   string
+	off    []string // capabilities that this user is not offered
+	utf8   bool     // UTF8=ACCEPT
 
 	view   *mailbox.View // nil: nothing is selected
 	folder string        // the name of what is
@@ -141,6 +144,9 @@ func (s *Session) next() (*wire.Command, error) {
 	if errors.As(err, &refused) {
 		s.w.Raw(refused.Tag, " BAD ", refused.Text, "\r\n")
 		return nil, s.nonsense()
+	}
+	if cmd != nil {
+		cmd.Args.UTF8 = s.utf8
 	}
 	return cmd, err
 }

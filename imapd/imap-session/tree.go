@@ -61,7 +61,7 @@ func matchName(pattern, name string) bool {
 	for i := 0; i < len(pattern); i++ {
 		switch c := pattern[i]; c {
 		case '*', '%':
-			for j := range name {
+			for j := range len(name) {
 				reach[j+1] = reach[j+1] || reach[j] && (c == '*' || name[j] != '.')
 			}
 		default:

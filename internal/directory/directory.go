@@ -313,6 +313,10 @@ type Grant struct {
 	User   string
 	Box    Box
 	Client netip.Addr // who logged in; the zero Addr where authd was not told
+
+	// IMAPOff are capabilities that IMAP does not offer this user, with commas, in
+	// upper case.
+	IMAPOff string
 }
 
 // Redeem uses up a ticket for service. A ticket that is unknown, old, used or
@@ -322,7 +326,7 @@ func (c *Client) Redeem(ctx context.Context, ticket, service string) (Grant, err
 	if err != nil {
 		return Grant{}, err
 	}
-	g := Grant{User: l.Get("user")}
+	g := Grant{User: l.Get("user"), IMAPOff: l.Get("imap-off")}
 	if g.Box, err = parseBox(l); err != nil {
 		return Grant{}, fmt.Errorf("asking authd: %w", err)
 	}

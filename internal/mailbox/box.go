@@ -94,8 +94,13 @@ func (b *Box) Create(name string) error {
 }
 
 // creatable reports whether a new folder may have the name: LIST could not name
-// one with a wildcard in it (RFC 3501 6.3.8).
-func creatable(name string) bool { return !strings.ContainsAny(name, "*%") }
+// one with a wildcard in it (RFC 3501 6.3.8), and RFC 9051 5.1 leaves out what ends
+// lines and C1 controls.
+func creatable(name string) bool {
+	return !strings.ContainsFunc(name, func(r rune) bool {
+		return r == '*' || r == '%' || 0x80 <= r && r < 0xa0 || r == 0x2028 || r == 0x2029
+	})
+}
 
 // Subscribe adds name to the subscriptions or takes it away. The folder need
 // not exist (RFC 3501 6.3.6). Errors: ErrBadName.

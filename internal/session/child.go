@@ -103,12 +103,13 @@ func granted(req attr.List, g directory.Grant) attr.List {
 	l.Add("grant-gid", strconv.Itoa(g.Box.GID))
 	l.Add("grant-home", g.Box.Home)
 	l.Add("grant-mail", g.Box.Mail)
+	l.Add("grant-imap-off", g.IMAPOff)
 	return l
 }
 
 // grantOf reads what granted wrote.
 func grantOf(l attr.List) (g directory.Grant, err error) {
-	g.User = l.Get("grant-user")
+	g.User, g.IMAPOff = l.Get("grant-user"), l.Get("grant-imap-off")
 	g.Box = directory.Box{Name: l.Get("grant-box"), Home: l.Get("grant-home"), Mail: l.Get("grant-mail")}
 	uid, uerr := l.Int("grant-uid")
 	gid, gerr := l.Int("grant-gid")

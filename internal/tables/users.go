@@ -18,6 +18,7 @@ type User struct {
 	Home      string         // absolute, or "" for the default
 	NoLogin   bool           // the mail arrives, nobody logs in
 	AllowNets []netip.Prefix // where logins may come from; none means anywhere
+	IMAPOff   string         // capabilities that IMAP does not offer this user, with commas, in upper case
 	Place     Place
 
 	mail string // path of userdb_mail, before ~ and % are expanded
@@ -196,10 +197,12 @@ func (u *User) setExtra(field string) (err error) {
 		u.NoLogin = value != "n" && value != "no"
 	case "allow_nets":
 		u.AllowNets, err = parseNets(value)
+	case "imap_off":
+		u.IMAPOff, err = parseCapabilities(value)
 	case "nodelay":
 	default:
 		if !strings.HasPrefix(name, "userdb_") {
-			err = fmt.Errorf("found the extra field %.100q, expected userdb_*, nologin or allow_nets", field)
+			err = fmt.Errorf("found the extra field %.100q, expected userdb_*, nologin, allow_nets or imap_off", field)
 		}
 	}
 	return err
@@ -291,4 +294,27 @@ func parseNets(list string) ([]netip.Prefix, error) {
 		nets = append(nets, p.Masked())
 	}
 	return nets, nil
+}
+
+// maxOff bounds the capabilities of one imap_off.
+const maxOff = 64
+
+// parseCapabilities reads a list of IMAP's capabilities, such as
+// COMPRESS=DEFLATE,IMAP4REV2.
+func parseCapabilities(list string) (string, error) {
+	list = strings.ToUpper(list)
+	names := strings.Split(list, ",")
+	for _, name := range names {
+		if name == "" || len(name) > 40 || strings.ContainsFunc(name, func(r rune) bool { return !capabilityRune(r) }) {
+			return "", fmt.Errorf("found %.100q in imap_off, expected capabilities such as COMPRESS=DEFLATE", name)
+		}
+	}
+	if len(names) > maxOff {
+		return "", fmt.Errorf("found %d capabilities in imap_off, expected at most %d", len(names), maxOff)
+	}
+	return list, nil
+}
+
+func capabilityRune(r rune) bool {
+	return 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("=+-.", r)
 }

@@ -3,6 +3,8 @@ package wire
 import (
 	"bytes"
 	"strconv"
+	"strings"
+	"unicode/utf8"
 
 	"posthorn/internal/utf7"
 )
@@ -20,8 +22,9 @@ func bad(text string) error { return &SyntaxError{text} }
 // method either takes what it is named after or returns a *SyntaxError. The
 // strings it returns are copies.
 type Scanner struct {
-	b []byte
-	i int
+	UTF8 bool // the client has enabled UTF8=ACCEPT: names and quoted strings are UTF-8
+	b    []byte
+	i    int
 }
 
 // NewScanner returns a scanner of b, which holds literals in the form they have
@@ -148,8 +151,9 @@ func (s *Scanner) Pattern() (string, error) {
 }
 
 // Mailbox takes a mailbox name and returns it in UTF-8; INBOX in any case is
-// "INBOX" (RFC 3501 section 5.1). A name that is no valid modified UTF-7 is
-// returned with ok false.
+// "INBOX" (RFC 3501 section 5.1). What is not US-ASCII is taken for UTF-8 (RFC 9755
+// section 3), else a name is modified UTF-7 unless UTF8 says otherwise. One that is
+// neither is returned with ok false.
 func (s *Scanner) Mailbox() (name string, ok bool, err error) {
 	raw, err := s.AString()
 	if err != nil {
@@ -157,6 +161,9 @@ func (s *Scanner) Mailbox() (name string, ok bool, err error) {
 	}
 	if len(raw) == 5 && bytes.EqualFold([]byte(raw), []byte("INBOX")) {
 		return "INBOX", true, nil
+	}
+	if s.UTF8 || strings.ContainsFunc(raw, func(r rune) bool { return r >= utf8.RuneSelf }) {
+		return raw, utf8.ValidString(raw), nil
 	}
 	name, err = utf7.Decode(raw)
 	return name, err == nil, nil
@@ -211,6 +218,9 @@ func (s *Scanner) quoted() (string, error) {
 		s.i++
 		switch {
 		case c == '"':
+			if s.UTF8 && !utf8.Valid(out) { // RFC 9755 section 3
+				return "", bad("quoted string is not UTF-8")
+			}
 			return string(out), nil
 		case c == '\\':
 			if c = s.Peek(); c != '"' && c != '\\' {

@@ -50,16 +50,37 @@ func TestScannerMailbox(t *testing.T) {
 		{"&AGE-", " false"}, // an "a" that needs no encoding
 		{"&APw", " false"},
 		{"&!!-", " false"},
-		{"&APx-", " false"},        // odd bits
-		{"&2D0-", " false"},        // half a surrogate pair
-		{"&AAA-", " false"},        // NUL
-		{"&APw-&APw-", " false"},   // one shift would do
-		{"\"\xc3\xbc\"", " false"}, // UTF-8 is another extension
+		{"&APx-", " false"},      // odd bits
+		{"&2D0-", " false"},      // half a surrogate pair
+		{"&AAA-", " false"},      // NUL
+		{"&APw-&APw-", " false"}, // one shift would do
+		{"\"\xc3\xbc&\"", "ü& true"},
+		{"\"\xc3\"", "\xc3 false"},
 	}
 	for _, tt := range tests {
 		name, ok, err := NewScanner([]byte(tt.in)).Mailbox()
 		if got := fmt.Sprint(name, " ", ok); got != tt.want || err != nil {
 			t.Errorf("%q: got %s, %v, want %s", tt.in, got, err, tt.want)
+		}
+	}
+}
+
+// TestScannerUTF8 scans for a client that has enabled UTF8=ACCEPT.
+func TestScannerUTF8(t *testing.T) {
+	for _, tt := range []struct{ in, want string }{
+		{"\"grün\"", "grün true <nil>"},
+		{"{5+}\r\ngrün", "grün true <nil>"},
+		{"{1+}\r\n\xfc", "\xfc false <nil>"},
+		{"Entw&APw-rfe", "Entw&APw-rfe true <nil>"},
+		{"inBox", "INBOX true <nil>"},
+		{"\"gr\xfcn\"", " false quoted string is not UTF-8"},
+		{"grün", "gr true <nil>"}, // an atom is not
+	} {
+		s := NewScanner([]byte(tt.in))
+		s.UTF8 = true
+		name, ok, err := s.Mailbox()
+		if got := fmt.Sprint(name, " ", ok, " ", err); got != tt.want {
+			t.Errorf("%q: got %s, want %s", tt.in, got, tt.want)
 		}
 	}
 }

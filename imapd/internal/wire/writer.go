@@ -6,6 +6,7 @@ import (
 	"io"
 	"strconv"
 	"time"
+	"unicode/utf8"
 )
 
 // errShort is a body that ends before its announced size.
@@ -15,6 +16,7 @@ var errShort = errors.New("message shorter than its size")
 // is full or flushed. The first error stays and makes all further calls do
 // nothing; Flush reports it.
 type Writer struct {
+	UTF8 bool // the client reads UTF-8 in quoted strings (RFC 9755 section 3)
 	dst  io.Writer
 	pool *Pool
 	buf  []byte // lent by the pool; nil while nothing is to be written
@@ -56,7 +58,7 @@ func (w *Writer) Bytes(b []byte) {
 // AString writes s as a string: quoted if that can hold it, else as a literal.
 // An atom would do for some, but clients expect names quoted.
 func (w *Writer) AString(s string) {
-	if !quotable(s) {
+	if !w.quotable(s) {
 		w.Literal(int64(len(s)))
 		w.Raw(s)
 		return
@@ -156,18 +158,22 @@ func (w *Writer) send() {
 	w.buf = w.buf[:0]
 }
 
-// quotable reports whether s may stand in a quoted string: 7 bits, no line
-// ends, no NUL, and short enough for clients with small line buffers.
-func quotable(s string) bool {
+// quotable reports whether s may stand in a quoted string: 7 bits, or UTF-8 if the
+// client reads that, no line ends, no NUL, and short enough for clients with small
+// line buffers.
+func (w *Writer) quotable(s string) bool {
 	if len(s) > 1000 {
 		return false
 	}
+	high := false
 	for i := 0; i < len(s); i++ {
-		if c := s[i]; c >= 0x80 || c == '\r' || c == '\n' || c == 0 {
+		c := s[i]
+		if c == '\r' || c == '\n' || c == 0 {
 			return false
 		}
+		high = high || c >= utf8.RuneSelf
 	}
-	return true
+	return !high || w.UTF8 && utf8.ValidString(s)
 }
 
 func appendUint(dst []byte, n uint64) []byte { return strconv.AppendUint(dst, n, 10) }
