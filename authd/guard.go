@@ -83,6 +83,9 @@ func (g *guard) failed(client netip.Prefix, user string) {
 	}
 	byClient, _ := g.clients.get(client)
 	g.clients.put(client, g.more(byClient))
+	if user == "" { // who has named nobody yet: nobody else shall pay for it
+		return
+	}
 	byUser, _ := g.users.get(user)
 	g.users.put(user, g.more(byUser))
 }

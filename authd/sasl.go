@@ -18,6 +18,9 @@ const (
 	mechLogin     = "LOGIN"
 	mechScram     = "SCRAM-SHA-256"
 	mechScramPlus = "SCRAM-SHA-256-PLUS"
+	mechBearer    = "OAUTHBEARER"
+	mechXOAuth2   = "XOAUTH2"
+	mechExternal  = "EXTERNAL"
 )
 
 // maxKept bounds a response of which something is kept until the next one.
@@ -53,13 +56,15 @@ type dialogue struct {
 	set     *settings
 	a       *attempt
 	binding []byte // of tls-exporter (RFC 9266); nil where there is none
+
+	certificate []string // names of the client's certificate
 }
 
 // mechanisms returns those that somebody could use: the daemons announce no
 // other.
 func (set *settings) mechanisms(users *accounts) []string {
 	return slices.DeleteFunc(slices.Clone(set.conf.AuthMechanisms), func(name string) bool {
-		return strings.HasPrefix(name, mechScram) && !users.scram
+		return !set.possible(name, users)
 	})
 }
 
@@ -131,7 +136,7 @@ func (s *service) begin(owner int, req attr.List) (*exchange, error) {
 		return nil, err
 	}
 	a.mechanism = strings.ToUpper(req.Get("mechanism"))
-	d := &dialogue{s: s, set: set, a: &a}
+	d := &dialogue{s: s, set: set, a: &a, certificate: req.All("certificate")}
 	if text := req.Get("tls-exporter"); text != "" {
 		if d.binding, err = base64.StdEncoding.DecodeString(text); err != nil {
 			return nil, malformed("found tls-exporter=%.20q, expected base64", text)
@@ -152,6 +157,10 @@ func (d *dialogue) first() step {
 		return d.plain
 	case mechLogin:
 		return d.login
+	case mechBearer, mechXOAuth2:
+		return d.token
+	case mechExternal:
+		return d.external
 	case mechScram, mechScramPlus:
 		return (&scramDialogue{dialogue: d, plus: d.a.mechanism == mechScramPlus}).first
 	}

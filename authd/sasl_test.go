@@ -278,6 +278,10 @@ func TestExchangesAreGoodOnce(t *testing.T) {
 func TestMechanisms(t *testing.T) {
 	for _, tc := range []struct{ name, extra, users, want string }{
 		{"nobody has keys", "", "ann:" + md5Secret + "\n", "PLAIN LOGIN"},
+		{"a helper for tokens", "token-helper /bin/true\n", "ann:" + md5Secret + "\n", "PLAIN LOGIN OAUTHBEARER XOAUTH2"},
+		{"certificates, which nobody has", "tls-clients /c.pem\n", "ann:" + md5Secret + "\n", "PLAIN LOGIN"},
+		{"certificates, which nobody is asked for", "", "ann:" + md5Secret + "::::::certificate=a\n", "PLAIN LOGIN"},
+		{"certificates", "tls-clients /c.pem\n", "ann:" + md5Secret + "::::::certificate=a\n", "PLAIN LOGIN EXTERNAL"},
 		{"somebody has", "", "ann:" + md5Secret + "\nuser:" + pencil + "\n", "PLAIN LOGIN SCRAM-SHA-256 SCRAM-SHA-256-PLUS"},
 		{"not allowed", "auth-mechanisms scram-sha-256\n", "user:" + pencil + "\n", "SCRAM-SHA-256"},
 		{"nothing is left", "auth-mechanisms scram-sha-256\n", "ann:" + md5Secret + "\n", ""},
@@ -288,7 +292,7 @@ func TestMechanisms(t *testing.T) {
 		if strings.Join(got, " ") != tc.want || err != nil {
 			t.Errorf("%s: got %v, %v, want %s", tc.name, got, err, tc.want)
 		}
-		for _, name := range []string{mechPlain, mechLogin, mechScram, mechScramPlus} {
+		for _, name := range []string{mechPlain, mechLogin, mechScram, mechScramPlus, mechBearer, mechXOAuth2, mechExternal} {
 			_, err := c.SASL(t.Context(), begin(name, nil))
 			if want := strings.Contains(" "+tc.want+" ", " "+name+" "); (err == nil) != want {
 				t.Errorf("%s: %s: got %v, want it taken: %v", tc.name, name, err, want)
@@ -315,9 +319,13 @@ func FuzzSASL(f *testing.F) {
 	f.Add("PLAIN", "\x00ann\x00x", "", "")
 	f.Add("LOGIN", "ann", "x", "")
 	f.Add(mechScram, "n,,n=user,r=abc", "c=biws,r=abc,p=AAAA", "")
+	f.Add(mechBearer, "n,a=user@example.org,\x01host=x\x01auth=Bearer vF9dft4qmTc2Nvb3RlckBhbHRhdmlzdGEuY29tCg==\x01\x01", "\x01", "")
+	f.Add(mechXOAuth2, "user=ann\x01auth=Bearer x\x01\x01", "", "")
+	f.Add(mechExternal, "ann", "", "")
 	f.Add(mechScramPlus, "p=tls-exporter,a=user,n=user,r=abc", "c=,r=abc,x=,p=", "")
-	s := newSite(f, "auth-delay 0s\nauth-failures 10000\n", saslUsers, "")
+	s := newSite(f, "auth-delay 0s\nauth-failures 10000\ntoken-helper /bin/true\ntls-clients /etc/clients.pem\n", saslUsers+"lap:"+md5Secret+"::::::certificate=laptop-7\n", "")
 	svc := s.service(f)
+	svc.askToken = func(context.Context, string) (string, error) { return "", nil }
 	svc.nonce = func() string { return "server" }
 	f.Fuzz(func(t *testing.T, mechanism, first, second, third string) {
 		b64 := base64.StdEncoding.EncodeToString

@@ -5,6 +5,7 @@ import (
 
 	"posthorn/internal/directory"
 	"posthorn/internal/guard"
+	"posthorn/internal/tlsconf"
 	"posthorn/internal/verdict"
 )
 
@@ -18,14 +19,23 @@ func (s *session) Mechanisms(ctx context.Context) []string {
 	if err != nil {
 		all = []string{"PLAIN"}
 	}
-	return directory.Usable(all, s.c.TLSExporter())
+	return s.firstStep().Usable(all)
+}
+
+// firstStep says what authd has to know of the connection.
+func (s *session) firstStep() directory.Step {
+	step := directory.Step{Service: authService, Client: s.c.Client()}
+	if state := s.c.TLSState(); state != nil {
+		step.TLS, step.TLSExporter, step.Certificate = true, tlsconf.Exporter(*state), tlsconf.Names(*state)
+	}
+	return step
 }
 
 // Authenticate passes challenges and responses between authd and the client. What
 // one who fails is told does not say what was wrong.
 func (s *session) Authenticate(mechanism string) guard.Exchange {
-	step := directory.Step{Service: authService, Mechanism: mechanism, Client: s.c.Client(),
-		TLS: s.c.TLS() != "", TLSExporter: s.c.TLSExporter()}
+	step := s.firstStep()
+	step.Mechanism = mechanism
 	return func(ctx context.Context, response []byte) (challenge []byte, done bool, err error) {
 		step.Response = response
 		ch, err := s.s.authd.SASL(ctx, step)

@@ -92,6 +92,10 @@ func (s *service) listen(d *daemon.Daemon) error {
 	if s.keys != nil {
 		config = s.keys.Config()
 	}
+	users, err := userConfig(d.Conf, config)
+	if err != nil {
+		return daemon.BadConfig(err)
+	}
 	for _, kind := range kinds {
 		var p port
 		for _, l := range d.Listeners(kind.name) {
@@ -108,10 +112,22 @@ func (s *service) listen(d *daemon.Daemon) error {
 		}
 		if len(p.listeners) > 0 {
 			p.guard = s.newGuard(kind, d.Conf.Hostname, config)
+			if kind.submission {
+				p.guard = s.newGuard(kind, d.Conf.Hostname, users)
+			}
 			s.ports = append(s.ports, p)
 		}
 	}
 	return nil
+}
+
+// userConfig is config for the services of users, who may have certificates.
+func userConfig(c *conf.Config, config *tls.Config) (*tls.Config, error) {
+	if config == nil || c.TLSClients == "" {
+		return config, nil
+	}
+	users := config.Clone()
+	return users, tlsconf.Clients(users, c.TLSClients)
 }
 
 // folders returns where files are, and where those are that they link to: a

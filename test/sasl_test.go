@@ -2,9 +2,16 @@ package test
 
 import (
 	"bufio"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/base64"
+	"encoding/pem"
 	"fmt"
+	"math/big"
 	"net"
 	"os"
 	"path/filepath"
@@ -30,9 +37,9 @@ type speaker struct {
 }
 
 // speak connects to a service over TLS and asks what it offers.
-func speak(t *testing.T, i *instance.Instance, service string) *speaker {
+func speak(t *testing.T, i *instance.Instance, service string, certs ...tls.Certificate) *speaker {
 	t.Helper()
-	conn, err := tls.Dial("tcp", i.Addr[service], &tls.Config{InsecureSkipVerify: true})
+	conn, err := tls.Dial("tcp", i.Addr[service], &tls.Config{InsecureSkipVerify: true, Certificates: certs})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -212,4 +219,83 @@ func logIns(t *testing.T, i *instance.Instance, service string) {
 	if got, _ := s.say(s.auth + "PLAIN " + coded("\x00sam\x00secret")); !strings.HasPrefix(got, s.taken) {
 		t.Errorf("PLAIN: got %q", got)
 	}
+}
+
+// TestTokensAndCertificates: a helper in a language of its own says whose a token
+// is, under authd's rights, and a certificate is who it is for.
+func TestTokensAndCertificates(t *testing.T) {
+	dir := t.TempDir()
+	for _, d := range []string{dir, filepath.Dir(dir)} {
+		if err := os.Chmod(d, 0o755); err != nil { // for authd's user
+			t.Fatal(err)
+		}
+	}
+	helper, clients := filepath.Join(dir, "helper"), filepath.Join(dir, "clients.pem")
+	script := "#!/bin/sh\nread token\ncase $token in sams) echo sam;; *) exit 1;; esac\n"
+	if err := os.WriteFile(helper, []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	certificate := clientCertificate(t, clients, "laptop-7")
+	i := suite.Server(t, instance.Options{
+		Conf:  "auth-delay 0s\nauth-failures 1000\ntoken-helper " + helper + "\ntls-clients " + clients + "\n",
+		Files: map[string]string{"users": "sam:{PLAIN}unused::::::certificate=laptop-7\n"},
+	})
+	for _, service := range []string{"imaps", "pop3s", "submissions"} {
+		t.Run(service, func(t *testing.T) { withoutPassword(t, i, service, certificate) })
+	}
+}
+
+func withoutPassword(t *testing.T, i *instance.Instance, service string, certificate tls.Certificate) {
+	s := speak(t, i, service)
+	if got, want := strings.Join(s.offers, " "), "PLAIN LOGIN OAUTHBEARER XOAUTH2"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got, more := s.say(s.auth + "EXTERNAL ="); more || strings.HasPrefix(got, s.taken) {
+		t.Errorf("EXTERNAL without a certificate: got %q", got)
+	}
+	if got, more := s.say(s.auth + "XOAUTH2 " + coded("user=sam\x01auth=Bearer x\x01\x01")); !more || got != `{"status":"invalid_token"}` {
+		t.Errorf("a bad token: got %q", got)
+	}
+	if got, more := s.say(""); more || strings.HasPrefix(got, s.taken) {
+		t.Errorf("after a bad token: got %q", got)
+	}
+	if got, _ := s.say(s.auth + "OAUTHBEARER " + coded("n,a=sam@example.test,\x01host=x\x01auth=Bearer sams\x01\x01")); !strings.HasPrefix(got, s.taken) {
+		t.Errorf("a good token: got %q", got)
+	}
+	s.quit()
+	s = speak(t, i, service, certificate)
+	if got, want := strings.Join(s.offers, " "), "PLAIN LOGIN OAUTHBEARER XOAUTH2 EXTERNAL"; got != want {
+		t.Errorf("with a certificate: got %q, want %q", got, want)
+	}
+	if got, more := s.say(s.auth + "EXTERNAL " + coded("ann")); more || strings.HasPrefix(got, s.taken) {
+		t.Errorf("somebody else's certificate: got %q", got)
+	}
+	if got, _ := s.say(s.auth + "EXTERNAL ="); !strings.HasPrefix(got, s.taken) {
+		t.Errorf("the own certificate: got %q", got)
+	}
+	s.quit()
+}
+
+// clientCertificate writes an authority to a file and returns a certificate of it.
+func clientCertificate(t *testing.T, file, name string) tls.Certificate {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ca := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "authority"}, NotAfter: time.Now().Add(time.Hour),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
+	der, err := x509.CreateCertificate(rand.Reader, ca, ca, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	leaf := &x509.Certificate{SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: name}, NotAfter: ca.NotAfter,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}
+	if der, err = x509.CreateCertificate(rand.Reader, leaf, ca, &key.PublicKey, key); err != nil {
+		t.Fatal(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }

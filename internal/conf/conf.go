@@ -63,6 +63,7 @@ type Config struct {
 	Timeout, LoginTimeout, IdleTimeout time.Duration
 
 	AuthMechanisms                    []string // in capitals
+	TokenHelper, TLSClients           string   // "" for none
 	AuthWorkers, AuthFailures         int
 	AuthWindow, AuthDelay, TicketLife time.Duration
 	PlaintextLogin                    string // loopback, yes or no

@@ -180,6 +180,7 @@ func TestDirectives(t *testing.T) {
 		"destination-concurrency": {"5", "x"}, "deliver-concurrency": {"5", "65"}, "connect-timeout": {"5s", "0"},
 		"remote-timeout": {"5s", "s"}, "retry": {"1s 2s", "0"}, "retry-jitter": {"0", "101"}, "expire": {"1h", "1"},
 		"bounce-expire": {"1h", "31d"}, "bounce-size": {"0", "2G"}, "delay-warning": {"0", "x"}, "auth-mechanisms": {"PLAIN scram-sha-256", "cram-md5"},
+		"token-helper": {"/usr/local/libexec/token", "token"}, "tls-clients": {"/etc/posthorn/clients.pem", "clients.pem"},
 		"auth-workers": {"4", "0"}, "auth-failures": {"3", "0"},
 		"auth-window": {"1m", "0"}, "auth-delay": {"0", "2m"}, "ticket-life": {"5s", "2m"}, "plaintext-login": {"no", "lan"},
 		"special-use": {`"Gesendete Objekte" \Sent`, `Sent Sent`},

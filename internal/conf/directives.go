@@ -117,6 +117,10 @@ var directives = []Directive{
 
 	{"auth-mechanisms", "name …", authMechanisms, false, false, "SASL mechanisms; each is offered where an account can use it",
 		setAuthMechanisms},
+	{"token-helper", "program", "", false, true, "what says whose an OAuth token is; without it no token is taken",
+		text(func(c *Config) *string { return &c.TokenHelper }, checkPath)},
+	{"tls-clients", "file", "", false, true, "PEM file with the authorities whose certificates clients may log in by; without it none is asked for",
+		text(func(c *Config) *string { return &c.TLSClients }, checkPath)},
 	{"auth-workers", "number", "2", false, true, "passwords checked at a time", number(func(c *Config) *int { return &c.AuthWorkers }, 1, 64)},
 	{"auth-failures", "number", "10", false, false, "failed logins of one client network or user within auth-window before it has to wait",
 		number(func(c *Config) *int { return &c.AuthFailures }, 1, 10000)},

@@ -7,7 +7,7 @@ import (
 )
 
 // authMechanisms are those that authd knows.
-const authMechanisms = "plain login scram-sha-256 scram-sha-256-plus"
+const authMechanisms = "plain login scram-sha-256 scram-sha-256-plus oauthbearer xoauth2 external"
 
 func setAuthMechanisms(c *Config, l line) error {
 	values, err := l.several()

@@ -12,8 +12,12 @@ import (
 	"posthorn/internal/verdict"
 )
 
-// ScramPlus is the mechanism that is for connections with a channel binding.
-const ScramPlus = "SCRAM-SHA-256-PLUS"
+// Mechanisms for some connections only: with a channel binding, and with a
+// certificate of the client.
+const (
+	ScramPlus = "SCRAM-SHA-256-PLUS"
+	External  = "EXTERNAL"
+)
 
 // greetingTimeout bounds the wait for what a client is told before it has said
 // anything.
@@ -32,7 +36,8 @@ type Step struct {
 	Mechanism   string
 	Client      netip.Addr
 	TLS         bool
-	TLSExporter []byte // channel binding (RFC 9266); nil where there is none
+	TLSExporter []byte   // channel binding (RFC 9266); nil where there is none
+	Certificate []string // names of the certificate that the client has proved to have
 }
 
 // Challenge is what a client is asked next, or the end.
@@ -87,14 +92,19 @@ func (s Step) list() attr.List {
 	if s.TLSExporter != nil {
 		l.Add("tls-exporter", b64(s.TLSExporter))
 	}
+	for _, name := range s.Certificate {
+		l.Add("certificate", name)
+	}
 	if s.Response != nil {
 		l.Add("response", b64(s.Response))
 	}
 	return l
 }
 
-// Usable returns the mechanisms of all that a connection can use: those with
-// channel binding want one.
-func Usable(all []string, exporter []byte) []string {
-	return slices.DeleteFunc(slices.Clone(all), func(name string) bool { return name == ScramPlus && exporter == nil })
+// Usable returns the mechanisms of all that the connection of a first step can
+// use.
+func (s Step) Usable(all []string) []string {
+	return slices.DeleteFunc(slices.Clone(all), func(name string) bool {
+		return name == ScramPlus && s.TLSExporter == nil || name == External && len(s.Certificate) == 0
+	})
 }

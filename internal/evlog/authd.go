@@ -5,8 +5,8 @@ package evlog
 // Login: somebody tried to log in, by a SASL mechanism or without. verdict is
 // done, never or later; reason says for never: unknown (no such user, or none who
 // may log in this way), password, closed (not this user or not from here),
-// malformed, guard (too many failures before), or binding (somebody is in between
-// client and server).
+// malformed, guard (too many failures before), binding (somebody is in between
+// client and server), token, or certificate.
 func (l *Log) Login(service, mechanism, ip, user, tls, verdict, reason string, err error) {
 	l.event("login", "ip", ip, "user", user, "service", service, "mechanism", mechanism, "tls", tls, "verdict", verdict, "reason", reason, "err", cause(err))
 }

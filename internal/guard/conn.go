@@ -109,10 +109,11 @@ func (c *Conn) TLS() string {
 	return ""
 }
 
-// TLSExporter is the channel binding (RFC 9266), nil where there is none.
-func (c *Conn) TLSExporter() []byte {
+// TLSState is what is known of TLS, nil without.
+func (c *Conn) TLSState() *tls.ConnectionState {
 	if t, ok := c.net.(*tls.Conn); ok {
-		return tlsconf.Exporter(t.ConnectionState())
+		state := t.ConnectionState()
+		return &state
 	}
 	return nil
 }

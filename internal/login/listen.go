@@ -53,7 +53,10 @@ func (s *Server) openKeys(c *conf.Config) error {
 	// A client that means another protocol is sent away (RFC 7301 3.2): what
 	// it believes to send to a web server is no mail command.
 	s.config.NextProtos = []string{s.proto.Service()}
-	return nil
+	if c.TLSClients == "" {
+		return nil
+	}
+	return tlsconf.Clients(s.config, c.TLSClients)
 }
 
 // folders returns where files are, and where the files that they link to are: a

@@ -27,18 +27,20 @@ func (c *Conn) usable(ctx context.Context) []string {
 	if err != nil {
 		all = []string{Plain}
 	}
-	return directory.Usable(all, c.exporter())
+	return c.firstStep().Usable(all)
 }
 
 // Plain is the mechanism without which Login takes no password either.
 const Plain = "PLAIN"
 
-// exporter is the connection's channel binding, or nil.
-func (c *Conn) exporter() []byte {
-	if c.tls == nil {
-		return nil
+// firstStep says what the directory has to know of the connection.
+func (c *Conn) firstStep() directory.Step {
+	step := directory.Step{Service: c.server.proto.Service(), Client: c.client, TLS: c.TLS()}
+	if c.tls != nil {
+		state := c.tls.ConnectionState()
+		step.TLSExporter, step.Certificate = tlsconf.Exporter(state), tlsconf.Names(state)
 	}
-	return tlsconf.Exporter(c.tls.ConnectionState())
+	return step
 }
 
 // Authenticate lets the directory lead the client through a SASL mechanism and
@@ -50,8 +52,8 @@ func (c *Conn) Authenticate(ctx context.Context, tag, mechanism string, initial 
 	if !c.Secure() {
 		return &Failure{Reason: Insecure, Text: "a password is taken over TLS only"}
 	}
-	step := directory.Step{Service: c.server.proto.Service(), Mechanism: strings.ToUpper(mechanism),
-		Client: c.client, TLS: c.TLS(), TLSExporter: c.exporter()}
+	step := c.firstStep()
+	step.Mechanism = strings.ToUpper(mechanism)
 	for _, text := range initial {
 		response, err := decode(text)
 		if err != nil {

@@ -21,6 +21,8 @@ type User struct {
 	IMAPOff   string         // capabilities that IMAP does not offer this user, with commas, in upper case
 	Place     Place
 
+	Certificates []string // names of certificates to log in by, in lower case
+
 	mail string // path of userdb_mail, before ~ and % are expanded
 }
 
@@ -28,6 +30,8 @@ type User struct {
 type Users struct {
 	byName map[string]User
 	order  []string
+
+	certificates map[string]string // users by the names of certificates
 }
 
 // LoadUsers reads the users table path. Names without a domain are at domain.
@@ -44,7 +48,7 @@ func LoadUsers(path, domain string, check func(stored string) error) (*Users, er
 // places.
 func ParseUsers(file string, content []byte, domain string, check func(stored string) error) (*Users, error) {
 	f := &faults{file: file}
-	u := &Users{byName: map[string]User{}}
+	u := &Users{byName: map[string]User{}, certificates: map[string]string{}}
 	for n, line := range f.lines(content) {
 		if line[0] == ':' { // Dovecot skips such lines too
 			continue
@@ -75,6 +79,13 @@ func (u *Users) add(f *faults, user User) {
 		f.add(user.Place.Line, "found more than %d users", MaxEntries)
 		return
 	}
+	for _, name := range user.Certificates {
+		if other, ok := u.certificates[name]; ok {
+			f.add(user.Place.Line, "found the certificate of %.100q again, which is %s's already", name, other)
+			return
+		}
+		u.certificates[name] = user.Name
+	}
 	u.byName[user.Name] = user
 	u.order = append(u.order, user.Name)
 }
@@ -84,6 +95,15 @@ func (u *Users) Lookup(name string) (User, bool) {
 	user, ok := u.byName[name]
 	return user, ok
 }
+
+// ByCertificate returns who may log in by a certificate of that name.
+func (u *Users) ByCertificate(name string) (user string, ok bool) {
+	user, ok = u.certificates[strings.ToLower(name)]
+	return user, ok
+}
+
+// Certificates reports whether anybody may log in by a certificate.
+func (u *Users) Certificates() bool { return len(u.certificates) > 0 }
 
 // Len returns how many users there are.
 func (u *Users) Len() int { return len(u.order) }
@@ -199,10 +219,15 @@ func (u *User) setExtra(field string) (err error) {
 		u.AllowNets, err = parseNets(value)
 	case "imap_off":
 		u.IMAPOff, err = parseCapabilities(value)
+	case "certificate":
+		if value == "" {
+			return fmt.Errorf("found certificate=, expected an e-mail address or a common name")
+		}
+		u.Certificates = append(u.Certificates, strings.ToLower(value))
 	case "nodelay":
 	default:
 		if !strings.HasPrefix(name, "userdb_") {
-			err = fmt.Errorf("found the extra field %.100q, expected userdb_*, nologin, allow_nets or imap_off", field)
+			err = fmt.Errorf("found the extra field %.100q, expected userdb_*, nologin, allow_nets, imap_off or certificate", field)
 		}
 	}
 	return err

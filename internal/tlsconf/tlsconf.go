@@ -264,6 +264,9 @@ func Version(s tls.ConnectionState) string {
 // Exporter returns the channel binding of a connection (RFC 9266), or nil where
 // there is none: TLS 1.2 has one only with its extended master secret.
 func Exporter(s tls.ConnectionState) []byte {
+	if !s.HandshakeComplete {
+		return nil
+	}
 	key, err := s.ExportKeyingMaterial("EXPORTER-Channel-Binding", nil, 32)
 	if err != nil {
 		return nil
