@@ -22,7 +22,8 @@ var foreign = map[string]string{
 	"imapd/internal/decode":               "Decode",                        // encodings of parts and words
 	"imapd/internal/find":                 "Find",                          // messages that are searched
 	"imapd/internal/mimepart":             "Parse",                         // their structure, addresses
-	"imapd/internal/query":                "Fetch Search",                  // arguments of IMAP
+	"imapd/internal/order":                "Base Threads",                  // subjects, references
+	"imapd/internal/query":                "Fetch Search Sort",             // arguments of IMAP
 	"imapd/internal/wire":                 "Reader Scanner",                // lines and literals
 	"internal/addr":                       "Parse",                         // addresses, paths, domains
 	"internal/attr":                       "Read",                          // requests over sockets

@@ -64,7 +64,7 @@ func (f *finder) edges(r query.Return) (out found, err error) {
 // 2.4, RFC 9394 section 3.2).
 func (o found) saved(r query.Return) []int {
 	if o.list != nil {
-		return o.list
+		return slices.Sorted(slices.Values(o.list)) // a SORT has it in another order
 	}
 	out := slices.Clone(o.part)
 	for _, seq := range []int{o.min, o.max} {

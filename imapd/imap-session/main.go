@@ -9,8 +9,8 @@
 // A session is a plain struct between two commands: Session.next, the only
 // place that waits for a client, finds everything it needs in there, and
 // Session.step executes one command and returns. Untagged updates are written
-// before the tagged answer of each command; only FETCH, STORE and SEARCH keep
-// the removals for the next one (RFC 3501 section 7.4.1).
+// before the tagged answer of each command; only FETCH, STORE, SEARCH, SORT and
+// THREAD keep the removals for the next one (RFC 3501 section 7.4.1).
 package main
 
 import (

@@ -22,18 +22,10 @@ func (s *Session) search(c *wire.Command) (string, error) {
 	if s.utf8 && q.Charset != "" {
 		return "", &wire.SyntaxError{Text: "all text is UTF-8"} // RFC 9755 section 3
 	}
-	key, err := s.prepare(q.Key)
-	var syntax *wire.SyntaxError
-	if errors.As(err, &syntax) {
+	f, err := s.newFinder(q)
+	if err != nil {
 		return "", err
 	}
-	if q.Return.Save {
-		s.saved = nil // it stays so if the answer is NO (RFC 5182 section 2.1)
-	}
-	if err := recode(&key, q.Charset); err != nil {
-		return "", err
-	}
-	f := finder{Session: s, key: key}
 	found, err := f.results(q.Return)
 	if err != nil {
 		return "", err
@@ -45,13 +37,14 @@ func (s *Session) search(c *wire.Command) (string, error) {
 	if q.Return.Extended {
 		s.writeESearch(c, q.Return, found, numbers)
 	} else {
-		s.writeSearch(found.list, numbers)
+		s.writeNumbers("SEARCH", found.list, numbers)
 	}
 	return completed(c, f.gone), nil
 }
 
-func (s *Session) writeSearch(found []int, number func(int) uint32) {
-	s.w.Raw("* SEARCH")
+// writeNumbers writes the response of a SEARCH or SORT without RETURN.
+func (s *Session) writeNumbers(name string, found []int, number func(int) uint32) {
+	s.w.Raw("* ", name)
 	for _, seq := range found {
 		s.w.Raw(" ")
 		s.w.Num(uint64(number(seq)))
@@ -72,6 +65,21 @@ type finder struct {
 	*Session
 	key  query.Key
 	gone bool // some messages are
+}
+
+// newFinder makes a search ready to run.
+func (s *Session) newFinder(q query.Search) (*finder, error) {
+	key, err := s.prepare(q.Key)
+	if err != nil {
+		return nil, err
+	}
+	if q.Return.Save {
+		s.saved = nil // it stays so if the answer is NO (RFC 5182 section 2.1)
+	}
+	if err := recode(&key, q.Charset); err != nil {
+		return nil, err
+	}
+	return &finder{Session: s, key: key}, nil
 }
 
 // all returns the messages that are found, in rising order.

@@ -17,7 +17,11 @@ func (s *Session) step(c *wire.Command) error {
 // mayExpunge reports whether messages may lose their numbers in the answer of
 // a command (RFC 3501 section 7.4.1).
 func mayExpunge(command string) bool {
-	return command != "FETCH" && command != "STORE" && command != "SEARCH"
+	switch command {
+	case "FETCH", "STORE", "SEARCH", "SORT", "THREAD": // the last two by RFC 5256 section 3
+		return false
+	}
+	return true
 }
 
 // execute runs a command of any state. done is the text of its OK, "" when
@@ -96,6 +100,10 @@ func (s *Session) selectedCommand(name string) func(*wire.Command) (string, erro
 		return s.storeFlags
 	case "SEARCH", "UID SEARCH":
 		return s.search
+	case "SORT", "UID SORT":
+		return s.sort
+	case "THREAD", "UID THREAD":
+		return s.thread
 	case "COPY", "UID COPY":
 		return s.copy
 	case "MOVE", "UID MOVE":

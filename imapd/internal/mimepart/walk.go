@@ -225,13 +225,13 @@ func clean(dst, b []byte) []byte {
 	return dst
 }
 
-// kept reports whether ENVELOPE or BODYSTRUCTURE needs the field.
+// kept reports whether ENVELOPE, BODYSTRUCTURE or THREAD needs the field.
 func kept(name string, k kind) bool {
 	switch name {
 	case "content-type", "content-transfer-encoding", "content-id", "content-description",
 		"content-disposition", "content-language", "content-location", "content-md5":
 		return true
-	case "date", "subject", "in-reply-to", "message-id":
+	case "date", "subject", "in-reply-to", "message-id", "references":
 		return k == kindMessage
 	}
 	return k == kindMessage && isAddressField(name)

@@ -1,0 +1,144 @@
+package order
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"posthorn/imapd/internal/mimepart"
+	"posthorn/imapd/internal/query"
+	"posthorn/imapd/internal/wire"
+)
+
+// message returns a message with the header lines of text, which arrived seq
+// seconds after the epoch.
+func message(t testing.TB, seq int, text string) Message {
+	t.Helper()
+	head := strings.ReplaceAll(text, "|", "\r\n") + "\r\n\r\n"
+	p, err := mimepart.ParseHeader(strings.NewReader(head), int64(len(head)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Message{Seq: seq, Arrival: time.Unix(int64(seq), 0), Size: int64(len(head)), Header: p}
+}
+
+func TestSort(t *testing.T) {
+	texts := []string{
+		"Date: 2 Feb 2026 10:00:00 +0000|From: zoe@example.org|Subject: Re: b|To: group: x@example.org;",
+		"Date: 2 Feb 2026 10:00:00 +0200|From: =?utf-8?q?=C3=84nne?= <bob@example.org>|Subject: A|Cc: two@example.org, one@example.org",
+		"Date: 1 Feb 2026|From: Ann <carl@example.org>|Subject: [list] a (fwd)|To: \"\" <y@example.org>",
+		"X-Nothing: here",
+	}
+	tests := []struct{ by, want string }{
+		{"(ARRIVAL)", "1 2 3 4"},
+		{"(REVERSE ARRIVAL)", "4 3 2 1"},
+		{"(DATE)", "4 3 2 1"},
+		{"(reverse date)", "1 2 3 4"},
+		{"(SUBJECT)", "4 2 3 1"},
+		{"(REVERSE SUBJECT)", "1 2 3 4"},
+		{"(SUBJECT REVERSE DATE)", "4 2 3 1"},
+		{"(REVERSE SUBJECT DATE)", "1 3 2 4"},
+		{"(FROM)", "4 2 3 1"},
+		{"(TO)", "2 4 1 3"},
+		{"(CC)", "1 3 4 2"},
+		{"(DISPLAYFROM)", "4 3 2 1"},
+		{"(DISPLAYTO)", "2 4 1 3"},
+		{"(SIZE)", "4 3 1 2"},
+		{"(CC REVERSE SIZE)", "1 3 4 2"},
+	}
+	for _, tt := range tests {
+		q, err := query.ParseSort(wire.NewScanner([]byte(tt.by + " utf-8 all")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := NewSorter(q.By)
+		for i, text := range texts {
+			s.Add(message(t, i+1, text))
+		}
+		if got := fmt.Sprint(s.Sorted()); got != "["+tt.want+"]" {
+			t.Errorf("%s: got %s, want %s", tt.by, got, tt.want)
+		}
+	}
+}
+
+// TestCollation is the example of RFC 5255 section 4.6.
+func TestCollation(t *testing.T) {
+	s := NewSorter([]query.Criterion{{By: query.BySubject}})
+	for i, subject := range []string{
+		"\xD0\xC0\xD0\xBD\xD0\xB4\xD1\x80\xD0\xB5\xD0\xB9",
+		"\xD1\x81\xD0\x95\xD0\xA0\xD0\x93\xD0\x95\xD0\x99",
+		"\xD0\x92\xD0\xB0\xD1\x81\xD0\xB8\xD0\xBB\xD0\xB8\xFF\xB9",
+		"=?koi8-r?q?=E1=CC=C5=CB=D3=C5=CA?=",
+	} {
+		s.Add(message(t, i+1, "Subject: "+subject))
+	}
+	if got, want := s.Sorted(), []int{4, 2, 3, 1}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+func TestSortByRelevancy(t *testing.T) {
+	s := NewSorter([]query.Criterion{{By: query.ByRelevancy}})
+	for seq, score := range map[int]int{1: 4, 5: 99, 10: 42} { // RFC 6203 section 6
+		s.Add(Message{Seq: seq, Score: score})
+	}
+	if got := s.Sorted(); !slices.Equal(got, []int{5, 10, 1}) || s.Needs() != (Needs{}) {
+		t.Errorf("got %v", got)
+	}
+}
+
+func TestMessageIDs(t *testing.T) {
+	tests := []struct{ in, want string }{
+		{"<a@b>", "a@b"},
+		{"<\"01KF8JCEOCBS0045PS\"@xxx.yyy.com>", "01KF8JCEOCBS0045PS@xxx.yyy.com"}, // RFC 5256 section 3
+		{" <a@b>\t<c@d> junk <e@f>", "a@b c@d e@f"},
+		{"<a@b><c@d>", "a@b c@d"},
+		{"< a . b @ c >", "a.b@c"},
+		{`<"a\"b>"@c>`, `a"b>@c`},
+		{"<a@b <c@d>", "c@d"},
+		{"<a> <@b> <a@> <>", ""},
+		{"a@b", ""},
+		{"<a@b", ""},
+		{`<"a@b>`, ""},
+		{"", ""},
+	}
+	for _, tt := range tests {
+		if got := strings.Join(messageIDs(tt.in), " "); got != tt.want {
+			t.Errorf("%s: got %q, want %q", tt.in, got, tt.want)
+		}
+	}
+}
+
+func FuzzThreads(f *testing.F) {
+	f.Add("Message-ID: <1@x>\nSubject: a\n\nMessage-ID: <2@x>\nReferences: <0@x> <1@x>\nSubject: Re: a\n\nIn-Reply-To: <2@x>")
+	f.Add("Message-ID: <1@x>\nReferences: <2@x>\n\nMessage-ID: <2@x>\nReferences: <1@x>\n\nMessage-ID: <2@x>\nReferences: <3@x> <3@x> <2@x>")
+	f.Fuzz(func(t *testing.T, text string) {
+		list := strings.Split(text, "\n\n")
+		for _, alg := range []query.Algorithm{query.OrderedSubject, query.References} {
+			threads := NewThreads(alg)
+			for i, m := range list {
+				threads.Add(message(t, i+1, strings.ReplaceAll(m, "\n", "\r\n")))
+			}
+			got := members(threads.Threads())
+			slices.Sort(got)
+			for i := range list {
+				if i >= len(got) || got[i] != i+1 || len(got) != len(list) {
+					t.Fatalf("of %d messages got %v", len(list), got)
+				}
+			}
+		}
+	})
+}
+
+// members returns the messages of threads.
+func members(threads []*Thread) (all []int) {
+	for _, n := range threads {
+		if n.Seq != 0 {
+			all = append(all, n.Seq)
+		}
+		all = append(all, members(n.Replies)...)
+	}
+	return all
+}

@@ -1,0 +1,125 @@
+package order
+
+import (
+	"cmp"
+	"slices"
+
+	"posthorn/imapd/internal/query"
+)
+
+// Thread is a message with those that follow it.
+type Thread struct {
+	Seq     int // 0: it holds together messages of which none is the first
+	Replies []*Thread
+
+	sent    int64
+	subject string
+	reply   bool // by its subject
+	merged  bool // into another thread
+
+	parent *Thread // while references are followed
+	kids   int     // how many have it as parent
+}
+
+// Threads collects messages to be threaded.
+type Threads struct {
+	alg  query.Algorithm
+	list []*Thread
+	ids  map[string]*Thread // with REFERENCES
+}
+
+// NewThreads returns Threads that are made in the way of alg.
+func NewThreads(alg query.Algorithm) *Threads {
+	return &Threads{alg: alg, ids: make(map[string]*Thread)}
+}
+
+// Needs returns what Add will look at.
+func (t *Threads) Needs() Needs { return Needs{Arrival: true, Header: true} }
+
+// Add takes a message; its sequence number is above those taken before.
+func (t *Threads) Add(m Message) {
+	n := &Thread{}
+	if t.alg == query.References {
+		n = t.link(m)
+	}
+	n.Seq, n.sent = m.Seq, m.sent()
+	n.subject, n.reply = m.subject()
+	t.list = append(t.list, n)
+}
+
+// Threads returns the threads. To be called once.
+func (t *Threads) Threads() []*Thread {
+	if t.alg == query.References {
+		return t.byReferences()
+	}
+	return t.bySubject()
+}
+
+// bySubject is ORDEREDSUBJECT (RFC 5256 section 3).
+func (t *Threads) bySubject() []*Thread {
+	slices.SortFunc(t.list, func(a, b *Thread) int {
+		return cmp.Or(cmp.Compare(a.subject, b.subject), earlier(a, b))
+	})
+	var roots []*Thread
+	for _, n := range t.list {
+		if last := len(roots) - 1; last >= 0 && roots[last].subject == n.subject {
+			roots[last].Replies = append(roots[last].Replies, n)
+		} else {
+			roots = append(roots, n)
+		}
+	}
+	slices.SortFunc(roots, earlier)
+	return roots
+}
+
+// first returns the message that stands for a thread: of one that only holds
+// messages together, the first.
+func (n *Thread) first() *Thread {
+	if n.Seq == 0 && len(n.Replies) > 0 {
+		return n.Replies[0]
+	}
+	return n
+}
+
+// earlier compares threads by sent date and place in the mailbox (RFC 5256
+// section 2.2).
+func earlier(a, b *Thread) int {
+	a, b = a.first(), b.first()
+	return cmp.Or(cmp.Compare(a.sent, b.sent), cmp.Compare(a.Seq, b.Seq))
+}
+
+// Output is where threads are written; package wire's Writer is one.
+type Output interface {
+	Raw(parts ...string)
+	Num(n uint64)
+}
+
+// Write writes threads as a THREAD response has them (RFC 5256 section 4);
+// number returns what a message is called.
+func Write(w Output, threads []*Thread, number func(seq int) uint32) {
+	for _, t := range threads {
+		w.Raw("(")
+		t.members(w, number)
+		w.Raw(")")
+	}
+}
+
+// members writes messages that follow one another, until they part.
+func (n *Thread) members(w Output, number func(seq int) uint32) {
+	for sep := ""; ; n = n.Replies[0] {
+		if n.Seq != 0 {
+			w.Raw(sep)
+			w.Num(uint64(number(n.Seq)))
+			sep = " "
+		}
+		switch len(n.Replies) {
+		case 0:
+			return
+		case 1:
+		default:
+			w.Raw(sep)
+			Write(w, n.Replies, number)
+			return
+		}
+	}
+}
