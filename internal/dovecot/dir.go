@@ -89,6 +89,23 @@ func (d Dir) Replace(name string, write func(io.Writer) error) (err error) {
 	return d.Disk.SyncDirAt(d.FD, d.Path)
 }
 
+// Extend writes p behind the first size bytes of name, which is there, and
+// syncs it. The caller holds the lock that guards name.
+func (d Dir) Extend(name string, size int64, p []byte) (err error) {
+	f, err := d.open(name, unix.O_RDWR)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if _, err = d.Disk.WriteAt(f, p, size); err == nil {
+		err = d.Disk.Sync(f)
+	}
+	if err != nil {
+		d.Disk.Truncate(f, size) // best effort: nobody was told of it
+	}
+	return err
+}
+
 // Names returns the folder's names that begin with prefix.
 func (d Dir) Names(prefix string) ([]string, error) {
 	var fd int

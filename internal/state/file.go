@@ -1,0 +1,257 @@
+package state
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"posthorn/internal/dovecot"
+)
+
+// The names of the file and of its lock.
+const (
+	Name     = "posthorn-state"
+	lockName = Name + ".lock"
+)
+
+// slack is how many lines may be out of date in a small file.
+const slack = 100
+
+// Errors of Update. Any other is a local problem and temporary.
+var (
+	ErrTooLong = errors.New("too long for " + Name)
+	ErrFull    = errors.New(Name + " has no room left")
+	ErrVersion = errors.New(Name + " is of another version")
+)
+
+// File is the state of one folder. It is safe for concurrent use, also by
+// several Files of one folder. Nothing is open between two calls.
+type File struct {
+	dir    dovecot.Dir
+	locker *dovecot.Locker
+
+	mu    sync.Mutex
+	seen  stamp
+	named uint64 // the inode whose name is known to be durable
+	content
+}
+
+// stamp tells one version of the file from another.
+type stamp struct {
+	ino          uint64
+	size         int64
+	mtime, ctime unix.Timespec
+}
+
+// New returns the state of the folder dir, whose FD must stay open while it is
+// used. Nothing is read yet.
+func New(dir dovecot.Dir, locker *dovecot.Locker) *File {
+	return &File{dir: dir, locker: locker, content: parse(nil)}
+}
+
+// Load takes in what others have written and reports whether that is anything.
+// After an error what was known stays.
+func (f *File) Load() (changed bool, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.load()
+}
+
+func (f *File) load() (bool, error) {
+	now, err := f.look()
+	if err != nil || now == f.seen {
+		return false, err
+	}
+	b, err := f.dir.Read(Name, maxFile+1)
+	if err != nil {
+		return false, err
+	}
+	if len(b) > maxFile {
+		return false, fmt.Errorf("reading %s/%s: %w", f.dir.Path, Name, ErrFull)
+	}
+	f.content, f.seen = parse(b), now
+	return true, nil
+}
+
+// look returns the file's stamp, zero where there is none.
+func (f *File) look() (stamp, error) {
+	var st unix.Stat_t
+	for {
+		switch err := unix.Fstatat(f.dir.FD, Name, &st, unix.AT_SYMLINK_NOFOLLOW); err {
+		case nil:
+			return stamp{st.Ino, st.Size, st.Mtim, st.Ctim}, nil
+		case unix.ENOENT:
+			return stamp{}, nil
+		case unix.EINTR:
+		default:
+			return stamp{}, fmt.Errorf("looking at %s/%s: %w", f.dir.Path, Name, err)
+		}
+	}
+}
+
+// Get returns a fact as it was when Load or Update was last called.
+func (f *File) Get(k Kind, key string) (value string, ok bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	value, ok = f.facts[k][key]
+	return value, ok
+}
+
+// Len returns how many facts of a kind there are.
+func (f *File) Len(k Kind) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.facts[k])
+}
+
+// All returns the facts of a kind by their keys; the map is the caller's.
+func (f *File) All(k Kind) map[string]string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return maps.Clone(f.facts[k])
+}
+
+// Update has change read the facts, as they are at this moment, and write
+// others. It holds the file's lock, and is durable when it returns nil; when
+// change returns an error nothing is written. Errors: ErrTooLong, ErrFull,
+// ErrVersion, dovecot.ErrLockTimeout.
+func (f *File) Update(change func(*Changes) error) (err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	l, err := f.locker.Lock(f.dir, lockName)
+	if err != nil {
+		return err
+	}
+	defer l.Release() // a lock that was taken away cannot be helped any more
+	if _, err := f.load(); err != nil {
+		return err
+	}
+	c := Changes{file: f}
+	if err := change(&c); err != nil {
+		return err
+	}
+	if len(c.facts) == 0 {
+		return nil
+	}
+	if !f.version {
+		return ErrVersion
+	}
+	return f.write(c.facts)
+}
+
+// write adds facts to the file, or makes a new one.
+func (f *File) write(facts []fact) error {
+	var added []byte
+	for _, one := range facts {
+		if len(one.key) > MaxKey || len(one.value) > MaxValue {
+			return ErrTooLong
+		}
+		added = one.appendTo(added)
+	}
+	before := f.seen
+	f.seen = stamp{1, -1, unix.Timespec{}, unix.Timespec{}} // no file's: after an error it is read again
+	for _, one := range facts {
+		f.set(one)
+	}
+	live, err := f.live(), error(nil)
+	switch lines := f.lines + len(facts); {
+	case before == (stamp{}), f.torn, lines > 2*live+slack, f.size+int64(len(added)) > maxFile:
+		err = f.replace()
+	default:
+		err = f.extend(before.ino, added)
+		f.size, f.lines = f.size+int64(len(added)), lines
+	}
+	if err != nil {
+		return fmt.Errorf("writing state: %w", err)
+	}
+	f.seen, err = f.look()
+	f.named = f.seen.ino
+	return err
+}
+
+// extend appends lines to the file that has the inode ino. Another process may
+// have made it and died before its name was durable.
+func (f *File) extend(ino uint64, lines []byte) error {
+	if err := f.dir.Extend(Name, f.size, lines); err != nil || f.named == ino {
+		return err
+	}
+	return f.dir.Disk.SyncDirAt(f.dir.FD, f.dir.Path)
+}
+
+// replace writes a new file of what is known.
+func (f *File) replace() error {
+	b := f.format()
+	if len(b) > maxFile {
+		return ErrFull
+	}
+	err := f.dir.Replace(Name, func(w io.Writer) error {
+		_, err := w.Write(b)
+		return err
+	})
+	f.size, f.lines, f.torn = int64(len(b)), f.live(), false
+	return err
+}
+
+// format returns the file with each fact once.
+func (f *File) format() []byte {
+	b := []byte(head + version + "\n")
+	for _, line := range f.strange {
+		b = append(b, line...)
+	}
+	for _, k := range kinds() {
+		m := f.facts[k]
+		for _, key := range slices.Sorted(maps.Keys(m)) {
+			b = fact{kind: k, key: key, value: m[key]}.appendTo(b)
+		}
+	}
+	return b
+}
+
+// Changes is what an Update writes.
+type Changes struct {
+	file  *File
+	facts []fact
+}
+
+// Get returns a fact as this Update leaves it.
+func (c *Changes) Get(k Kind, key string) (value string, ok bool) {
+	for _, one := range slices.Backward(c.facts) {
+		if one.kind == k && one.key == key {
+			return one.value, !one.gone
+		}
+	}
+	value, ok = c.file.facts[k][key]
+	return value, ok
+}
+
+// All returns the facts of a kind as they were before the Update.
+func (c *Changes) All(k Kind) map[string]string { return maps.Clone(c.file.facts[k]) }
+
+// Set writes a fact.
+func (c *Changes) Set(k Kind, key, value string) {
+	if old, ok := c.Get(k, key); !ok || old != value {
+		c.facts = append(c.facts, fact{kind: k, key: key, value: value})
+	}
+}
+
+// Drop takes a fact away.
+func (c *Changes) Drop(k Kind, key string) {
+	if _, ok := c.Get(k, key); ok {
+		c.facts = append(c.facts, fact{kind: k, gone: true, key: key})
+	}
+}
+
+// Unique returns the part of a message file's name that stays when flags and
+// sizes in it change: the key of Keywords.
+func Unique(name string) string {
+	if i := strings.IndexAny(name, ",:"); i >= 0 {
+		return name[:i]
+	}
+	return name
+}
