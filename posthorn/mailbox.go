@@ -15,6 +15,7 @@ import (
 	"posthorn/internal/durable"
 	"posthorn/internal/priv"
 	"posthorn/internal/screen"
+	"posthorn/internal/statefile"
 	"posthorn/internal/tables"
 	"posthorn/posthorn/internal/survey"
 )
@@ -134,7 +135,11 @@ func exportMailbox(e *env, path string) error {
 					return err
 				}
 			}
-			return courier.Export(locker, d)
+			state := statefile.New(d, locker)
+			if _, err := state.Load(); err != nil {
+				return err
+			}
+			return courier.Export(locker, d, state.Words())
 		})
 		switch {
 		case err == nil:

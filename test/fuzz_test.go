@@ -47,7 +47,7 @@ var foreign = map[string]string{
 	"internal/session":                    "Request",                       // hand-overs
 	"internal/spool":                      "Append Read Record",            // envelopes and records
 	"internal/starter":                    "ParseAccount",                  // passwd
-	"internal/state":                      "Parse",                         // posthorn-state
+	"internal/statefile":                  "Parse",                         // posthorn-state
 	"internal/tables":                     "Aliases Transport Users",       // tables
 	"internal/tlsconf":                    "Parse",                         // keys
 	"internal/utf7":                       "Decode",                        // names of mailboxes

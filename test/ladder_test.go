@@ -18,7 +18,7 @@ var rungs = [][]string{
 	{"stamp", "verdict"},
 	{"attr", "conf", "durable", "evlog", "id", "password", "priv", "screen", "tlsconf", "utf7"},
 	{"addr", "dnsx", "dovecot", "dsn", "maildir", "message", "sock"},
-	{"courier", "daemon", "directory", "guard", "spool", "starter", "state", "tables"},
+	{"courier", "daemon", "directory", "guard", "spool", "starter", "statefile", "tables"},
 	{"door", "handover", "login", "mailbox", "session"},
 }
 

@@ -12,9 +12,10 @@ import (
 
 // Export writes Courier's files of one folder from those that we and Dovecot
 // use; its dotlock is held meanwhile. The list of POP3 stays as it is: what
-// stands in it is still right, and the rest is new to Courier. Errors:
-// dovecot.ErrNoList.
-func Export(k *dovecot.Locker, d dovecot.Dir) error {
+// stands in it is still right, and the rest is new to Courier. more are keywords
+// of messages, by the part of their files' names up to the first comma, beyond
+// those that have letters. Errors: dovecot.ErrNoList.
+func Export(k *dovecot.Locker, d dovecot.Dir, more map[string][]string) error {
 	l, err := k.Lock(d, dovecot.UidlistLock)
 	if err != nil {
 		return err
@@ -24,7 +25,7 @@ func Export(k *dovecot.Locker, d dovecot.Dir) error {
 	if err != nil {
 		return err
 	}
-	keywords, err := lettered(d)
+	keywords, err := lettered(d, more)
 	if err != nil {
 		return fmt.Errorf("reading keywords: %w", err)
 	}
@@ -80,8 +81,9 @@ func listed(d dovecot.Dir) (u UIDs, err error) {
 	return u, nil
 }
 
-// lettered returns the keywords whose letters stand in the names of cur/.
-func lettered(d dovecot.Dir) (map[string][]string, error) {
+// lettered returns the keywords whose letters stand in the names of cur/, and
+// more.
+func lettered(d dovecot.Dir, more map[string][]string) (map[string][]string, error) {
 	keywords, err := dovecot.LoadKeywords(d)
 	if err != nil {
 		return nil, err
@@ -104,6 +106,10 @@ func lettered(d dovecot.Dir) (map[string][]string, error) {
 			if 'a' <= c && c <= 'z' && keywords[c-'a'] != "" {
 				all[base] = append(all[base], keywords[c-'a'])
 			}
+		}
+		unique, _, _ := strings.Cut(base, ",")
+		if words := more[unique]; words != nil {
+			all[base] = append(all[base], words...)
 		}
 	}
 	return all, nil

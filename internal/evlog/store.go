@@ -25,8 +25,8 @@ func (l *Log) FolderUnwatched(folder string, err error) {
 }
 
 // CourierAdopted: the folder had no uidlist but Courier's lists, by which
-// messages keep their UIDs; some keywords may be left out, for file names have
-// letters for 26.
+// messages keep their UIDs; some keywords stand in posthorn-state, for file names
+// have letters for 26.
 func (l *Log) CourierAdopted(folder string, messages, leftKeywords int) {
 	l.event("courier-adopted", "folder", folder, "messages", number(messages), "left-keywords", number(leftKeywords))
 }

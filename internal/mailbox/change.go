@@ -32,6 +32,13 @@ func (v *View) Store(seqs []int, op Op, flags Flags) (changed []int, err error) 
 	told, mod := v.mod == f.mod, f.mod
 	stands := make(map[uint32]bool, len(seqs))
 	uids := v.uidsOf(seqs)
+	words := flags.Keywords
+	if op != Remove {
+		words = f.unlettered(words)
+	}
+	if err := f.storeWords(uids, op, words); err != nil {
+		return nil, err
+	}
 	err = f.retried(uids, func(uids []uint32) (again []uint32, err error) {
 		return f.flag(uids, op, change, stands)
 	}, func() { told = false })
@@ -139,6 +146,7 @@ func (v *View) Expunge(uids []uint32) error {
 		return f.unlink(uids, deleted, &removed)
 	}, func() {})
 	if len(removed.uids) > 0 {
+		f.dropWords(removed.uids)
 		f.forget(&removed)
 		f.audience.tell(v)
 		// A line that could not be written costs a recount, no message.

@@ -4,12 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"posthorn/internal/dovecot"
 	"posthorn/internal/durable"
 )
 
@@ -24,7 +26,7 @@ func (v *View) Copy(seqs []int, dest string) (uidvalidity uint32, src, dst []uin
 	}
 	defer v.box.store.leave(to)
 	uids := v.uidsOf(seqs)
-	keywords, err := to.adopt(v.folder, uids)
+	terms, err := to.adopt(v.folder, uids)
 	if err != nil {
 		return 0, nil, nil, err
 	}
@@ -33,7 +35,7 @@ func (v *View) Copy(seqs []int, dest string) (uidvalidity uint32, src, dst []uin
 		return 0, nil, nil, err
 	}
 	defer unix.Close(tmp)
-	c := &copying{from: v.folder, tmp: tmp, letters: keywords}
+	c := &copying{from: v.folder, tmp: tmp, terms: terms}
 	if err := c.all(uids); err != nil {
 		discard(v.box.root.Disk, tmp, c.drafts)
 		return 0, nil, nil, fmt.Errorf("copying messages: %w", err)
@@ -48,42 +50,55 @@ func (v *View) Copy(seqs []int, dest string) (uidvalidity uint32, src, dst []uin
 	return uidvalidity, c.uids, dst, nil
 }
 
-// adopt gives the folder letters for the keywords of messages in from, and
-// returns which bit of from's becomes which of its own.
-func (f *folder) adopt(from *folder, uids []uint32) (letters map[bits]bits, err error) {
+// terms say what the keywords of one folder are in another.
+type terms struct {
+	letters map[bits]bits   // by from's letter
+	words   map[bits]string // those of from's letters that have none
+	table   dovecot.Keywords
+}
+
+// adopt gives the folder letters for the keywords of messages in from, as long
+// as there are any, and returns what from's keywords are here.
+func (f *folder) adopt(from *folder, uids []uint32) (*terms, error) {
 	from.mu.Lock()
-	used := bits(0)
+	used, words := bits(0), map[string]bool{}
 	for _, uid := range uids {
 		if r := from.find(uid); r != nil {
 			used |= r.flags & keywordBits
+			for _, name := range from.wordsOf(r) {
+				words[name] = true
+			}
 		}
 	}
 	table := from.keywords
 	from.mu.Unlock()
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if err := f.loadKeywords(); err != nil {
+	if err := errors.Join(f.loadKeywords(), f.loadWords()); err != nil {
 		return nil, err
 	}
-	if err := f.needKeywords(keywordNames(used, &table)); err != nil {
+	names := append(keywordNames(used, &table), slices.Sorted(maps.Keys(words))...)
+	if err := f.needKeywords(names); err != nil {
 		return nil, err
 	}
-	letters = make(map[bits]bits)
+	t := &terms{letters: make(map[bits]bits), words: make(map[bits]string), table: f.keywords}
 	for i, name := range table {
 		if to := f.keywords.Index(name); name != "" && to >= 0 {
-			letters[1<<(keywordShift+i)] = 1 << (keywordShift + to)
+			t.letters[1<<(keywordShift+i)] = 1 << (keywordShift + to)
+		} else if name != "" {
+			t.words[1<<(keywordShift+i)] = name
 		}
 	}
-	return letters, nil
+	return t, nil
 }
 
 // copying makes drafts of messages in the tmp/ of another folder.
 type copying struct {
-	from    *folder
-	tmp     int
-	letters map[bits]bits
-	drafts  []*draft
-	uids    []uint32 // of the originals, by draft
+	from   *folder
+	tmp    int
+	terms  *terms
+	drafts []*draft
+	uids   []uint32 // of the originals, by draft
 }
 
 // all makes drafts of those messages that are there. A file that is not found
@@ -125,8 +140,9 @@ func (c *copying) one(uid uint32) error {
 	size, vsize := hint(r.size), hint(r.vsize)
 	d := &draft{
 		tmp: f.store.uniqueName(-1, -1), base: f.store.uniqueName(size, vsize),
-		size: size, vsize: vsize, flags: c.flags(r.flags),
+		size: size, vsize: vsize,
 	}
+	d.flags, d.words = c.terms.translate(r.flags, f.wordsOf(r))
 	if r.date != 0 {
 		d.date = time.Unix(int64(r.date), 0)
 	}
@@ -153,15 +169,28 @@ func hint(n uint32) int64 {
 	return int64(n)
 }
 
-// flags returns b with the letters of the other folder.
-func (c *copying) flags(b bits) bits {
-	out := b &^ keywordBits
-	for from, to := range c.letters {
+// translate returns flags and words of a message as the other folder has them.
+func (t *terms) translate(b bits, words []string) (out bits, rest []string) {
+	out = b &^ keywordBits
+	for from, to := range t.letters {
 		if b&from != 0 {
 			out |= to
 		}
 	}
-	return out
+	for from, name := range t.words {
+		if b&from != 0 {
+			rest = append(rest, name)
+		}
+	}
+	for _, name := range words {
+		if i := t.table.Index(name); i >= 0 {
+			out |= 1 << (keywordShift + i)
+		} else if !slices.Contains(rest, name) {
+			rest = append(rest, name)
+		}
+	}
+	slices.Sort(rest)
+	return out, rest
 }
 
 // content copies a file where no link can be made.

@@ -14,6 +14,7 @@ import (
 	"posthorn/internal/courier"
 	"posthorn/internal/dovecot"
 	"posthorn/internal/maildir"
+	"posthorn/internal/statefile"
 	"posthorn/internal/utf7"
 )
 
@@ -137,8 +138,9 @@ func (f *folder) files() (map[string]place, error) {
 	return files, nil
 }
 
-// adoptKeywords writes the keywords of messages into the names of their files.
-// It returns how many keywords got no letter: those of the fewest messages.
+// adoptKeywords writes the keywords of messages into the names of their files,
+// and those that get no letter into posthorn-state. It returns how many these
+// are: those of the fewest messages.
 func (f *folder) adoptKeywords(words map[string][]string, files map[string]place) (left int, err error) {
 	keywords, err := dovecot.LoadKeywords(f.dir)
 	if err != nil {
@@ -176,7 +178,32 @@ func (f *folder) adoptKeywords(words map[string][]string, files map[string]place
 			}
 		}
 	}
+	if left > 0 {
+		if err := f.adoptWords(words, files, &keywords); err != nil {
+			return 0, err
+		}
+	}
 	return left, f.syncNames(true, true)
+}
+
+// adoptWords writes those keywords of messages that have no letter.
+func (f *folder) adoptWords(words map[string][]string, files map[string]place, keywords *dovecot.Keywords) error {
+	err := f.state.Update(func(c *statefile.Changes) error {
+		for base, list := range words {
+			if _, ok := files[base]; !ok {
+				continue
+			}
+			rest := slices.DeleteFunc(slices.Clone(list), func(word string) bool { return keywords.Index(word) >= 0 })
+			if len(rest) > 0 {
+				writeWords(c, string(unique([]byte(base))), rest)
+			}
+		}
+		return nil
+	})
+	for key, list := range f.state.Words() {
+		f.words.set(key, list)
+	}
+	return err
 }
 
 // letter adds the letters of a message's keywords to the name of its file. A

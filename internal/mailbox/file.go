@@ -24,7 +24,8 @@ type draft struct {
 	tmp   string // its name in tmp/
 	base  string // its base name in the folder
 	flags bits
-	size  int64 // -1: not known
+	words []string // keywords without letters
+	size  int64    // -1: not known
 	vsize int64
 	date  time.Time
 	fresh bool // goes to new/: it has no flags
@@ -85,7 +86,7 @@ func (b *Box) AppendAll(name string, all iter.Seq[Incoming]) (uidvalidity uint32
 
 // draft makes a draft of a message in tmp/.
 func (f *folder) draft(tmp int, m Incoming) (*draft, error) {
-	flags, err := f.letters(m.Flags)
+	flags, words, err := f.letters(m.Flags)
 	if err != nil {
 		return nil, err
 	}
@@ -93,20 +94,20 @@ func (f *folder) draft(tmp int, m Incoming) (*draft, error) {
 	if err != nil {
 		return nil, fmt.Errorf("filing message: %w", err)
 	}
-	d.flags, d.fresh = flags, flags == 0
+	d.flags, d.words, d.fresh = flags, words, flags == 0
 	return d, nil
 }
 
 // letters returns flags as the folder's letters, which it gives out where they
-// are missing.
-func (f *folder) letters(flags Flags) (bits, error) {
+// are missing, and the keywords for which none is left.
+func (f *folder) letters(flags Flags) (bits, []string, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err := f.needKeywords(flags.Keywords); err != nil {
-		return 0, err
+		return 0, nil, err
 	}
 	b, _ := bitsOf(flags, &f.keywords)
-	return b, nil
+	return b, f.changeWords(nil, Add, f.unlettered(flags.Keywords)), nil
 }
 
 // write makes a synced file in tmp/ of the message, with LF line ends as all
@@ -188,7 +189,9 @@ func toLF(p []byte, last bool) (out, rest []byte) {
 // the names durable.
 func (b *Box) file(f *folder, tmp int, drafts []*draft) (uidvalidity uint32, uids []uint32, err error) {
 	f.mu.Lock()
-	uidvalidity, uids, err = f.accept(tmp, drafts)
+	if err = f.fileWords(drafts); err == nil {
+		uidvalidity, uids, err = f.accept(tmp, drafts)
+	}
 	f.mu.Unlock()
 	cur, fresh := false, false
 	for _, d := range drafts {

@@ -12,6 +12,7 @@ import (
 
 	"posthorn/internal/dovecot"
 	"posthorn/internal/maildir"
+	"posthorn/internal/statefile"
 )
 
 // uidStep is how many UIDs are reserved at a time where nobody else reads the
@@ -45,6 +46,8 @@ type folder struct {
 	fresh    map[string]uint32 // UIDs from the list whose files were not seen yet
 	keywords dovecot.Keywords
 	keystamp keystamp
+	state    *statefile.File
+	words    // keywords without letters
 	unshown  unshown
 	told     uint32 // no session knows a UID from here on
 	news     int    // how many files stand in new/, at least
@@ -90,6 +93,7 @@ func (s *Store) openFolder(root, dir dovecot.Dir, disk string, id fileID) (*fold
 		step = 0 // others announce N as it stands
 	}
 	f.list = dovecot.NewUidlist(dir, step)
+	f.state = statefile.New(dir, s.locker)
 	if err := f.takeOver(); err != nil {
 		f.close()
 		return nil, fmt.Errorf("taking folder %s over from Courier: %w", dir.Path, err)

@@ -32,12 +32,24 @@ func (f *folder) loadKeywords() error {
 	return nil
 }
 
-// needKeywords makes sure that the folder has letters for names. Errors:
-// ErrKeywords, ErrBadKeyword.
+// needKeywords gives names letters as long as there are any; the others are
+// kept in posthorn-state. Errors: ErrKeywords, ErrBadKeyword.
 func (f *folder) needKeywords(names []string) error {
-	if len(names) == 0 || f.hasKeywords(names) {
-		return nil
+	for _, name := range names {
+		if dovecot.CheckKeyword(name) != nil {
+			return ErrBadKeyword
+		}
 	}
+	if f.keywords.Room() && !f.hasKeywords(names) {
+		if err := f.addKeywords(names); err != nil {
+			return err
+		}
+	}
+	return f.roomForWords(f.unlettered(names))
+}
+
+// addKeywords gives names the letters that are free.
+func (f *folder) addKeywords(names []string) error {
 	l, err := f.lock()
 	if err != nil {
 		return err
@@ -47,12 +59,7 @@ func (f *folder) needKeywords(names []string) error {
 		return err
 	}
 	keywords := f.keywords
-	switch err := keywords.Add(names); {
-	case errors.Is(err, dovecot.ErrKeywordsFull):
-		return ErrKeywords
-	case errors.Is(err, dovecot.ErrKeyword):
-		return ErrBadKeyword
-	case err != nil:
+	if err := keywords.Add(names); err != nil && !errors.Is(err, dovecot.ErrKeywordsFull) {
 		return err
 	}
 	if keywords == f.keywords {
@@ -64,9 +71,10 @@ func (f *folder) needKeywords(names []string) error {
 	return f.loadKeywords()
 }
 
+// hasKeywords reports whether all names have letters, or are kept elsewhere.
 func (f *folder) hasKeywords(names []string) bool {
 	for _, name := range names {
-		if f.keywords.Index(name) < 0 {
+		if f.keywords.Index(name) < 0 && f.word(name) < 0 {
 			return false
 		}
 	}

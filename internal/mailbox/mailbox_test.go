@@ -360,20 +360,3 @@ func TestCopy(t *testing.T) {
 		t.Errorf("got %v, want ErrNoFolder", err)
 	}
 }
-
-func TestKeywordsFull(t *testing.T) {
-	b := openBox(t, newStore(t, Options{}), t.TempDir())
-	appendText(t, b, "INBOX", "a", Flags{})
-	v := sel(t, b, "INBOX", false)
-	for i := range 26 {
-		if _, err := v.Store([]int{1}, Add, Flags{Keywords: []string{fmt.Sprint("k", i)}}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if _, err := v.Store([]int{1}, Add, Flags{Keywords: []string{"more"}}); !errors.Is(err, ErrKeywords) || v.KeywordRoom() {
-		t.Errorf("got %v, room %v, want ErrKeywords", err, v.KeywordRoom())
-	}
-	if got := len(v.At(1).Flags.Keywords); got != 26 || len(v.Keywords()) != 26 {
-		t.Errorf("got %d keywords, want 26", got)
-	}
-}

@@ -2,6 +2,7 @@ package mailbox
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 
 	"golang.org/x/sys/unix"
@@ -144,7 +145,7 @@ func (s *scan) compare(now times) error {
 	if err := s.twins(); err != nil {
 		return err
 	}
-	if err := f.loadKeywords(); err != nil {
+	if err := errors.Join(f.loadKeywords(), f.loadWords()); err != nil {
 		return err
 	}
 	s.expunge()

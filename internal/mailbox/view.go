@@ -140,7 +140,7 @@ func (v *View) At(seq int) Message {
 // message is r as this session sees it; the folder is locked.
 func (v *View) message(r *record) Message {
 	m := r.message()
-	m.Flags = flagsOf(r.flags, &v.folder.keywords)
+	m.Flags = v.folder.flagsOf(r)
 	_, m.Recent = slices.BinarySearch(v.recent, r.uid)
 	return m
 }
@@ -160,12 +160,13 @@ func (v *View) After(uid uint32) int {
 	return i + 1
 }
 
-// Keywords returns the folder's keywords in the order of their letters.
+// Keywords returns the folder's keywords in the order of their letters, then
+// those that have none.
 func (v *View) Keywords() []string {
 	f := v.folder
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return keywordNames(keywordBits, &f.keywords)
+	return append(keywordNames(keywordBits, &f.keywords), f.unlettered(f.words.all)...)
 }
 
 // KeywordRoom reports whether a keyword not in Keywords can still be stored
@@ -174,11 +175,12 @@ func (v *View) KeywordRoom() bool {
 	f := v.folder
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.keywords.Room()
+	return f.keywords.Room() || len(f.words.all) < maxWords
 }
 
-// keywordCount returns how many letters are taken.
+// keywordCount returns how many keywords there are.
 func (f *folder) keywordCount() (n int) {
+	n = len(f.words.all)
 	for _, name := range f.keywords {
 		if name != "" {
 			n++

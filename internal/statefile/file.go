@@ -1,4 +1,4 @@
-package state
+package statefile
 
 import (
 	"errors"
@@ -39,6 +39,7 @@ type File struct {
 	mu    sync.Mutex
 	seen  stamp
 	named uint64 // the inode whose name is known to be durable
+	news  bool   // an Update has read what Load has not told of
 	content
 }
 
@@ -60,7 +61,9 @@ func New(dir dovecot.Dir, locker *dovecot.Locker) *File {
 func (f *File) Load() (changed bool, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.load()
+	changed, err = f.load()
+	changed, f.news = changed || f.news, false
+	return changed, err
 }
 
 func (f *File) load() (bool, error) {
@@ -117,6 +120,23 @@ func (f *File) All(k Kind) map[string]string {
 	return maps.Clone(f.facts[k])
 }
 
+// Words returns the keywords of messages that have no letter, by the keys of
+// Keywords. What cannot be a keyword is left out.
+func (f *File) Words() map[string][]string {
+	words := make(map[string][]string)
+	for key, value := range f.All(Keywords) {
+		if list := SplitWords(value); len(list) > 0 {
+			words[key] = list
+		}
+	}
+	return words
+}
+
+// SplitWords returns the keywords in a value of Keywords.
+func SplitWords(value string) []string {
+	return slices.DeleteFunc(strings.Fields(value), func(name string) bool { return dovecot.CheckKeyword(name) != nil })
+}
+
 // Update has change read the facts, as they are at this moment, and write
 // others. It holds the file's lock, and is durable when it returns nil; when
 // change returns an error nothing is written. Errors: ErrTooLong, ErrFull,
@@ -129,7 +149,9 @@ func (f *File) Update(change func(*Changes) error) (err error) {
 		return err
 	}
 	defer l.Release() // a lock that was taken away cannot be helped any more
-	if _, err := f.load(); err != nil {
+	changed, err := f.load()
+	f.news = f.news || changed
+	if err != nil {
 		return err
 	}
 	c := Changes{file: f}
@@ -245,13 +267,4 @@ func (c *Changes) Drop(k Kind, key string) {
 	if _, ok := c.Get(k, key); ok {
 		c.facts = append(c.facts, fact{kind: k, gone: true, key: key})
 	}
-}
-
-// Unique returns the part of a message file's name that stays when flags and
-// sizes in it change: the key of Keywords.
-func Unique(name string) string {
-	if i := strings.IndexAny(name, ",:"); i >= 0 {
-		return name[:i]
-	}
-	return name
 }

@@ -1,4 +1,4 @@
-// Package state reads and writes `posthorn-state`, the text file in each folder
+// Package statefile reads and writes `posthorn-state`, the text file in each folder
 // of a Maildir for what no file of Dovecot's can hold: keywords beyond the 26
 // that have letters, METADATA, rights.
 //
@@ -21,4 +21,4 @@
 // others have written, appends and syncs; when most lines are out of date he
 // writes a new file instead. So a crash leaves the old facts, or the new ones, or
 // of several that were written together the first.
-package state
+package statefile

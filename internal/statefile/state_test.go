@@ -1,4 +1,4 @@
-package state
+package statefile
 
 import (
 	"bytes"
@@ -264,10 +264,14 @@ func TestNameOfAnother(t *testing.T) {
 	}
 }
 
-func TestUnique(t *testing.T) {
-	for name, want := range map[string]string{"1.a.h,S=3,W=4:2,S": "1.a.h", "1.a.h:2,": "1.a.h", "1.a.h": "1.a.h"} {
-		if got := Unique(name); got != want {
-			t.Errorf("%s: got %s, want %s", name, got, want)
+// TestNews: what an Update reads is told of by the next Load.
+func TestNews(t *testing.T) {
+	f, path := folder(t, &durable.Disk{})
+	put(t, path, "acl anyone lr\n")
+	update(t, f, func(c *Changes) { c.Set(Rights, "a", "l") })
+	for _, want := range []bool{true, false} {
+		if got, err := f.Load(); got != want || err != nil {
+			t.Errorf("got %v, %v, want %v", got, err, want)
 		}
 	}
 }
