@@ -108,7 +108,7 @@ func FuzzEvent(f *testing.F) {
 				t.Fatalf("got %q, want %s in it", line, kv[0])
 			}
 			end := strings.IndexByte(value+" ", ' ')
-			if quoted, err := strconv.QuotedPrefix(value); err == nil {
+			if quoted, err := strconv.QuotedPrefix(value); err == nil && value[0] == '"' {
 				end = len(quoted)
 			}
 			rest = value[end:]
