@@ -9,6 +9,7 @@ import (
 	"os"
 	"time"
 
+	"posthorn/imapd/internal/deflate"
 	"posthorn/imapd/internal/wire"
 	"posthorn/internal/mailbox"
 )
@@ -22,7 +23,7 @@ const capabilities = "IMAP4rev1 LITERAL+ ID ENABLE IDLE NAMESPACE" +
 	" CHILDREN LIST-EXTENDED LIST-STATUS STATUS=SIZE SPECIAL-USE" +
 	" SORT SORT=DISPLAY ESORT THREAD=ORDEREDSUBJECT THREAD=REFERENCES I18NLEVEL=1" +
 	" UIDPLUS UNSELECT MOVE REPLACE MULTIAPPEND ESEARCH SEARCHRES WITHIN PARTIAL" +
-	" UTF8=ACCEPT"
+	" UTF8=ACCEPT COMPRESS=DEFLATE"
 
 // Bounds of a client's input. A line of 64 KiB holds the UID sets of large
 // mailboxes.
@@ -57,6 +58,7 @@ type Session struct {
 	commands int
 	errors   int  // nonsense in a row
 	over     bool // LOGOUT
+	packing  bool // COMPRESS is to be answered
 }
 
 // errGone is a client that went away between two commands: no error.
@@ -183,7 +185,7 @@ func (s *Session) goodbye(ctx context.Context, err error) error {
 		why = "selected mailbox has other UIDs now"
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		why = "autologout"
-	case errors.Is(err, wire.ErrFlood), errors.Is(err, wire.ErrLineTooLong), errors.Is(err, errNonsense):
+	case errors.Is(err, wire.ErrFlood), errors.Is(err, wire.ErrLineTooLong), errors.Is(err, errNonsense), errors.Is(err, deflate.ErrData):
 		why = err.Error()
 	default:
 		return fmt.Errorf("speaking with client: %w", err)
