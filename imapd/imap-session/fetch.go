@@ -97,7 +97,7 @@ func (f *fetcher) mark(seqs sequence) error {
 // everything can be read nothing is written.
 func (f *fetcher) message(seq int) error {
 	m := f.view.At(seq)
-	if m.Gone && f.Items&query.Flags != 0 {
+	if m.Gone && f.Items&(query.Flags|query.SaveDate|query.EmailID|query.ThreadID) != 0 {
 		return mailbox.ErrExpunged // no flags would mean that all were taken away
 	}
 	if f.Items&(query.Size|query.InternalDate) != 0 {
@@ -189,6 +189,7 @@ func (f *fetcher) writeMessage(seq int, m mailbox.Message, p *parts, answers []s
 		sep.item("RFC822.SIZE ")
 		w.Num(uint64(m.Size))
 	}
+	f.writeIdentity(seq, &sep)
 	if f.Items&query.Envelope != 0 {
 		sep.item("ENVELOPE ")
 		p.root.Envelope(w)

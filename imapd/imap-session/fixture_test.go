@@ -136,9 +136,25 @@ func (d *dialogue) line() string {
 
 var numbers = regexp.MustCompile(`(UIDVALIDITY|APPENDUID|COPYUID) \d+`)
 
+// mailboxID is in the answers of many commands and nobody's matter but that of
+// the tests of it.
+var mailboxID = regexp.MustCompile(`\[MAILBOXID \(\w+\)\] `)
+
 // do runs a command and returns its responses, the tagged one last and without
-// its tag, UIDVALIDITY as V.
+// its tag, UIDVALIDITY as V; MAILBOXID is left out.
 func (d *dialogue) do(command string) []string {
+	d.t.Helper()
+	var out []string
+	for _, line := range d.raw(command) {
+		if !strings.HasPrefix(line, "* OK [MAILBOXID ") {
+			out = append(out, mailboxID.ReplaceAllString(line, ""))
+		}
+	}
+	return out
+}
+
+// raw is do with MAILBOXID.
+func (d *dialogue) raw(command string) []string {
 	d.t.Helper()
 	d.n++
 	tag := fmt.Sprintf("t%d ", d.n)

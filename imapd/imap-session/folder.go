@@ -44,7 +44,15 @@ func (s *Session) create(c *wire.Command) (string, error) {
 	}
 	// A separator at the end says that names below will follow (RFC 3501
 	// section 6.3.3); nothing needs to be done for that.
-	return "CREATE completed", s.box.Create(strings.TrimSuffix(name, "."))
+	name = strings.TrimSuffix(name, ".")
+	if err := s.box.Create(name); err != nil {
+		return "", err
+	}
+	status, err := s.box.Status(name)
+	if err != nil {
+		return "", err
+	}
+	return "[MAILBOXID (" + status.ID + ")] CREATE completed", nil // RFC 8474 section 4.1
 }
 
 // deleteFolder removes a folder; its own session leaves it first, others that

@@ -91,6 +91,11 @@ func (c *candidate) meets(k query.Key) (bool, error) {
 		return c.m.Recent, nil
 	case query.Flag:
 		return c.flagged(k), nil
+	case query.EmailIs:
+		id, err := c.view.EmailID(c.seq)
+		return id == k.Text, err
+	case query.SavedBefore, query.SavedOn, query.SavedSince:
+		return c.saved(k)
 	case query.Before, query.On, query.Since, query.Older, query.Younger, query.Larger, query.Smaller:
 		return c.measures(k)
 	case query.SentBefore, query.SentOn, query.SentSince:

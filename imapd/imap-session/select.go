@@ -41,6 +41,7 @@ func (s *Session) describe() {
 	}
 	s.code("UIDVALIDITY", uint64(s.view.UIDValidity()), "UIDs are valid")
 	s.code("UIDNEXT", uint64(s.view.UIDNext()), "next UID")
+	s.w.Raw("* OK [MAILBOXID (", s.view.ID(), ")] mailbox is known by this\r\n") // RFC 8474 section 4.2
 }
 
 // code writes an untagged OK with a number in its response code.

@@ -37,7 +37,7 @@ func statusItems(args *wire.Scanner) ([]string, error) {
 	err := args.List(maxStatus, func() error {
 		item := args.Word()
 		switch item {
-		case "MESSAGES", "RECENT", "UIDNEXT", "UIDVALIDITY", "UNSEEN", "SIZE", "APPENDLIMIT":
+		case "MESSAGES", "RECENT", "UIDNEXT", "UIDVALIDITY", "UNSEEN", "SIZE", "APPENDLIMIT", "MAILBOXID":
 			items = append(items, item)
 			return nil
 		}
@@ -68,8 +68,12 @@ func (s *Session) writeStatus(name string, items []string, status mailbox.Status
 	sep := " ("
 	for _, item := range items {
 		s.w.Raw(sep, item, " ")
-		s.w.Num(s.statusValue(item, status))
 		sep = " "
+		if item == "MAILBOXID" { // RFC 8474 section 4.3
+			s.w.Raw("(", status.ID, ")")
+			continue
+		}
+		s.w.Num(s.statusValue(item, status))
 	}
 	s.w.Raw(")\r\n")
 }

@@ -3,6 +3,7 @@ package dovecot
 import (
 	"bufio"
 	"bytes"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -88,6 +89,14 @@ func (l *Uidlist) Close() error {
 // UIDValidity returns the list's UIDVALIDITY, 0 before one was read. It stays
 // known when the file disappears.
 func (l *Uidlist) UIDValidity() uint32 { return l.head.UIDValidity }
+
+// GUID returns the folder's id, 32 hexadecimal digits, "" where the list has none.
+func (l *Uidlist) GUID() string {
+	if b, err := hex.DecodeString(l.head.GUID); err != nil || len(b) != 16 {
+		return ""
+	}
+	return l.head.GUID
+}
 
 // Next returns the lowest UID that a new message can get (UIDNEXT).
 func (l *Uidlist) Next() uint32 { return l.next }

@@ -2,6 +2,7 @@ package dovecot
 
 import (
 	"bufio"
+	"cmp"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
@@ -26,7 +27,7 @@ var ErrExhausted = errors.New("no UID is left in this folder")
 // elsewhere, in the order of their UIDs. The caller holds the lock.
 func (l *Uidlist) Create(uidvalidity, next uint32, known []Record) error {
 	l.forget()
-	l.head = Header{UIDValidity: uidvalidity, GUID: newGUID(), version: 3}
+	l.head = Header{UIDValidity: uidvalidity, GUID: cmp.Or(l.GUID(), newGUID()), version: 3}
 	l.next = max(l.next, next)
 	if err := l.keepBroken(); err != nil {
 		return err

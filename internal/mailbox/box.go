@@ -161,7 +161,7 @@ func (b *Box) count(name string) (Status, error) {
 	if err := f.refreshFor(nil); err != nil {
 		return Status{}, err
 	}
-	st := Status{Messages: len(f.records), UIDNext: f.list.Next(), UIDValidity: f.list.UIDValidity()}
+	st := Status{Messages: len(f.records), UIDNext: f.list.Next(), UIDValidity: f.list.UIDValidity(), ID: f.objectID()}
 	for i := range f.records {
 		st.count(&f.records[i])
 	}

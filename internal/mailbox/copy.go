@@ -139,7 +139,7 @@ func (c *copying) one(uid uint32) error {
 	}
 	size, vsize := hint(r.size), hint(r.vsize)
 	d := &draft{
-		tmp: f.store.uniqueName(-1, -1), base: f.store.uniqueName(size, vsize),
+		tmp: f.store.uniqueName(-1, -1), base: f.store.uniqueName(size, vsize) + idField + emailID(f.base(r)),
 		size: size, vsize: vsize,
 	}
 	d.flags, d.words = c.terms.translate(r.flags, f.wordsOf(r))

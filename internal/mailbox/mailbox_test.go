@@ -328,6 +328,36 @@ func TestExpunge(t *testing.T) {
 	}
 }
 
+// TestCopyIsSavedNow: a copy is saved when it is made (RFC 8514 section 3), and
+// its name survives a correction of sizes with its id.
+func TestCopyIsSavedNow(t *testing.T) {
+	path := t.TempDir()
+	deliver(t, path, "1700000001.x.h,S=3", "lies")
+	b := openBox(t, newStore(t, Options{}), path)
+	v := sel(t, b, "INBOX", false)
+	id, err := v.EmailID(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, _, err := v.Copy([]int{1}, "INBOX"); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		syncView(t, v, true)
+		content(t, v, 1) // finds out about the lie, so that it is corrected
+		content(t, v, 2)
+		for seq, want := range []bool{false, true} {
+			at, err := v.Saved(seq + 1)
+			if got, err2 := v.EmailID(seq + 1); got != id || err != nil || err2 != nil || time.Since(at) < time.Hour != want {
+				t.Errorf("message %d: got %s saved %v, %v %v, want %s", seq+1, got, at, err, err2, id)
+			}
+		}
+	}
+	if _, err := v.EmailID(9); !errors.Is(err, ErrExpunged) {
+		t.Errorf("got %v, want ErrExpunged", err)
+	}
+}
+
 func TestCopy(t *testing.T) {
 	path := t.TempDir()
 	b := openBox(t, newStore(t, Options{}), path)

@@ -59,7 +59,8 @@ type Message struct {
 type Status struct {
 	Messages, Recent, Unseen int
 	UIDNext, UIDValidity     uint32
-	Size                     int64 // sum of the messages' sizes with CRLF line ends; -1 when some are unknown
+	ID                       string // what the folder is known by, whatever its name (RFC 8474 section 4)
+	Size                     int64  // sum of the messages' sizes with CRLF line ends; -1 when some are unknown
 }
 
 // Incoming is a message to be filed.

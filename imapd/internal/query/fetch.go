@@ -18,7 +18,7 @@ const (
 )
 
 // Item is a set of the things FETCH can ask for that are no sections.
-type Item uint8
+type Item uint16
 
 // The items of RFC 3501 section 6.4.5.
 const (
@@ -29,6 +29,9 @@ const (
 	Envelope
 	Body
 	BodyStructure
+	SaveDate // RFC 8514
+	EmailID  // RFC 8474
+	ThreadID
 )
 
 // Fetch is what one FETCH asks for of each message.
@@ -90,6 +93,12 @@ func (f *Fetch) item(s *wire.Scanner, word string) error {
 		f.Items |= Envelope
 	case "BODYSTRUCTURE":
 		f.Items |= BodyStructure
+	case "SAVEDATE":
+		f.Items |= SaveDate
+	case "EMAILID":
+		f.Items |= EmailID
+	case "THREADID":
+		f.Items |= ThreadID
 	case "RFC822":
 		f.add(Section{Label: word})
 	case "RFC822.HEADER":

@@ -26,6 +26,10 @@ const (
 	UIDs     // Set
 	Saved    // what the last SEARCH saved (RFC 5182)
 	Recent
+	EmailIs     // Text
+	SavedBefore // Date (RFC 8514)
+	SavedOn     // Date
+	SavedSince  // Date
 	Flag        // System, or Keyword if that is not empty
 	Before      // Date
 	On          // Date
@@ -187,6 +191,18 @@ func (p *searchParser) named(word string) (Key, error) {
 		return p.date(SentOn)
 	case "SENTSINCE":
 		return p.date(SentSince)
+	case "SAVEDBEFORE":
+		return p.date(SavedBefore)
+	case "SAVEDON":
+		return p.date(SavedOn)
+	case "SAVEDSINCE":
+		return p.date(SavedSince)
+	case "EMAILID":
+		text, err := p.text()
+		return Key{Op: EmailIs, Text: text}, err
+	case "THREADID": // no message has one
+		_, err := p.text()
+		return not(Key{Op: All}), err
 	case "LARGER":
 		return p.number(Larger)
 	case "SMALLER":
@@ -225,7 +241,7 @@ func (p *searchParser) named(word string) (Key, error) {
 func flagKey(word string) (Key, bool) {
 	has := func(f mailbox.SystemFlag) Key { return Key{Op: Flag, System: f} }
 	switch word {
-	case "ALL":
+	case "ALL", "SAVEDATESUPPORTED":
 		return Key{Op: All}, true
 	case "ANSWERED":
 		return has(mailbox.Answered), true
