@@ -16,7 +16,7 @@ import (
 // only, nobody sideways or up.
 var rungs = [][]string{
 	{"stamp", "verdict"},
-	{"attr", "conf", "durable", "evlog", "id", "password", "priv", "screen", "tlsconf", "utf7"},
+	{"attr", "conf", "durable", "evlog", "id", "park", "password", "priv", "screen", "tlsconf", "utf7"},
 	{"addr", "dnsx", "dovecot", "dsn", "maildir", "message", "sock"},
 	{"courier", "daemon", "directory", "guard", "spool", "starter", "statefile", "tables"},
 	{"door", "handover", "login", "mailbox", "session"},

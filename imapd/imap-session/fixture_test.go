@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"context"
 	"fmt"
 	"io"
 	"net"
@@ -17,6 +16,8 @@ import (
 	"posthorn/internal/durable"
 	"posthorn/internal/evlog"
 	"posthorn/internal/mailbox"
+	"posthorn/internal/park"
+	"posthorn/internal/session"
 )
 
 // announced is what a client of a fixture is told.
@@ -30,29 +31,46 @@ type fixture struct {
 	dir  string
 	host *host
 	off  []string // capabilities that its sessions are not offered
-	ctx  context.Context
-	stop context.CancelFunc
+	lot  *park.Lot
 	wg   sync.WaitGroup
+
+	mu    sync.Mutex
+	conns []*session.Conn
+	over  bool
 }
 
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	f := &fixture{t: t, dir: filepath.Join(t.TempDir(), "Maildir")}
-	f.ctx, f.stop = context.WithCancel(context.Background())
 	log := evlog.New(io.Discard)
 	store := mailbox.New(mailbox.Options{Disk: &durable.Disk{}, Node: "test", Log: log})
 	f.host = newHost(store, log)
+	var err error
+	if f.lot, err = park.Open(); err != nil {
+		t.Fatal(err)
+	}
 	f.host.limits.Store(&limits{idle: limit, progress: limit, maxSize: 1 << 20, messages: 20})
 	t.Cleanup(func() {
 		f.stop()
 		f.wg.Wait()
+		f.lot.Close()
 		store.Close()
 	})
 	return f
 }
 
+// stop ends all sessions, those that begin later too.
+func (f *fixture) stop() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.over = true
+	for _, c := range f.conns {
+		c.End(session.ErrStopping)
+	}
+}
+
 // connect starts a session and returns the client's end of it. ended gets what
-// run returned.
+// ended the session.
 func (f *fixture) connect() (conn net.Conn, ended chan error) {
 	f.t.Helper()
 	box, err := f.host.store.Open(f.dir)
@@ -61,12 +79,19 @@ func (f *fixture) connect() (conn net.Conn, ended chan error) {
 	}
 	server, client := pair(f.t)
 	ended = make(chan error, 1)
-	s := newSession(f.host, server, box)
+	c := &session.Conn{Conn: server, Service: "imap", Tag: "*"}
+	s := newSession(f.host, c, box)
 	s.off = f.off
-	f.wg.Go(func() {
-		ended <- s.run(f.ctx, "*")
-		server.Close()
-	})
+	f.mu.Lock()
+	if f.conns = append(f.conns, c); f.over {
+		c.End(session.ErrStopping)
+	}
+	f.mu.Unlock()
+	f.wg.Add(1)
+	err = session.Visit(f.lot, c, s, f.host.log, func() { ended <- s.err; f.wg.Done() })
+	if err != nil {
+		f.t.Fatal(err)
+	}
 	f.t.Cleanup(func() { client.Close() })
 	client.SetDeadline(time.Now().Add(limit))
 	return client, ended

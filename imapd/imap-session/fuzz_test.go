@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"io"
 	"net"
 	"path/filepath"
@@ -12,6 +11,7 @@ import (
 	"posthorn/internal/durable"
 	"posthorn/internal/evlog"
 	"posthorn/internal/mailbox"
+	"posthorn/internal/session"
 )
 
 // deaf is a client that has said everything beforehand and hears nothing.
@@ -52,6 +52,9 @@ func FuzzSession(f *testing.F) {
 		if _, _, err := box.Append("INBOX", mailbox.Incoming{Reader: strings.NewReader(simple), Size: int64(len(simple))}); err != nil {
 			t.Fatal(err)
 		}
-		newSession(h, deaf{said: strings.NewReader(said)}, box).run(context.Background(), "*")
+		s := newSession(h, &session.Conn{Conn: deaf{said: strings.NewReader(said)}, Tag: "*"}, box)
+		for why := session.Begin; !s.Turn(why).Until.IsZero(); why = session.Input {
+		}
+		s.Close()
 	})
 }

@@ -2,12 +2,9 @@ package main
 
 import (
 	"context"
-	"runtime"
-	"strings"
 	"sync/atomic"
 	"time"
 
-	"posthorn/imapd/internal/deflate"
 	"posthorn/imapd/internal/wire"
 	"posthorn/internal/conf"
 	"posthorn/internal/evlog"
@@ -17,11 +14,10 @@ import (
 
 // host is what all sessions of the process share.
 type host struct {
-	store   *mailbox.Store
-	log     *evlog.Log
-	pool    *wire.Pool
-	packers *deflate.Packers
-	limits  atomic.Pointer[limits]
+	store  *mailbox.Store
+	log    *evlog.Log
+	pool   *wire.Pool
+	limits atomic.Pointer[limits]
 }
 
 // limits are what a reload changes for the sessions that begin after it.
@@ -38,7 +34,7 @@ type limits struct {
 const stall = 5 * time.Minute
 
 func newHost(store *mailbox.Store, log *evlog.Log) *host {
-	return &host{store: store, log: log, pool: wire.NewPool(), packers: deflate.NewPackers(runtime.GOMAXPROCS(0))}
+	return &host{store: store, log: log, pool: wire.NewPool()}
 }
 
 // apply takes the limits of c.
@@ -47,18 +43,10 @@ func (h *host) apply(c *conf.Config) {
 }
 
 // open takes the mailbox for one session.
-func (h *host) open(_ context.Context, c *session.Conn) (session.Runner, error) {
+func (h *host) open(_ context.Context, c *session.Conn) (session.Session, error) {
 	box, err := h.store.Open(c.Grant.Box.Mail)
 	if err != nil {
 		return nil, err
 	}
-	return func(ctx context.Context) {
-		s := newSession(h, c, box)
-		s.sid, s.user = c.SID, c.Grant.User
-		if off := c.Grant.IMAPOff; off != "" {
-			s.off = strings.Split(off, ",")
-		}
-		err := s.run(ctx, c.Tag)
-		h.log.IMAPEnded(s.sid, s.user, s.commands, err)
-	}, nil
+	return newSession(h, c, box), nil
 }

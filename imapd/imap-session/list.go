@@ -126,7 +126,7 @@ func (a *lister) statusOf(name string) (_ *mailbox.Status, exists bool) {
 		return nil, false
 	}
 	if err != nil {
-		a.log.IMAPFailed(a.sid, a.user, "LIST", err)
+		a.log.IMAPFailed(a.conn.SID, a.conn.Grant.User, "LIST", err)
 		return nil, true
 	}
 	return &status, true

@@ -6,11 +6,11 @@
 // the owner's rights. The sessions of a process share one picture of each
 // folder, so however many clients look at a mailbox, it is in memory once.
 //
-// A session is a plain struct between two commands: Session.next, the only
-// place that waits for a client, finds everything it needs in there, and
-// Session.step executes one command and returns. Untagged updates are written
-// before the tagged answer of each command; only FETCH, STORE, SEARCH, SORT and
-// THREAD keep the removals for the next one (RFC 3501 section 7.4.1).
+// A session is a plain struct between two commands, without a goroutine and
+// without buffers: Session.Turn executes what has come and returns. Untagged
+// updates are written before the tagged answer of each command; only FETCH, STORE,
+// SEARCH, SORT and THREAD keep the removals for the next one (RFC 3501 section
+// 7.4.1).
 package main
 
 import (

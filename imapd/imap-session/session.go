@@ -1,17 +1,16 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
+	"strings"
 	"time"
 
-	"posthorn/imapd/internal/deflate"
 	"posthorn/imapd/internal/wire"
 	"posthorn/internal/mailbox"
+	"posthorn/internal/session"
 )
 
 // capabilities is what is complete here; doc/protocol/imap.md has the RFCs.
@@ -24,7 +23,7 @@ const capabilities = "IMAP4rev1 LITERAL+ ID ENABLE IDLE NAMESPACE" +
 	" OBJECTID SAVEDATE" +
 	" SORT SORT=DISPLAY ESORT THREAD=ORDEREDSUBJECT THREAD=REFERENCES I18NLEVEL=1" +
 	" UIDPLUS UNSELECT MOVE REPLACE MULTIAPPEND ESEARCH SEARCHRES WITHIN PARTIAL" +
-	" UTF8=ACCEPT COMPRESS=DEFLATE"
+	" UTF8=ACCEPT"
 
 // Bounds of a client's input. A line of 64 KiB holds the UID sets of large
 // mailboxes.
@@ -35,18 +34,15 @@ const (
 	maxErrors   = 20 // commands in a row that make no sense
 )
 
-// Session is one client from its login to its end. Between two commands it has
-// nothing on a stack.
+// Session is one client from its login to its end, a session.Session.
 type Session struct {
 	*host
 	limits limits
-	link   *link
+	conn   *session.Conn
 	in     *wire.Input
 	r      *wire.Reader
 	w      *wire.Writer
 	box    *mailbox.Box
-	sid    string
-	user   string
 	off    []string // capabilities that this user is not offered
 	utf8   bool     // UTF8=ACCEPT
 
@@ -54,48 +50,89 @@ type Session struct {
 	folder string        // the name of what is
 	saved  wire.Set      // UIDs that a SEARCH saved (RFC 5182)
 	idling string        // the tag of the IDLE under way
-	heard  time.Time     // when the client spoke last
+	heard  time.Time     // when the client was answered last
 
 	commands int
-	errors   int  // nonsense in a row
-	over     bool // LOGOUT
-	packing  bool // COMPRESS is to be answered
+	errors   int   // nonsense in a row
+	over     bool  // LOGOUT
+	err      error // what ended the session
 }
 
 // errGone is a client that went away between two commands: no error.
 var errGone = errors.New("client gone")
 
-func newSession(h *host, c net.Conn, box *mailbox.Box) *Session {
-	s := &Session{host: h, limits: *h.limits.Load(), box: box}
-	s.link = &link{Conn: c, progress: s.limits.progress}
-	s.in = wire.NewInput(s.link, h.pool, maxLine)
-	s.w = wire.NewWriter(s.link, h.pool)
-	s.link.out = s.w
+// newSession returns a session whose box is its to close.
+func newSession(h *host, c *session.Conn, box *mailbox.Box) *Session {
+	s := &Session{host: h, limits: *h.limits.Load(), conn: c, box: box}
+	if off := c.Grant.IMAPOff; off != "" {
+		s.off = strings.Split(off, ",")
+	}
+	link := &link{Conn: c, progress: s.limits.progress}
+	s.in = wire.NewInput(link, h.pool, maxLine)
+	s.w = wire.NewWriter(link, h.pool)
+	link.out = s.w
 	s.r = wire.NewReader(s.in, wire.Limits{
 		Command: maxCommand, Literals: maxLiterals, Discard: 2*s.limits.maxSize + 1<<20, Append: true,
 	}, s.invite)
 	return s
 }
 
-// run speaks with the client until the session ends and returns what ended it,
-// nil for a LOGOUT and a client that went. tag is that of the login command.
-func (s *Session) run(ctx context.Context, tag string) error {
-	defer s.close()
-	s.w.Raw(tag, " OK [CAPABILITY ", s.announced(), "] Logged in\r\n")
-	for !s.over {
-		if err := s.turn(ctx); err != nil {
-			return s.goodbye(ctx, err)
-		}
+// Turn answers the login, executes the commands that have come, announces what
+// is new during an IDLE, or says why the session ends.
+func (s *Session) Turn(why session.Event) session.Pause {
+	err := s.turn(why)
+	if err != nil {
+		err = s.goodbye(err)
+		s.over = true
 	}
-	return s.w.Flush()
+	if lost := s.w.Flush(); err == nil {
+		err = lost
+	}
+	if s.over || err != nil {
+		s.err = err
+		return session.Pause{}
+	}
+	return session.Pause{Until: s.heard.Add(s.limits.idle), Long: s.idling != ""}
 }
 
-// turn waits for the client and executes one command.
-func (s *Session) turn(ctx context.Context) error {
-	if err := s.rest(ctx); err != nil {
-		return err
+// turn does what Turn says. An error ends the session.
+func (s *Session) turn(why session.Event) error {
+	switch why {
+	case session.Begin:
+		s.heard = time.Now()
+		s.w.Raw(s.conn.Tag, " OK [CAPABILITY ", s.announced(), "] Logged in\r\n")
+		return nil
+	case session.Input:
+		return s.listen()
+	case session.News:
+		if s.idling == "" {
+			return nil
+		}
+		return s.announce(true)
+	}
+	return os.ErrDeadlineExceeded
+}
+
+// listen executes all commands that have come.
+func (s *Session) listen() error {
+	if err := s.in.Wait(); err != nil {
+		return gone(err)
+	}
+	for !s.over {
+		if err := s.command(); err != nil {
+			return err
+		}
+		if s.in.Buffered() == 0 {
+			break
+		}
 	}
 	s.heard = time.Now()
+	return nil
+}
+
+// command takes the line that has begun to come: a command, or the end of an
+// IDLE.
+func (s *Session) command() error {
 	if s.idling != "" {
 		return s.endIdle()
 	}
@@ -108,28 +145,6 @@ func (s *Session) turn(ctx context.Context) error {
 		return err
 	}
 	return s.r.Finish()
-}
-
-// rest waits until the client has sent something, and announces changes during
-// an IDLE.
-func (s *Session) rest(ctx context.Context) error {
-	if s.in.Buffered() > 0 {
-		return nil
-	}
-	if s.heard.IsZero() {
-		s.heard = time.Now()
-	}
-	s.link.resting = true
-	defer func() { s.link.resting = false }()
-	for {
-		err := s.wait()
-		if !errors.Is(err, errChanged) || ctx.Err() != nil {
-			return gone(err)
-		}
-		if err := s.announce(true); err != nil {
-			return err
-		}
-	}
 }
 
 // gone tells a client that left between two commands from one that was lost.
@@ -173,11 +188,11 @@ func (s *Session) invite() error {
 }
 
 // goodbye ends the session for err; the client is told why where it can hear.
-func (s *Session) goodbye(ctx context.Context, err error) error {
+func (s *Session) goodbye(err error) error {
 	why := ""
-	switch {
-	case ctx.Err() != nil:
-		why, err = "server is going down", nil
+	switch ended := s.conn.Ended(); {
+	case ended != nil:
+		why, err = ended.Error(), nil
 	case errors.Is(err, errGone):
 		return nil
 	case errors.Is(err, mailbox.ErrNoFolder):
@@ -186,21 +201,23 @@ func (s *Session) goodbye(ctx context.Context, err error) error {
 		why = "selected mailbox has other UIDs now"
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		why = "autologout"
-	case errors.Is(err, wire.ErrFlood), errors.Is(err, wire.ErrLineTooLong), errors.Is(err, errNonsense), errors.Is(err, deflate.ErrData):
+	case errors.Is(err, wire.ErrFlood), errors.Is(err, wire.ErrLineTooLong), errors.Is(err, errNonsense):
 		why = err.Error()
 	default:
 		return fmt.Errorf("speaking with client: %w", err)
 	}
 	s.w.Raw("* BYE ", why, "\r\n") // RFC 3501 section 7.1.5
-	if lost := s.w.Flush(); err == nil {
-		err = lost
-	}
 	return err
 }
 
-func (s *Session) close() {
+// Rest lets go of the last command.
+func (s *Session) Rest() { s.r.Rest() }
+
+// Close leaves folder and mailbox.
+func (s *Session) Close() {
 	s.unselect()
 	s.box.Close()
+	s.log.IMAPEnded(s.conn.SID, s.conn.Grant.User, s.commands, s.err)
 }
 
 func (s *Session) unselect() {

@@ -11,10 +11,7 @@ func (s *Session) step(c *wire.Command) error {
 	if err := s.announce(mayExpunge(c.Name)); err != nil {
 		return err
 	}
-	if err := s.answer(c, done, err); err != nil {
-		return err
-	}
-	return s.pack()
+	return s.answer(c, done, err)
 }
 
 // mayExpunge reports whether messages may lose their numbers in the answer of
@@ -43,8 +40,6 @@ func (s *Session) execute(c *wire.Command) (done string, err error) {
 		return s.enable(c)
 	case "NAMESPACE":
 		return s.namespace(c)
-	case "COMPRESS":
-		return s.compress(c)
 	case "IDLE":
 		return s.idle(c)
 	case "LIST":

@@ -254,12 +254,13 @@ func TestStoreAndChanges(t *testing.T) {
 		appendText(t, b, "INBOX", subject, Flags{})
 	}
 	v, w := sel(t, b, "INBOX", false), sel(t, b, "INBOX", true)
+	told := bell(w)
 	changed, err := v.Store([]int{1, 3}, Add, Flags{System: Seen, Keywords: []string{"Todo"}})
 	if err != nil || !slices.Equal(changed, []int{1, 3}) {
 		t.Errorf("got %v, %v, want 1 and 3", changed, err)
 	}
 	select {
-	case <-w.Changed():
+	case <-told:
 	default:
 		t.Error("got no sign of the change in the other session")
 	}

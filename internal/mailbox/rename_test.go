@@ -47,6 +47,7 @@ func TestDelete(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer body.Close()
+	told := bell(v)
 	if err := b.Delete("A"); err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +62,7 @@ func TestDelete(t *testing.T) {
 	}
 	checkQuota(t, path)
 	select {
-	case <-v.Changed():
+	case <-told:
 	default:
 		t.Error("the session in it was not woken")
 	}

@@ -1,19 +1,18 @@
 package mailbox
 
 import (
-	"context"
 	"errors"
 	"slices"
 )
 
 // View is one session's sight of a folder. Messages keep their sequence
 // numbers (from 1) until Sync says otherwise, whatever others do. It is used
-// by one goroutine at a time; Changed may be waited on by another.
+// by one goroutine at a time.
 type View struct {
 	box      *Box
 	folder   *folder
 	readOnly bool
-	changed  chan struct{}
+	notify   func() // the folder's audience protects it
 
 	validity uint32   // UIDVALIDITY when the folder was selected
 	uids     []uint32 // by sequence number
@@ -51,7 +50,7 @@ func (b *Box) look(name string, readOnly bool) (*View, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &View{box: b, folder: f, readOnly: readOnly, changed: make(chan struct{}, 1), next: 1}
+	v := &View{box: b, folder: f, readOnly: readOnly, next: 1}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.over != nil {
@@ -307,16 +306,8 @@ func (v *View) flags(c *Changes) {
 	}
 }
 
-// Changed is sent to after somebody else changed the folder: a Sync may find
-// something. It is never closed, and it may be sent to without need.
-func (v *View) Changed() <-chan struct{} { return v.changed }
-
-// Wait returns nil when Changed would be sent to, or ctx's error.
-func (v *View) Wait(ctx context.Context) error {
-	select {
-	case <-v.changed:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
+// Notify has told called after somebody else changed the folder: a Sync may find
+// something. It is called without need, too, from any goroutine, and must not
+// wait for anything; nil, as at first, tells nobody. After Notify or Close
+// returned, what was told before is not called any more.
+func (v *View) Notify(told func()) { v.folder.audience.notify(v, told) }

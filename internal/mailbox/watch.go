@@ -59,14 +59,17 @@ func (a *audience) tell(except *View) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for v := range a.views {
-		if v == except {
-			continue
-		}
-		select {
-		case v.changed <- struct{}{}:
-		default: // told already
+		if v != except && v.notify != nil {
+			v.notify()
 		}
 	}
+}
+
+// notify sets whom a view tells.
+func (a *audience) notify(v *View, told func()) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	v.notify = told
 }
 
 // ledger holds the events in cur/ that our own changes will cause, so that

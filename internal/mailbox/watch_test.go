@@ -1,7 +1,6 @@
 package mailbox
 
 import (
-	"context"
 	"os"
 	"slices"
 	"testing"
@@ -10,21 +9,28 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// wait fails the test when nobody tells the view of a change.
-func wait(t *testing.T, v *View) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-	defer cancel()
-	if err := v.Wait(ctx); err != nil {
-		t.Fatalf("got %v, want to be told of the change", err)
-	}
+// bell returns a channel that is sent to when the view is told of a change.
+func bell(v *View) <-chan struct{} {
+	c := make(chan struct{}, 1)
+	v.Notify(func() {
+		select {
+		case c <- struct{}{}:
+		default:
+		}
+	})
+	return c
 }
 
-// until waits and syncs until a sync finds something.
-func until(t *testing.T, v *View) Changes {
+// until syncs whenever the view is told of a change, until a sync finds one.
+func until(t *testing.T, v *View, told <-chan struct{}) Changes {
 	t.Helper()
+	late := time.After(20 * time.Second)
 	for {
-		wait(t, v)
+		select {
+		case <-told:
+		case <-late:
+			t.Fatal("got no word of the change")
+		}
 		if c := syncView(t, v, true); !c.Empty() {
 			return c
 		}
@@ -40,31 +46,37 @@ func TestWaitForOthers(t *testing.T) {
 			s.poller.every = time.Millisecond
 		}
 		v := sel(t, openBox(t, s, path), "INBOX", false)
+		told := bell(v)
 		deliver(t, path, "1.a.x", "one")
-		if c := until(t, v); c.Exists != 1 {
+		if c := until(t, v, told); c.Exists != 1 {
 			t.Errorf("unwatched %v: got %+v, want a message", unwatched, c)
 		}
 		if err := os.Rename(path+"/cur/1.a.x:2,", path+"/cur/1.a.x:2,S"); err != nil {
 			t.Fatal(err)
 		}
-		if c := until(t, v); !slices.Equal(c.Flags, []int{1}) || v.At(1).Flags.System != Seen {
+		if c := until(t, v, told); !slices.Equal(c.Flags, []int{1}) || v.At(1).Flags.System != Seen {
 			t.Errorf("unwatched %v: got %+v, want flags", unwatched, c)
 		}
 		if err := os.Remove(path + "/cur/1.a.x:2,S"); err != nil {
 			t.Fatal(err)
 		}
-		if c := until(t, v); !slices.Equal(c.Expunged, []int{1}) {
+		if c := until(t, v, told); !slices.Equal(c.Expunged, []int{1}) {
 			t.Errorf("unwatched %v: got %+v, want an expunge", unwatched, c)
 		}
 	}
 }
 
-func TestWaitEndsWithItsContext(t *testing.T) {
-	v := sel(t, openBox(t, newStore(t, Options{}), t.TempDir()), "INBOX", false)
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	if err := v.Wait(ctx); err != context.Canceled {
-		t.Errorf("got %v, want canceled", err)
+// TestNotify: who does not listen any more is not called.
+func TestNotify(t *testing.T) {
+	path := t.TempDir()
+	b := openBox(t, newStore(t, Options{}), path)
+	quiet, other := sel(t, b, "INBOX", false), sel(t, b, "INBOX", false)
+	quiet.Notify(func() { t.Error("got a call after Notify(nil)") })
+	quiet.Notify(nil)
+	told := bell(other)
+	deliver(t, path, "1.a.x", "one")
+	if c := until(t, other, told); c.Exists != 1 {
+		t.Errorf("got %+v, want a message", c)
 	}
 }
 
@@ -77,6 +89,7 @@ func TestForeignChangeInsideABatch(t *testing.T) {
 	putFile(t, path, "1.z.x:2,", text("b"))
 	v := sel(t, b, "INBOX", false)
 	other := sel(t, b, "INBOX", true)
+	told := bell(other)
 	f := v.folder
 	f.mu.Lock()
 	err := f.batch(func() error { return os.Rename(path+"/cur/1.z.x:2,", path+"/cur/1.z.x:2,F") })
@@ -85,7 +98,7 @@ func TestForeignChangeInsideABatch(t *testing.T) {
 	if err != nil || dirty {
 		t.Fatalf("got %v, dirty %v, want the change masked", err, dirty)
 	}
-	if c := until(t, other); len(c.Flags) != 1 {
+	if c := until(t, other, told); len(c.Flags) != 1 {
 		t.Errorf("got %+v, want the foreign change", c)
 	}
 }

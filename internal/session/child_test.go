@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 
 // touch is a session program whose greeting tells who runs it and whether it
 // can write the mailbox, and reach what is outside of it.
-func touch(_ context.Context, c *Conn) (Runner, error) {
+func touch(_ context.Context, c *Conn) (Session, error) {
 	if c.Tag == "busy" {
 		return nil, ErrInUse
 	}
@@ -45,10 +45,31 @@ func touch(_ context.Context, c *Conn) (Runner, error) {
 		outside = nil
 	}
 	groups, _ := os.Getgroups()
-	return func(ctx context.Context) {
-		fmt.Fprintf(c, "%d %d %v %d %v %v\r\n", os.Getuid(), os.Getgid(), groups, os.Getpid(), inside == nil, outside == nil)
-		io.Copy(io.Discard, c)
-	}, nil
+	said := fmt.Sprintf("%d %d %v %d %v %v\r\n", os.Getuid(), os.Getgid(), groups, os.Getpid(), inside == nil, outside == nil)
+	return touched{c, said}, nil
+}
+
+// touched says something and then waits for the end.
+type touched struct {
+	c    *Conn
+	said string
+}
+
+func (s touched) Rest()  {}
+func (s touched) Close() {}
+
+func (s touched) Turn(why Event) Pause {
+	switch why {
+	case Begin:
+		io.WriteString(s.c, s.said)
+	case Input:
+		if _, err := s.c.Read(make([]byte, 100)); err != nil {
+			return Pause{}
+		}
+	case Over:
+		return Pause{}
+	}
+	return Pause{Until: time.Now().Add(limit)}
 }
 
 // owners gives each ticket to the mailbox of its name.

@@ -1,30 +1,37 @@
 package session
 
 import (
+	"errors"
 	"net"
 	"net/netip"
 	"sync"
 	"time"
 
 	"posthorn/internal/directory"
+	"posthorn/internal/park"
 )
+
+// ErrStopping is why sessions end when the program is told to stop.
+var ErrStopping = errors.New("server is going down")
 
 // Conn is one client that has logged in. Reading gives what the login side had
 // read already, and then what the client sends; over TLS the bytes are clear
 // here. As any net.Conn it may be read, written and closed from different
 // goroutines at the same time, but read by one at a time.
 type Conn struct {
-	net.Conn                  // *net.TCPConn of a plain client, *net.UnixConn of a relayed one
-	SID       string          // of the login connection, for the log
-	Service   string          // imap or pop3
-	Tag       string          // of the login command, for IMAP's answer
-	TLS       bool            // the client's side of the login process is encrypted
-	Offered   []string        // SASL mechanisms of which the login side has told the client
-	Client    netip.Addr      // as authd bound it to the ticket
-	Grant     directory.Grant // what the ticket gives
-	pending   []byte
-	mu        sync.Mutex
-	interrupt bool
+	net.Conn                 // *net.TCPConn of a plain client, *net.UnixConn of a relayed one
+	SID      string          // of the login connection, for the log
+	Service  string          // imap or pop3
+	Tag      string          // of the login command, for IMAP's answer
+	TLS      bool            // the client's side of the login process is encrypted
+	Offered  []string        // SASL mechanisms of which the login side has told the client
+	Client   netip.Addr      // as authd bound it to the ticket
+	Grant    directory.Grant // what the ticket gives
+	pending  []byte
+
+	mu    sync.Mutex
+	spot  *park.Spot // of the visit, or nil
+	ended error      // why the session is to end
 }
 
 // Read reads pending bytes first.
@@ -47,25 +54,69 @@ func (c *Conn) SetDeadline(t time.Time) error {
 	return c.SetReadDeadline(t)
 }
 
-// SetReadDeadline bounds reads, except those that a stop has ended.
+// SetReadDeadline bounds reads, except those that End has ended.
 func (c *Conn) SetReadDeadline(t time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.interrupt {
+	if c.ended != nil {
 		return nil
 	}
 	return c.Conn.SetReadDeadline(t)
 }
 
-// goodbye is how long a session may take to end after a stop.
-const goodbye = 10 * time.Second
-
-// stop makes the read that waits, and those that would wait later, end, and
-// after the time for a goodbye the connection.
-func (c *Conn) stop() {
+// Wake gives the session the event News, unless there is none to give it to.
+func (c *Conn) Wake() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.interrupt = true
+	if c.spot != nil {
+		c.spot.Wake()
+	}
+}
+
+// goodbye is how long a session may take to end after End.
+const goodbye = 10 * time.Second
+
+// End has the session end for the reason why: its next event is Over, a read
+// that waits returns os.ErrDeadlineExceeded, and so does every later one. After
+// ten seconds nothing can be written either. The first reason counts.
+func (c *Conn) End(why error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ended != nil {
+		return
+	}
+	c.ended = why
 	c.Conn.SetReadDeadline(time.Unix(1, 0))
-	time.AfterFunc(goodbye, func() { c.Conn.Close() })
+	if c.spot != nil {
+		c.spot.Wake()
+	}
+	time.AfterFunc(goodbye, c.shut)
+}
+
+// Ended returns why the session is to end, nil while it may go on.
+func (c *Conn) Ended() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.ended
+}
+
+// shut ends the connection for all who hold it. Closing it is its session's.
+func (c *Conn) shut() {
+	if half, ok := c.Conn.(interface {
+		CloseRead() error
+		CloseWrite() error
+	}); ok {
+		half.CloseRead()
+		half.CloseWrite()
+	}
+}
+
+// settle binds c to the spot from which its session is called.
+func (c *Conn) settle(spot *park.Spot) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.spot = spot
+	if c.ended != nil {
+		spot.Wake()
+	}
 }

@@ -15,23 +15,26 @@
 //		})
 //	}
 //
-//	func (p program) open(ctx context.Context, c *session.Conn) (session.Runner, error) {
+//	func (p program) open(ctx context.Context, c *session.Conn) (session.Session, error) {
 //		box, err := p.store.Open(c.Grant.Box.Mail)
 //		if err != nil {
 //			return nil, err // the login side answers the client, later
 //		}
-//		return func(ctx context.Context) {
-//			defer box.Close()
-//			… // the tagged OK for c.Tag first, then commands
-//		}, nil
+//		return &conversation{conn: c, box: box}, nil
 //	}
 //
 // # Ownership
 //
-// Until the Opener has returned a Runner the connection is the login side's,
+// Until the Opener has returned a Session the connection is the login side's,
 // which answers the client when the Opener fails: an Opener reads and writes
-// nothing. From then on it is the Runner's alone, whose first words are the
-// answer to the login command. It is closed when the Runner returns.
+// nothing. From then on it is the Session's alone, whose first words, in the
+// turn of the event Begin, are the answer to the login command.
+//
+// # Waiting
+//
+// A Session has no goroutine of its own. It gets a turn for each event, and
+// between two of them it waits in a park.Lot: so its state is in its struct, and
+// a silent client costs that struct and no more.
 //
 // # Whose rights
 //
@@ -46,8 +49,8 @@
 //
 // # Stopping
 //
-// When the program is told to stop, the context given to each Runner is
-// cancelled and reads return os.ErrDeadlineExceeded from then on, whatever
-// deadline is set; writes go on working, so the Runner can say goodbye. After
-// ten seconds connections are closed.
+// When the program is told to stop, each Conn is ended: its Session gets the
+// event Over as soon as it waits, and reads return os.ErrDeadlineExceeded from
+// then on, whatever deadline is set; writes go on working, so it can say goodbye.
+// After ten seconds connections are shut.
 package session

@@ -15,6 +15,7 @@ import (
 	"posthorn/internal/daemon"
 	"posthorn/internal/directory"
 	"posthorn/internal/evlog"
+	"posthorn/internal/park"
 	"posthorn/internal/sock"
 	"posthorn/internal/starter"
 	"posthorn/internal/tables"
@@ -29,11 +30,7 @@ var ErrInUse = errors.New("mailbox is in use")
 // in. It may take a few seconds at most, and neither reads nor writes c. An
 // error is answered to the client by the login side as verdict.Of says
 // (unclassified: temporary), and its text is logged here.
-type Opener func(ctx context.Context, c *Conn) (Runner, error)
-
-// Runner speaks with the client until the session ends, in a goroutine of its
-// own. It releases what the Opener took. A panic ends this session only.
-type Runner func(ctx context.Context)
+type Opener func(ctx context.Context, c *Conn) (Session, error)
 
 // Redeemer is the part of the directory that a session program asks.
 type Redeemer interface {
@@ -62,10 +59,12 @@ type Server struct {
 	folders  tables.Folders          // what a child may write
 	hold     func() (release func()) // keeps the process while a session runs
 	settings atomic.Pointer[settings]
-	running  sync.WaitGroup
+	lot      *park.Lot      // where sessions wait
+	running  sync.WaitGroup // sessions
+	stops    sync.Once      // has the context of the first session end all
 
 	mu    sync.Mutex
-	total int
+	conns map[*Conn]struct{}
 	users map[string]int // sessions by mailbox
 }
 
@@ -86,6 +85,9 @@ func New(d *daemon.Daemon, service string, open Opener) (*Server, error) {
 		return nil, daemon.BadConfig(err)
 	}
 	s := newServer(service, open, d.Log, dir, peers)
+	if s.lot, err = park.Open(); err != nil {
+		return nil, err
+	}
 	s.apply(d.Conf)
 	d.Rights.Identity = "vmail"
 	if isChild(d) {
@@ -113,7 +115,8 @@ func New(d *daemon.Daemon, service string, open Opener) (*Server, error) {
 // newServer returns a server without a listener and settings.
 func newServer(service string, open Opener, log *evlog.Log, dir Redeemer, peers []int) *Server {
 	return &Server{
-		service: service, open: open, log: log, dir: dir, peers: peers, users: map[string]int{},
+		service: service, open: open, log: log, dir: dir, peers: peers,
+		conns: map[*Conn]struct{}{}, users: map[string]int{},
 		hold: func() func() { return func() {} },
 	}
 }
@@ -154,6 +157,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	}
 	err := server.Serve(ctx, s.listener)
 	s.running.Wait()
+	s.lot.Close()
 	if cause := context.Cause(ctx); err == nil && !errors.Is(cause, context.Canceled) {
 		err = cause
 	}
@@ -203,25 +207,40 @@ func refusal(v verdict.Verdict, err error) attr.List {
 
 // start opens a session for c, whose grant is known, and sets it going.
 func (s *Server) start(ctx context.Context, c *Conn) error {
+	s.stops.Do(func() { context.AfterFunc(ctx, s.stop) })
 	if err := s.enter(ctx, c); err != nil {
 		return err
 	}
-	run, err := s.prepare(ctx, c)
+	session, err := s.prepare(ctx, c)
 	if err != nil {
 		s.leave(c)
 		return err
 	}
 	s.log.SessionOpened(c.SID, s.service, c.Client.String(), c.Grant.User, c.TLS)
 	release := s.hold()
-	go func() {
-		defer release()
-		s.run(ctx, c, run)
-	}()
-	return nil
+	ended := func() {
+		s.log.SessionClosed(c.SID, s.service, c.Grant.User)
+		s.leave(c)
+		release()
+	}
+	if err = Visit(s.lot, c, session, s.log, ended); err != nil {
+		session.Close()
+		ended()
+	}
+	return err
+}
+
+// stop ends the sessions of this process.
+func (s *Server) stop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.conns {
+		c.End(ErrStopping)
+	}
 }
 
 // prepare calls the Opener; a bug in it is a temporary failure.
-func (s *Server) prepare(ctx context.Context, c *Conn) (run Runner, err error) {
+func (s *Server) prepare(ctx context.Context, c *Conn) (session Session, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			s.log.Crashed(s.service+"-session", fmt.Sprint(p), string(debug.Stack()))
@@ -229,21 +248,6 @@ func (s *Server) prepare(ctx context.Context, c *Conn) (run Runner, err error) {
 		}
 	}()
 	return s.open(ctx, c)
-}
-
-// run is the life of one session.
-func (s *Server) run(ctx context.Context, c *Conn, run Runner) {
-	defer s.leave(c)
-	defer c.Close()
-	stopped := context.AfterFunc(ctx, c.stop)
-	defer stopped()
-	defer func() {
-		if p := recover(); p != nil {
-			s.log.Crashed(s.service+"-session", fmt.Sprint(p), string(debug.Stack()))
-		}
-		s.log.SessionClosed(c.SID, s.service, c.Grant.User)
-	}()
-	run(ctx)
 }
 
 // enter counts c's session, unless that would be one too many.
@@ -255,12 +259,12 @@ func (s *Server) enter(ctx context.Context, c *Conn) error {
 	switch {
 	case ctx.Err() != nil:
 		return verdict.Fail(verdict.Later, "4.3.2", "server is stopping, try again later", nil)
-	case set.total > 0 && s.total >= set.total:
+	case set.total > 0 && len(s.conns) >= set.total:
 		return verdict.Fail(verdict.Later, "4.3.2", "too many sessions, try again later", nil)
 	case set.perUser > 0 && s.users[box] >= set.perUser:
 		return verdict.Fail(verdict.Later, "4.3.2", "too many sessions of this mailbox, try again later", nil)
 	}
-	s.total++
+	s.conns[c] = struct{}{}
 	s.users[box]++
 	s.running.Add(1)
 	return nil
@@ -271,7 +275,7 @@ func (s *Server) leave(c *Conn) {
 	box := c.Grant.Box.Name
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.total--
+	delete(s.conns, c)
 	if s.users[box]--; s.users[box] == 0 {
 		delete(s.users, box)
 	}

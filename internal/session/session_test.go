@@ -21,6 +21,7 @@ import (
 	"posthorn/internal/attr"
 	"posthorn/internal/directory"
 	"posthorn/internal/evlog"
+	"posthorn/internal/park"
 	"posthorn/internal/sock"
 	"posthorn/internal/verdict"
 	"posthorn/test/transcript"
@@ -52,7 +53,7 @@ func (tickets) Redeem(_ context.Context, ticket, service string) (directory.Gran
 
 // echo is a session program: its sessions greet with their tag and repeat
 // lines; the tag makes them misbehave.
-func echo(_ context.Context, c *Conn) (Runner, error) {
+func echo(_ context.Context, c *Conn) (Session, error) {
 	switch c.Tag {
 	case "busy":
 		return nil, fmt.Errorf("lock: %w", ErrInUse)
@@ -61,24 +62,59 @@ func echo(_ context.Context, c *Conn) (Runner, error) {
 	case "bug":
 		panic("a bug")
 	}
-	return func(ctx context.Context) {
-		fmt.Fprintf(c, "%s OK\r\n", c.Tag)
-		r := bufio.NewReader(c)
-		for {
-			c.SetReadDeadline(time.Now().Add(limit)) // does not undo a stop
-			line, err := r.ReadString('\n')
-			switch {
-			case ctx.Err() != nil && errors.Is(err, os.ErrDeadlineExceeded):
-				io.WriteString(c, "stopping\r\n")
-				return
-			case err != nil:
-				return
-			case line == "bug\r\n":
-				panic("another bug")
+	return &parrot{c: c, r: bufio.NewReader(c)}, nil
+}
+
+// parrot repeats lines. Silence, News and the end it says by their names; the
+// line "long" makes it wait at once, "wake" wakes it.
+type parrot struct {
+	c      *Conn
+	r      *bufio.Reader
+	rested int
+}
+
+func (p *parrot) Close() {}
+func (p *parrot) Rest()  { p.rested++ }
+
+func (p *parrot) Turn(why Event) Pause {
+	pause := Pause{Until: time.Now().Add(limit)}
+	switch why {
+	case Begin:
+		fmt.Fprintf(p.c, "%s OK\r\n", p.c.Tag)
+	case Input:
+		for more := true; more; more = p.r.Buffered() > 0 {
+			p.c.SetReadDeadline(time.Now().Add(limit)) // does not undo a stop
+			line, err := p.r.ReadString('\n')
+			if err != nil {
+				return p.bye(err)
 			}
-			io.WriteString(c, line)
+			switch line {
+			case "bug\r\n":
+				panic("another bug")
+			case "wake\r\n":
+				p.c.Wake()
+			case "long\r\n":
+				pause.Long = true
+			case "short\r\n":
+				pause = Pause{Until: time.Now().Add(time.Millisecond), Long: true}
+			}
+			io.WriteString(p.c, line)
 		}
-	}, nil
+	case News:
+		fmt.Fprintf(p.c, "news\r\n")
+	case Silence:
+		fmt.Fprintf(p.c, "silence after %d rests\r\n", p.rested)
+	case Over:
+		return p.bye(os.ErrDeadlineExceeded)
+	}
+	return pause
+}
+
+func (p *parrot) bye(err error) Pause {
+	if p.c.Ended() == ErrStopping && errors.Is(err, os.ErrDeadlineExceeded) {
+		io.WriteString(p.c, "stopping\r\n")
+	}
+	return Pause{}
 }
 
 // instance is a running server.
@@ -105,6 +141,9 @@ func (in *instance) begin(t *testing.T) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "s.sock")
 	var err error
+	if in.lot, err = park.Open(); err != nil {
+		t.Fatal(err)
+	}
 	if in.listener, err = sock.Listen(path, sock.Options{Mode: 0o600, UID: -1, GID: -1}); err != nil {
 		t.Fatal(err)
 	}
@@ -277,7 +316,7 @@ func (in *instance) waitFor(t *testing.T, n int) {
 	t.Helper()
 	for end := time.Now().Add(limit); time.Now().Before(end); time.Sleep(time.Millisecond) {
 		in.mu.Lock()
-		got := in.total
+		got := len(in.conns)
 		in.mu.Unlock()
 		if got == n {
 			return
@@ -299,6 +338,62 @@ func TestBugEndsItsSessionOnly(t *testing.T) {
 	want(t, r, "b OK")
 	want(t, r, "fine")
 	b.Close()
+	in.waitFor(t, 0)
+}
+
+// TestEvents: what a session waits for reaches it, parked or not.
+func TestEvents(t *testing.T) {
+	in := start(t, 0, 0)
+	conn, _ := in.handOver(t, request())
+	r := bufio.NewReader(conn)
+	want(t, r, "a1 OK")
+	for _, tc := range []struct{ say, want string }{
+		{"wake\r\n", "wake,news"},
+		{"long\r\n", "long"},
+		{"after a rest\r\n", "after a rest"},
+		{"wake\r\nlong\r\n", "wake,long,news"},
+		{"long\r\n", "long"},
+		{"short\r\n", "short,silence after 4 rests"},
+		{"one\r\nshort\r\n", "one,short,silence after 5 rests"},
+		{"long\r\n", "long"},
+	} {
+		io.WriteString(conn, tc.say)
+		for line := range strings.SplitSeq(tc.want, ",") {
+			want(t, r, line)
+		}
+	}
+	in.stop()
+	want(t, r, "stopping")
+}
+
+// TestClientThatTakesNothing: what is not read by one client keeps nobody else
+// waiting.
+func TestClientThatTakesNothing(t *testing.T) {
+	in := start(t, 0, 0)
+	deaf, _ := in.handOver(t, request("tag", "deaf"))
+	line := strings.Repeat("x", 1000) + "\r\n"
+	sent := make(chan struct{})
+	go func() { // until neither side has room
+		defer close(sent)
+		deaf.SetWriteDeadline(time.Now().Add(limit))
+		for range 10000 {
+			if _, err := io.WriteString(deaf, line); err != nil {
+				return
+			}
+		}
+	}()
+	for i := range 5 {
+		conn, _ := in.handOver(t, request("tag", fmt.Sprint("t", i)))
+		r := bufio.NewReader(conn)
+		want(t, r, fmt.Sprintf("t%d OK", i))
+		for _, say := range []string{"long", "more"} {
+			io.WriteString(conn, say+"\r\n")
+			want(t, r, say)
+		}
+		conn.Close()
+	}
+	deaf.Close()
+	<-sent
 	in.waitFor(t, 0)
 }
 

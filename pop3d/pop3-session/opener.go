@@ -25,7 +25,7 @@ type opener struct {
 func (o *opener) apply(c *conf.Config) { o.idle.Store(int64(c.IdleTimeout / 3)) }
 
 // open takes the maildrop for one session.
-func (o *opener) open(_ context.Context, c *session.Conn) (session.Runner, error) {
+func (o *opener) open(_ context.Context, c *session.Conn) (session.Session, error) {
 	drop, err := openDrop(o.store, c.Grant.Box.Mail)
 	if errors.Is(err, mailbox.ErrLocked) {
 		return nil, session.ErrInUse
@@ -33,11 +33,5 @@ func (o *opener) open(_ context.Context, c *session.Conn) (session.Runner, error
 	if err != nil {
 		return nil, err
 	}
-	return func(ctx context.Context) {
-		defer drop.Close()
-		t := newTransaction(c, drop, time.Duration(o.idle.Load()))
-		t.offered = c.Offered
-		err := t.run(ctx)
-		o.log.POP3Ended(c.SID, c.Grant.User, t.retrieved, t.removed, t.sent, err)
-	}, nil
+	return newTransaction(c, drop, time.Duration(o.idle.Load()), o.log), nil
 }

@@ -3,13 +3,13 @@ package main
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"time"
 
+	"posthorn/internal/evlog"
+	"posthorn/internal/session"
 	"posthorn/pop3d/internal/pop3"
 )
 
@@ -25,18 +25,17 @@ const (
 	gone    = -2
 )
 
-// transaction is one session in the TRANSACTION state (RFC 1939 5). It is used
-// by one goroutine.
+// transaction is one session in the TRANSACTION state (RFC 1939 5), a
+// session.Session.
 type transaction struct {
-	conn net.Conn
-	drop maildrop
-	idle time.Duration
-	in   *bufio.Reader
-
-	offered []string // SASL mechanisms before the login
-	out     []byte   // not yet sent
-	cut     bool     // an answer was sent in part: nothing may stand behind it
-	chunk   []byte   // for reading messages, made by the first
+	conn  *session.Conn
+	log   *evlog.Log
+	drop  maildrop // nil when it is closed
+	idle  time.Duration
+	in    *bufio.Reader // made by the first line after a rest
+	out   []byte        // not yet sent
+	cut   bool          // an answer was sent in part: nothing may stand behind it
+	chunk []byte        // for reading messages, made by the first
 
 	sizes   []int64 // by message - 1
 	deleted []bool
@@ -44,14 +43,15 @@ type transaction struct {
 
 	retrieved, removed int   // for the log
 	sent               int64 // octets of messages
+	err                error // what ended it without QUIT
 }
 
-// newTransaction returns a session over conn that ends after idle of silence.
-// run closes drop; who does not run it closes it.
-func newTransaction(conn net.Conn, drop maildrop, idle time.Duration) *transaction {
+// newTransaction returns a session over conn that ends after idle of silence, and
+// closes drop at its end.
+func newTransaction(conn *session.Conn, drop maildrop, idle time.Duration, log *evlog.Log) *transaction {
 	n := drop.Len()
 	t := &transaction{
-		conn: conn, drop: drop, idle: idle, in: bufio.NewReaderSize(conn, maxLine),
+		conn: conn, drop: drop, idle: idle, log: log,
 		sizes: make([]int64, n), deleted: make([]bool, n), seen: make([]bool, n),
 	}
 	for i := range t.sizes {
@@ -60,18 +60,41 @@ func newTransaction(conn net.Conn, drop maildrop, idle time.Duration) *transacti
 	return t
 }
 
-// run answers the login and speaks until QUIT, the end of the connection, ten
-// minutes of silence or the end of ctx. Only QUIT removes messages (RFC 1939 3
-// and 6); what was read in full is marked so in any case.
-func (t *transaction) run(ctx context.Context) error {
-	t.reply("+OK logged in, %d messages", len(t.sizes))
-	quit, err := t.speak()
-	switch {
+// Turn answers the login and what the client sends until QUIT, the end of the
+// connection, ten minutes of silence or the end of the program. Only QUIT removes
+// messages (RFC 1939 3 and 6); what was read in full is marked so in any case.
+func (t *transaction) Turn(why session.Event) session.Pause {
+	quit, err := t.turn(why)
+	if !quit && err == nil {
+		if err = t.flush(); err == nil {
+			return session.Pause{Until: time.Now().Add(t.idle)}
+		}
+	}
+	t.err = t.finish(quit, err)
+	return session.Pause{}
+}
+
+func (t *transaction) turn(why session.Event) (quit bool, err error) {
+	switch why {
+	case session.Begin:
+		t.reply("+OK logged in, %d messages", len(t.sizes))
+		return false, nil
+	case session.Input:
+		return t.speak()
+	case session.News:
+		return false, nil
+	}
+	return false, os.ErrDeadlineExceeded
+}
+
+// finish ends the session after a QUIT or for err.
+func (t *transaction) finish(quit bool, err error) error {
+	switch ended := t.conn.Ended(); {
 	case quit:
 		err = t.update()
-	case ctx.Err() != nil:
-		t.reply("-ERR [SYS/TEMP] server is stopping, nothing was deleted")
-		err = ctx.Err()
+	case ended != nil:
+		t.reply("-ERR [SYS/TEMP] %v, nothing was deleted", ended)
+		err = ended
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		t.reply("-ERR too long silent, nothing was deleted")
 	case errors.Is(err, bufio.ErrBufferFull):
@@ -81,11 +104,33 @@ func (t *transaction) run(ctx context.Context) error {
 		t.drop.Commit(nil, numbers(t.seen))
 	}
 	// Who has read the answer to QUIT may be back before this returns.
-	return errors.Join(err, t.drop.Close(), t.flush())
+	return errors.Join(err, t.leave(), t.flush())
 }
 
-// speak answers commands. quit tells that the client said QUIT.
+// leave closes the maildrop.
+func (t *transaction) leave() error {
+	if t.drop == nil {
+		return nil
+	}
+	drop := t.drop
+	t.drop = nil
+	return drop.Close()
+}
+
+// Rest gives the buffers up.
+func (t *transaction) Rest() { t.in, t.out, t.chunk = nil, nil, nil }
+
+// Close leaves the maildrop where no last turn did.
+func (t *transaction) Close() {
+	t.leave()
+	t.log.POP3Ended(t.conn.SID, t.conn.Grant.User, t.retrieved, t.removed, t.sent, t.err)
+}
+
+// speak answers the commands that have come. quit tells that the client said QUIT.
 func (t *transaction) speak() (quit bool, err error) {
+	if t.in == nil {
+		t.in = bufio.NewReaderSize(t.conn, maxLine)
+	}
 	for {
 		line, err := t.readLine()
 		if err != nil {
@@ -99,6 +144,9 @@ func (t *transaction) speak() (quit bool, err error) {
 			if err := t.flush(); err != nil {
 				return false, err
 			}
+		}
+		if t.in.Buffered() == 0 {
+			return false, nil
 		}
 	}
 }
@@ -146,7 +194,7 @@ func (t *transaction) command(line string) (quit bool, err error) {
 	case "NOOP":
 		t.reply("+OK")
 	case "CAPA":
-		t.out = append(t.out, pop3.Capabilities(pop3.Logins(t.offered)...)...)
+		t.out = append(t.out, pop3.Capabilities(pop3.Logins(t.conn.Offered)...)...)
 	case "QUIT":
 		return true, nil
 	default:

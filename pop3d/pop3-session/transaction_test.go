@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -14,7 +13,10 @@ import (
 	"testing/iotest"
 	"time"
 
+	"posthorn/internal/evlog"
 	"posthorn/internal/mailbox"
+	"posthorn/internal/park"
+	"posthorn/internal/session"
 )
 
 const limit = 20 * time.Second // for what a test waits for
@@ -113,13 +115,22 @@ func pair(t testing.TB) (client, server net.Conn) {
 	return client, server
 }
 
+// run has a session over conn without any waiting in between.
+func run(conn net.Conn, d maildrop) error {
+	tr := newTransaction(&session.Conn{Conn: conn}, d, limit, evlog.New(io.Discard))
+	for why := session.Begin; !tr.Turn(why).Until.IsZero(); why = session.Input {
+	}
+	tr.Close()
+	return tr.err
+}
+
 // talk sends all of in, then the end, and returns what the session said.
 func talk(t testing.TB, d maildrop, in string) (string, error) {
 	t.Helper()
 	client, server := pair(t)
 	done := make(chan error, 1)
 	go func() {
-		done <- newTransaction(server, d, limit).run(context.Background())
+		done <- run(server, d)
 		server.Close()
 	}()
 	go func() {
@@ -204,7 +215,7 @@ func (c *stalled) Write(p []byte) (int, error) {
 // comes to stand inside a message.
 func TestStalledClient(t *testing.T) {
 	c := &stalled{in: iotest.OneByteReader(strings.NewReader("RETR 1\r\nNOOP\r\n"))}
-	err := newTransaction(c, drop("From: a\r\n\r\none\r\n"), limit).run(context.Background())
+	err := run(c, drop("From: a\r\n\r\none\r\n"))
 	if !errors.Is(err, os.ErrDeadlineExceeded) || len(c.writes) != 2 {
 		t.Errorf("got %v and the writes %q, want none behind the second", err, c.writes)
 	}
@@ -217,7 +228,7 @@ func TestFreeBeforeGoodbye(t *testing.T) {
 	d := drop("From: a\r\n\r\none\r\n")
 	said := ""
 	d.closing = func() { said = strings.Join(c.writes, "") }
-	newTransaction(c, d, limit).run(context.Background())
+	run(c, d)
 	if want := "+OK logged in, 1 messages\r\n"; said != want {
 		t.Errorf("got the box closed after %q, want it after %q", said, want)
 	}
@@ -293,19 +304,26 @@ func TestFailedDeletionIsAnError(t *testing.T) {
 func TestSilenceDeletesNothing(t *testing.T) {
 	client, server := pair(t)
 	d := drop("A: b\r\n\r\nc\r\n")
-	done := make(chan error, 1)
-	go func() {
-		tr := newTransaction(server, d, 50*time.Millisecond)
-		done <- tr.run(context.Background())
-		server.Close()
-	}()
+	lot, err := park.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lot.Close()
+	log := evlog.New(io.Discard)
+	c := &session.Conn{Conn: server}
+	tr := newTransaction(c, d, 50*time.Millisecond, log)
+	done := make(chan struct{})
+	if err := session.Visit(lot, c, tr, log, func() { close(done) }); err != nil {
+		t.Fatal(err)
+	}
 	io.WriteString(client, "DELE 1\r\n")
 	out, _ := io.ReadAll(client)
 	if !strings.HasSuffix(string(out), "-ERR too long silent, nothing was deleted\r\n") {
 		t.Errorf("got %q", out)
 	}
-	if err := <-done; !errors.Is(err, os.ErrDeadlineExceeded) || d.deleted != nil {
-		t.Errorf("got %v, deleted %v", err, d.deleted)
+	<-done
+	if !errors.Is(tr.err, os.ErrDeadlineExceeded) || d.deleted != nil {
+		t.Errorf("got %v, deleted %v", tr.err, d.deleted)
 	}
 }
 
@@ -323,8 +341,7 @@ func FuzzSession(f *testing.F) {
 	f.Fuzz(func(t *testing.T, in string) {
 		d := drop("A: b\r\n\r\n.c\r\n", "D: e\r\n\r\nf")
 		c := &script{Reader: strings.NewReader(in)}
-		tr := newTransaction(c, d, limit)
-		err := tr.run(context.Background())
+		err := run(c, d)
 		out := c.said.String()
 		if d.commits != 1 || len(d.deleted) > 0 && err != nil {
 			t.Errorf("%q: deleted %v in %d commits, %v", in, d.deleted, d.commits, err)

@@ -92,6 +92,9 @@ func (r *Reader) Command() (*Command, error) {
 	}
 }
 
+// Rest lets the last command go, whose Args are not valid any more.
+func (r *Reader) Rest() { r.cmd = nil }
+
 // Finish reads away what the client still sends for the command under way: the
 // message of an APPEND that was refused before or while it was read. To be
 // called after each command. Its error ends the connection.
