@@ -265,8 +265,12 @@ func (s *service) redeem(ctx context.Context, req attr.List) (attr.List, error) 
 	if t.client.IsValid() {
 		answer.Add("client", t.client.String())
 	}
-	if u, ok := s.settings.Load().users.Get().Lookup(t.user); ok && u.IMAPOff != "" {
+	u, ok := s.settings.Load().users.Get().Lookup(t.user)
+	if ok && u.IMAPOff != "" {
 		answer.Add("imap-off", u.IMAPOff)
+	}
+	if ok && u.POP3 != "" {
+		answer.Add("pop3", u.POP3)
 	}
 	return answer, nil
 }

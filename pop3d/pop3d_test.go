@@ -163,7 +163,7 @@ func TestDialogues(t *testing.T) {
 	for _, tc := range []struct{ name, in, want string }{
 		{"quit", "QUIT\r\n", bye},
 		{"capabilities", "CAPA\r\nQUIT\r\n", "+OK capability list follows\r\nTOP\r\nUIDL\r\nRESP-CODES\r\nPIPELINING\r\n" +
-			"AUTH-RESP-CODE\r\nEXPIRE NEVER\r\nIMPLEMENTATION Posthorn\r\nUSER\r\nSASL PLAIN\r\n.\r\n" + bye},
+			"AUTH-RESP-CODE\r\nUTF8 USER\r\nLANG\r\nIMPLEMENTATION Posthorn\r\nUSER\r\nSASL PLAIN\r\n.\r\n" + bye},
 		{"user and pass", "USER ann\r\nPASS pw\r\n", user + "+OK ann \"\"\r\n"},
 		{"a password with blanks", "user ann\r\npass p w \r\n", user + "+OK ann \"\"\r\n"},
 		{"pipelined", "USER ann\r\nPASS pw\r\nSTAT\r\nQU", user + "+OK ann \"STAT\\r\\nQU\"\r\n"},
@@ -179,6 +179,8 @@ func TestDialogues(t *testing.T) {
 		{"commands before login", "STAT\r\nRETR 1\r\nAPOP a b\r\n\r\n \r\nQUIT\r\n",
 			strings.Repeat("-ERR unknown command before login\r\n", 2) + "-ERR APOP is not offered\r\n" +
 				strings.Repeat("-ERR malformed command\r\n", 2) + bye},
+		{"languages", "LANG\r\nLANG *\r\nlang EN-gb\r\nLANG i-default\r\nLANG es\r\nLANG eng\r\nUTF8\r\nQUIT\r\n", "+OK language listing follows\r\nen English\r\n.\r\n" +
+			strings.Repeat("+OK en English it is\r\n", 3) + strings.Repeat("-ERR no such language\r\n", 2) + "+OK UTF8 enabled\r\n" + bye},
 		{"no certificate", "STLS\r\nQUIT\r\n", "-ERR TLS is not available or active already\r\n" + bye},
 		{"failures", "USER down\r\nPASS pw\r\nUSER closed\r\nPASS pw\r\nUSER busy\r\nPASS pw\r\nUSER ann\r\nPASS x\r\nQUIT\r\n",
 			user + "-ERR [SYS/TEMP] login is not possible right now, try again later\r\n" + user + "-ERR [SYS/PERM] account is closed\r\n" +
@@ -197,7 +199,7 @@ func TestDialogues(t *testing.T) {
 
 func TestNoPasswordInClear(t *testing.T) {
 	got := talk(t, serve(t, "plaintext-login no\n"), "CAPA\r\nUSER ann\r\nPASS pw\r\nAUTH PLAIN\r\nAUTH PLAIN "+b64("\x00ann\x00pw")+"\r\nQUIT\r\n")
-	if strings.Contains(got, "USER\r\n") || strings.Contains(got, "SASL") {
+	if strings.Contains(got, "\r\nUSER\r\n") || strings.Contains(got, "SASL") {
 		t.Errorf("got %q, want no login offered", got)
 	}
 	if n := strings.Count(got, "-ERR a password is taken over TLS only\r\n"); n != 3 {

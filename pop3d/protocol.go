@@ -68,6 +68,11 @@ func (s *state) command(ctx context.Context, line string) (over bool, err error)
 		return s.pass(ctx, user, cmd.Arg)
 	case "AUTH":
 		return s.auth(ctx, cmd.Arg)
+	case "LANG":
+		s.conn.WriteString(pop3.Lang(cmd.Arg))
+	case "UTF8":
+		// Names, passwords and messages are UTF-8 in any case.
+		s.conn.WriteString("+OK UTF8 enabled\r\n")
 	case "APOP":
 		// No banner of ours has a timestamp to digest (RFC 1939 7).
 		s.fail("APOP is not offered")

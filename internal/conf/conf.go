@@ -68,6 +68,8 @@ type Config struct {
 	AuthWindow, AuthDelay, TicketLife time.Duration
 	PlaintextLogin                    string // loopback, yes or no
 
+	POP3 POP3
+
 	Landlock string // try, require or no
 
 	users  map[string]string // process-user

@@ -90,6 +90,9 @@ var directives = []Directive{
 	{"idle-timeout", "duration", "30m", false, false, "longest silence of an IMAP client after login; a POP3 client has a third of it",
 		duration(func(c *Config) *time.Duration { return &c.IdleTimeout }, 10*time.Second, 24*time.Hour)},
 
+	{"pop3", "[uidl=template] [fetched=keep|seen|days] [deleted=remove|hide]", "uidl=%08Xu%08Xv fetched=seen deleted=remove", false, false,
+		"how POP3 clients know messages, and what becomes of those that they fetch and delete", setPOP3},
+
 	{"resolver", "host[:port] …", "", true, true, "name servers, instead of those of resolv.conf", setResolver},
 	{"remote-port", "port", "25", false, true, "port of other domains' hosts", text(func(c *Config) *string { return &c.RemotePort }, checkPort)},
 	{"remote-tls", "may|require|none", "may", false, false, "TLS with other domains' hosts: where offered, always with a checked certificate, never",

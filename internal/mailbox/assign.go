@@ -78,7 +78,7 @@ func (s *scan) loadList() error {
 		}
 	}
 	err := f.list.Load(reset, func(r dovecot.Record) {
-		if _, ok := savedUIDL(r); ok {
+		if _, ok := savedPOP3(r); ok {
 			f.uidls = true
 		}
 		if !s.listed(r) {

@@ -52,8 +52,8 @@ func TestCompact(t *testing.T) {
 		t.Errorf("got %v and %d lines, want 2", err, lines())
 	}
 	w := sel(t, openBox(t, newStore(t, Options{}), path), "INBOX", true)
-	uidls, err := w.POP3UIDLs()
-	if err != nil || w.Len() != 2 || w.At(1).UID != 3002 || uidls[3002] != "old2" || w.UIDValidity() != 9 {
+	uidls, err := w.POP3IDs(false)
+	if err != nil || w.Len() != 2 || w.At(1).UID != 3002 || uidls[3002].UIDL != "old2" || w.UIDValidity() != 9 {
 		t.Errorf("got %d messages, UID %d, UIDLs %v, %v", w.Len(), w.At(1).UID, uidls, err)
 	}
 }

@@ -59,8 +59,8 @@ func adopted(t *testing.T, b *Box) {
 	if want := "3 one [$Junk foo], 5 two [foo], 11 three [bar], 12 only POP3 knows []"; strings.Join(got, ", ") != want {
 		t.Errorf("got %s, want %s", strings.Join(got, ", "), want)
 	}
-	uidls, err := v.POP3UIDLs()
-	if want := "map[3:UID1-99 12:UID4-99]"; fmt.Sprint(uidls) != want || err != nil {
+	uidls, err := v.POP3IDs(false)
+	if want := "map[3:UID1-99 12:UID4-99]"; fmt.Sprint(only(uidls)) != want || err != nil {
 		t.Errorf("got UIDLs %v, %v, want %s", uidls, err, want)
 	}
 	w := sel(t, b, "Entwürfe", false)
@@ -197,4 +197,13 @@ func TestCourierManyKeywords(t *testing.T) {
 	if !slices.Contains(letters, "w39") || !slices.Contains(letters, "w38") {
 		t.Errorf("got letters for %v, want those of two messages among them", letters)
 	}
+}
+
+// only drops all but the saved UIDLs.
+func only(ids map[uint32]POP3ID) map[uint32]string {
+	uidls := map[uint32]string{}
+	for uid, id := range ids {
+		uidls[uid] = id.UIDL
+	}
+	return uidls
 }

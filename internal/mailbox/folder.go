@@ -52,7 +52,7 @@ type folder struct {
 	told     uint32 // no session knows a UID from here on
 	news     int    // how many files stand in new/, at least
 	lies     bool   // some record is lying
-	uidls    bool   // some line of the list has a saved UIDL
+	uidls    bool   // some line of the list has a UIDL, or a place, that POP3 obeys
 
 	alarm    atomic.Bool // the watch saw a change in cur/ that is not ours
 	audience audience

@@ -104,12 +104,13 @@ func granted(req attr.List, g directory.Grant) attr.List {
 	l.Add("grant-home", g.Box.Home)
 	l.Add("grant-mail", g.Box.Mail)
 	l.Add("grant-imap-off", g.IMAPOff)
+	l.Add("grant-pop3", g.POP3)
 	return l
 }
 
 // grantOf reads what granted wrote.
 func grantOf(l attr.List) (g directory.Grant, err error) {
-	g.User, g.IMAPOff = l.Get("grant-user"), l.Get("grant-imap-off")
+	g.User, g.IMAPOff, g.POP3 = l.Get("grant-user"), l.Get("grant-imap-off"), l.Get("grant-pop3")
 	g.Box = directory.Box{Name: l.Get("grant-box"), Home: l.Get("grant-home"), Mail: l.Get("grant-mail")}
 	uid, uerr := l.Int("grant-uid")
 	gid, gerr := l.Int("grant-gid")

@@ -419,7 +419,7 @@ func TestTranscript(t *testing.T) {
 // root starter tells its child.
 func FuzzRequest(f *testing.F) {
 	f.Add([]byte("request=session\nservice=imap\nclient=192.0.2.1\npending=YSBub29wDQo=\ntag=a\nsid=s\n\n"))
-	f.Add([]byte("grant-user=ann\ngrant-client=::1\ngrant-box=ann\ngrant-uid=1000\ngrant-gid=1000\ngrant-home=/home/ann\ngrant-mail=/home/ann/Maildir\ngrant-imap-off=IDLE,A=B\n\n"))
+	f.Add([]byte("grant-user=ann\ngrant-client=::1\ngrant-box=ann\ngrant-uid=1000\ngrant-gid=1000\ngrant-home=/home/ann\ngrant-mail=/home/ann/Maildir\ngrant-imap-off=IDLE,A=B\ngrant-pop3=fetched=7d\n\n"))
 	s := newServer("imap", nil, evlog.New(io.Discard), tickets{}, nil)
 	f.Fuzz(func(t *testing.T, b []byte) {
 		l, err := attr.Parse(b)

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"posthorn/internal/conf"
 )
 
 // User is one line of the users table.
@@ -19,6 +21,7 @@ type User struct {
 	NoLogin   bool           // the mail arrives, nobody logs in
 	AllowNets []netip.Prefix // where logins may come from; none means anywhere
 	IMAPOff   string         // capabilities that IMAP does not offer this user, with commas, in upper case
+	POP3      string         // what conf.POP3.With makes of this user's mailbox, or ""
 	Place     Place
 
 	Certificates []string // names of certificates to log in by, in lower case
@@ -219,6 +222,9 @@ func (u *User) setExtra(field string) (err error) {
 		u.AllowNets, err = parseNets(value)
 	case "imap_off":
 		u.IMAPOff, err = parseCapabilities(value)
+	case "pop3":
+		u.POP3 = value
+		_, err = conf.POP3{}.With(value)
 	case "certificate":
 		if value == "" {
 			return fmt.Errorf("found certificate=, expected an e-mail address or a common name")
@@ -227,7 +233,7 @@ func (u *User) setExtra(field string) (err error) {
 	case "nodelay":
 	default:
 		if !strings.HasPrefix(name, "userdb_") {
-			err = fmt.Errorf("found the extra field %.100q, expected userdb_*, nologin, allow_nets, imap_off or certificate", field)
+			err = fmt.Errorf("found the extra field %.100q, expected userdb_*, nologin, allow_nets, imap_off, pop3 or certificate", field)
 		}
 	}
 	return err

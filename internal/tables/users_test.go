@@ -83,6 +83,7 @@ func TestParseUsersRefuses(t *testing.T) {
 		{"mail leaves", "ann:x::::::userdb_mail=maildir:~/../bob", "absolute path"},
 		{"unknown variable", "ann:x::::::userdb_mail=maildir:/srv/%{user}", "%h, %u"},
 		{"other layout", "ann:x::::::userdb_mail=maildir:~/Mail:LAYOUT=fs", "Maildir++"},
+		{"POP3 as nobody has it", "ann:x::::::pop3=fetched=soon", "expected keep, seen or days"},
 		{"a certificate without a name", "ann:x::::::certificate=", "expected an e-mail address"},
 		{"a certificate of two", "ann:x::::::certificate=A@x.org certificate=b\nbob:x::::::certificate=a@X.org", "which is ann@"},
 		{"unknown passdb field", "ann:x::::::nopassword=y", "found the extra field"},

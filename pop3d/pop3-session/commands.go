@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"io"
+	"strconv"
 
 	"posthorn/internal/mailbox"
 	"posthorn/pop3d/internal/pop3"
@@ -93,7 +94,7 @@ func (t *transaction) list(cmd pop3.Command) {
 	}
 	mark := len(t.out)
 	t.reply("+OK")
-	if err := t.listed(func(n int, size int64) { t.reply("%d %d", n, size) }); err != nil {
+	if err := t.listed(t.scan); err != nil {
 		t.out = t.out[:mark]
 		t.trouble()
 		return
@@ -101,21 +102,34 @@ func (t *transaction) list(cmd pop3.Command) {
 	t.reply(".")
 }
 
+// scan adds the scan listing of one message.
+func (t *transaction) scan(n int, size int64) {
+	t.out = append(strconv.AppendInt(t.out, int64(n), 10), ' ')
+	t.out = append(strconv.AppendInt(t.out, size, 10), '\r', '\n')
+}
+
 // uidl is UIDL, of one message or all (RFC 1939 7).
 func (t *transaction) uidl(cmd pop3.Command) {
 	if cmd.Arg != "" {
 		if nums := t.one(cmd, 1); nums != nil {
-			t.reply("+OK %d %s", nums[0], t.drop.UIDL(nums[0]))
+			t.out = append(t.out, "+OK "...)
+			t.uniqueID(nums[0])
 		}
 		return
 	}
 	t.reply("+OK")
 	for n := 1; n <= len(t.sizes); n++ {
 		if !t.deleted[n-1] && t.sizes[n-1] != gone {
-			t.reply("%d %s", n, t.drop.UIDL(n))
+			t.uniqueID(n)
 		}
 	}
 	t.reply(".")
+}
+
+// uniqueID adds the line of one message.
+func (t *transaction) uniqueID(n int) {
+	t.out = append(strconv.AppendInt(t.out, int64(n), 10), ' ')
+	t.out = append(t.drop.AppendUIDL(t.out, n), '\r', '\n')
 }
 
 // dele is DELE: a mark, until QUIT.

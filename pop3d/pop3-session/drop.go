@@ -1,10 +1,23 @@
 package main
 
 import (
-	"fmt"
+	"cmp"
+	"errors"
 	"io"
+	"math"
+	"slices"
+	"strings"
+	"time"
 
+	"posthorn/internal/conf"
 	"posthorn/internal/mailbox"
+	"posthorn/internal/uidl"
+)
+
+// Keywords that POP3 leaves on messages.
+const (
+	fetchedKeyword = "$POP3Fetched" // fetched, and to be removed some days later
+	hiddenKeyword  = "$POP3Deleted" // hidden from POP3; Dovecot's name for it
 )
 
 // maildrop is what a session sees: the messages that were there when it began,
@@ -14,12 +27,12 @@ type maildrop interface {
 	Len() int
 	// Size returns message n's size in octets with CRLF line ends.
 	Size(n int) (int64, error)
-	// UIDL returns message n's unique-id.
-	UIDL(n int) string
+	// AppendUIDL adds message n's unique-id to dst.
+	AppendUIDL(dst []byte, n int) []byte
 	// Open opens message n for reading. The caller closes it.
 	Open(n int) (body, error)
-	// Commit marks the messages seen as read and removes those of deleted. An
-	// error means that some may still be there.
+	// Commit does to the messages of seen and deleted what the rules have for what
+	// is fetched and deleted. An error means that some of deleted may still be there.
 	Commit(deleted, seen []int) error
 	// Close ends the exclusive use. It may be called again.
 	Close() error
@@ -38,53 +51,145 @@ type body interface {
 type inbox struct {
 	box    *mailbox.Box
 	view   *mailbox.View
-	saved  map[uint32]string // UIDLs of before a migration, by UID
+	rule   conf.POP3
+	shown  []int                     // sequence numbers in the view, in POP3's order
+	ids    map[uint32]mailbox.POP3ID // by UID; what a message was known by elsewhere
 	unlock func()
 }
 
-// openDrop opens the INBOX of the mailbox at path for one POP3 session.
-// Errors: mailbox.ErrLocked.
-func openDrop(store *mailbox.Store, path string) (*inbox, error) {
+// openDrop opens the INBOX of the mailbox at path for one POP3 session that begins
+// now. Errors: mailbox.ErrLocked.
+func openDrop(store *mailbox.Store, path string, rule conf.POP3, now time.Time) (*inbox, error) {
 	box, err := store.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	d := &inbox{box: box}
-	if d.unlock, err = box.LockPOP3(); err != nil {
-		d.Close()
-		return nil, err
-	}
-	if d.view, err = box.Select("INBOX", false); err != nil {
-		d.Close()
-		return nil, err
-	}
-	if d.saved, err = d.view.POP3UIDLs(); err != nil {
+	d := &inbox{box: box, rule: rule}
+	if err := d.enter(now); err != nil {
 		d.Close()
 		return nil, err
 	}
 	return d, nil
 }
 
-func (d *inbox) Len() int { return d.view.Len() }
+// enter takes the box for this session, and what it has to show.
+func (d *inbox) enter(now time.Time) (err error) {
+	if d.unlock, err = d.box.LockPOP3(); err != nil {
+		return err
+	}
+	if d.view, err = d.box.Select("INBOX", false); err != nil {
+		return err
+	}
+	if err := d.expire(now); err != nil {
+		return err
+	}
+	if d.ids, err = d.view.POP3IDs(d.rule.UIDL.Names()); err != nil {
+		return err
+	}
+	d.show()
+	return nil
+}
+
+// expire removes what was fetched so many days ago. The file's ctime is that of
+// the mark or later, so nothing goes too early.
+func (d *inbox) expire(now time.Time) error {
+	if d.rule.Expire == 0 {
+		return nil
+	}
+	var old []uint32
+	for _, seq := range d.marked(fetchedKeyword) {
+		changed, err := d.changed(seq)
+		if errors.Is(err, mailbox.ErrExpunged) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if now.Sub(changed) >= time.Duration(d.rule.Expire)*24*time.Hour {
+			old = append(old, d.view.At(seq).UID)
+		}
+	}
+	if len(old) == 0 {
+		return nil
+	}
+	return d.view.Expunge(old)
+}
+
+func (d *inbox) changed(seq int) (time.Time, error) {
+	b, err := d.view.Open(seq)
+	if err != nil {
+		return time.Time{}, err
+	}
+	defer b.Close()
+	return b.Changed()
+}
+
+// marked returns the messages that have a keyword. Few folders know it at all.
+func (d *inbox) marked(keyword string) (seqs []int) {
+	is := func(k string) bool { return strings.EqualFold(k, keyword) }
+	if !slices.ContainsFunc(d.view.Keywords(), is) {
+		return nil
+	}
+	for seq := 1; seq <= d.view.Len(); seq++ {
+		if slices.ContainsFunc(d.view.At(seq).Flags.Keywords, is) {
+			seqs = append(seqs, seq)
+		}
+	}
+	return seqs
+}
+
+// show decides which messages the session has, and in which order: that of
+// another server, where it was saved, then that of UIDs.
+func (d *inbox) show() {
+	hide := map[int]bool{}
+	if d.rule.Hide {
+		for _, seq := range d.marked(hiddenKeyword) {
+			hide[seq] = true
+		}
+	}
+	ordered := false
+	d.shown = make([]int, 0, d.view.Len())
+	for seq := 1; seq <= d.view.Len(); seq++ {
+		m := d.view.At(seq)
+		if hide[seq] || m.Gone {
+			continue
+		}
+		d.shown = append(d.shown, seq)
+		ordered = ordered || d.ids[m.UID].Order > 0
+	}
+	if ordered {
+		slices.SortStableFunc(d.shown, func(a, b int) int { return cmp.Compare(d.order(a), d.order(b)) })
+	}
+}
+
+// order is the place that was saved of a message; those without come last.
+func (d *inbox) order(seq int) uint32 {
+	if order := d.ids[d.view.At(seq).UID].Order; order > 0 {
+		return order
+	}
+	return math.MaxUint32
+}
+
+func (d *inbox) Len() int { return len(d.shown) }
 
 func (d *inbox) Size(n int) (int64, error) {
-	m, err := d.view.Measure(n)
+	m, err := d.view.Measure(d.shown[n-1])
 	return m.Size, err
 }
 
-// UIDL is the unique-id that came with a migrated message, else Dovecot's
-// default, pop3_uidl_format = %08Xu%08Xv, in its lower-case digits: clients of a
-// server that changes hands download nothing again.
-func (d *inbox) UIDL(n int) string {
-	uid := d.view.At(n).UID
-	if saved, ok := d.saved[uid]; ok {
-		return saved
+// AppendUIDL adds the unique-id that came with a migrated message, else that of the
+// template: clients of a server that changes hands download nothing again.
+func (d *inbox) AppendUIDL(dst []byte, n int) []byte {
+	uid := d.view.At(d.shown[n-1]).UID
+	id := d.ids[uid]
+	if id.UIDL != "" {
+		return append(dst, id.UIDL...)
 	}
-	return fmt.Sprintf("%08x%08x", uid, d.view.UIDValidity())
+	return d.rule.UIDL.Append(dst, uidl.Message{UID: uid, UIDValidity: d.view.UIDValidity(), File: id.File})
 }
 
 func (d *inbox) Open(n int) (body, error) {
-	b, err := d.view.Open(n)
+	b, err := d.view.Open(d.shown[n-1])
 	if err != nil {
 		return nil, err
 	}
@@ -92,18 +197,44 @@ func (d *inbox) Open(n int) (body, error) {
 }
 
 func (d *inbox) Commit(deleted, seen []int) error {
-	if len(seen) > 0 {
-		// A mark that fails is no loss, and no reason to keep what was deleted.
-		d.view.Store(seen, mailbox.Add, mailbox.Flags{System: mailbox.Seen})
+	if d.rule.Mark && len(seen) > 0 {
+		d.mark(d.seqs(seen))
 	}
-	if len(deleted) == 0 {
+	switch {
+	case len(deleted) == 0:
 		return nil
+	case d.rule.Hide:
+		_, err := d.view.Store(d.seqs(deleted), mailbox.Add, mailbox.Flags{Keywords: []string{hiddenKeyword}})
+		return err
 	}
 	uids := make([]uint32, len(deleted))
 	for i, n := range deleted {
-		uids[i] = d.view.At(n).UID
+		uids[i] = d.view.At(d.shown[n-1]).UID
 	}
 	return d.view.Expunge(uids)
+}
+
+// mark notes what was fetched. A mark that fails is no loss, and no reason to keep
+// what was deleted.
+func (d *inbox) mark(seqs []int) {
+	flags := mailbox.Flags{System: mailbox.Seen}
+	if d.rule.Expire > 0 {
+		flags.Keywords = []string{fetchedKeyword}
+	}
+	_, err := d.view.Store(seqs, mailbox.Add, flags)
+	if errors.Is(err, mailbox.ErrKeywords) {
+		d.view.Store(seqs, mailbox.Add, mailbox.Flags{System: mailbox.Seen})
+	}
+}
+
+// seqs returns the sequence numbers of messages.
+func (d *inbox) seqs(numbers []int) []int {
+	seqs := make([]int, len(numbers))
+	for i, n := range numbers {
+		seqs[i] = d.shown[n-1]
+	}
+	slices.Sort(seqs)
+	return seqs
 }
 
 func (d *inbox) Close() error {

@@ -6,9 +6,12 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"posthorn/internal/conf"
 	"posthorn/internal/durable"
 	"posthorn/internal/mailbox"
 )
@@ -41,10 +44,30 @@ func openStore(t *testing.T) *mailbox.Store {
 	return s
 }
 
+// rule is the default with what list says otherwise.
+func rule(t *testing.T, list string) conf.POP3 {
+	t.Helper()
+	c, err := conf.Defaults()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := c.POP3.With(list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
 // visit runs one whole session over root's INBOX.
 func visit(t *testing.T, store *mailbox.Store, root, in string) string {
 	t.Helper()
-	d, err := openDrop(store, root)
+	return visitBy(t, store, root, rule(t, ""), time.Now(), in)
+}
+
+// visitBy is visit by other rules and at another time.
+func visitBy(t *testing.T, store *mailbox.Store, root string, by conf.POP3, now time.Time, in string) string {
+	t.Helper()
+	d, err := openDrop(store, root, by, now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,12 +119,12 @@ func TestDeletion(t *testing.T) {
 
 func TestSecondSessionIsRefused(t *testing.T) {
 	root, store := maildir(t), openStore(t)
-	d, err := openDrop(store, root)
+	d, err := openDrop(store, root, rule(t, ""), time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
 	for name, s := range map[string]*mailbox.Store{"same process": store, "another store": openStore(t)} {
-		if second, err := openDrop(s, root); !errors.Is(err, mailbox.ErrLocked) {
+		if second, err := openDrop(s, root, rule(t, ""), time.Now()); !errors.Is(err, mailbox.ErrLocked) {
 			t.Errorf("%s: got %v, %v, want %v", name, second, err, mailbox.ErrLocked)
 		}
 	}
@@ -112,7 +135,7 @@ func TestSecondSessionIsRefused(t *testing.T) {
 // TestForeignRemoval: what somebody else removes fails alone.
 func TestForeignRemoval(t *testing.T) {
 	root, store := maildir(t), openStore(t)
-	d, err := openDrop(store, root)
+	d, err := openDrop(store, root, rule(t, ""), time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +153,7 @@ func TestForeignRemoval(t *testing.T) {
 
 func TestNewMessagesWait(t *testing.T) {
 	root, store := maildir(t), openStore(t)
-	d, err := openDrop(store, root)
+	d, err := openDrop(store, root, rule(t, ""), time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -160,5 +183,81 @@ func TestSavedUIDL(t *testing.T) {
 		if got := visit(t, store, root, "UIDL\r\nQUIT\r\n"); !strings.Contains(got, want) {
 			t.Errorf("got %q, want %q", got, want)
 		}
+	}
+}
+
+// TestSavedOrder: messages come in the order that another server had, then those
+// without a place, as Dovecot 2.3.19 does.
+func TestSavedOrder(t *testing.T) {
+	root, store := maildir(t), openStore(t)
+	lines := "3 V1795355286 N3 Gab58141696f2026b4712000083ecc375\n" +
+		"1 O7 W35 :1700000000.M1P1.host\n2 PGmailId99 O3 W28 :1700000001.M1P1.host,S=28\n"
+	if err := os.WriteFile(root+"/dovecot-uidlist", []byte(lines), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	want := "+OK\r\n1 GmailId99\r\n2 000000016b02f296\r\n3 000000036b02f296\r\n.\r\n+OK 28 octets\r\nFrom: b\r\n"
+	if got := visit(t, store, root, "UIDL\r\nRETR 1\r\nDELE 2\r\nQUIT\r\n"); !strings.Contains(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	left, _ := filepath.Glob(root + "/cur/*")
+	if want := []string{root + "/cur/1700000001.M1P1.host,S=28:2,S", root + "/cur/1700000002.M1P1.host:2,"}; !slices.Equal(left, want) {
+		t.Errorf("got %q left, want %q", left, want)
+	}
+}
+
+// TestTemplates: names of files, which are in no memory, too.
+func TestTemplates(t *testing.T) {
+	root, store := maildir(t), openStore(t)
+	for template, want := range map[string]string{
+		"UID%u-%v": "1 UID1-1795355286\r\n2 UID2-1795355286\r\n3 UID3-1795355286\r\n",
+		"%f":       "1 1700000000.M1P1.host\r\n2 1700000001.M1P1.host,S=28\r\n3 1700000002.M1P1.host\r\n",
+	} {
+		if got := visitBy(t, store, root, rule(t, "uidl="+template), time.Now(), "UIDL\r\nQUIT\r\n"); !strings.Contains(got, "+OK\r\n"+want+".\r\n") {
+			t.Errorf("%s: got %q, want %q", template, got, want)
+		}
+	}
+}
+
+// TestRules: what becomes of messages that are fetched and deleted.
+func TestRules(t *testing.T) {
+	const flags = ":2,*"
+	for _, tc := range []struct {
+		name, rule, in string
+		want           []string // flags, or gone, of the messages that Dovecot knew
+		later          string   // STAT after 29 and 31 days
+	}{
+		{"marked", "", "RETR 2\r\nDELE 1\r\nQUIT\r\n", []string{"gone", "S"}, "+OK 2 50; +OK 2 50"},
+		{"kept as they are", "fetched=keep", "RETR 2\r\nQUIT\r\n", []string{"S", ""}, "+OK 3 85; +OK 3 85"},
+		{"hidden", "deleted=hide", "RETR 2\r\nDELE 1\r\nQUIT\r\n", []string{"Sa", "S"}, "+OK 2 50; +OK 2 50"},
+		{"removed later", "fetched=30d", "RETR 2\r\nQUIT\r\n", []string{"S", "Sa"}, "+OK 3 85; +OK 2 57"},
+		{"removed later, without a QUIT", "fetched=30d", "RETR 2\r\n", []string{"S", "Sa"}, "+OK 3 85; +OK 2 57"},
+		{"TOP is no fetching", "fetched=30d", "TOP 2 0\r\nQUIT\r\n", []string{"S", ""}, "+OK 3 85; +OK 3 85"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			root, store := maildir(t), openStore(t)
+			by := rule(t, tc.rule)
+			visitBy(t, store, root, by, time.Now(), tc.in)
+			var got []string
+			for _, name := range []string{"1700000000.M1P1.host", "1700000001.M1P1.host,S=28"} {
+				files, _ := filepath.Glob(root + "/cur/" + name + flags)
+				if len(files) == 0 {
+					got = append(got, "gone")
+					continue
+				}
+				_, letters, _ := strings.Cut(files[0], ":2,")
+				got = append(got, letters)
+			}
+			if !slices.Equal(got, tc.want) {
+				t.Errorf("got the flags %q, want %q", got, tc.want)
+			}
+			var stats []string
+			for _, days := range []int{29, 31} {
+				out := visitBy(t, store, root, by, time.Now().AddDate(0, 0, days), "STAT\r\nQUIT\r\n")
+				stats = append(stats, strings.Split(out, "\r\n")[1])
+			}
+			if got := strings.Join(stats, "; "); got != tc.later {
+				t.Errorf("got %q later, want %q", got, tc.later)
+			}
+		})
 	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync/atomic"
 	"time"
 
@@ -16,22 +17,31 @@ import (
 type opener struct {
 	store *mailbox.Store
 	log   *evlog.Log
-	idle  atomic.Int64 // the time.Duration that a client may be silent
+	conf  atomic.Pointer[conf.Config]
 }
 
-// apply takes what c says for the sessions to come. The autologout is a third
-// of idle-timeout, which is for IMAP: the defaults meet RFC 1939 3 (ten minutes)
-// and RFC 9051 5.4.
-func (o *opener) apply(c *conf.Config) { o.idle.Store(int64(c.IdleTimeout / 3)) }
+// apply takes what c says for the sessions to come.
+func (o *opener) apply(c *conf.Config) { o.conf.Store(c) }
+
+// idle is the autologout: a third of idle-timeout, which is for IMAP. The defaults
+// meet RFC 1939 3 (ten minutes) and RFC 9051 5.4.
+func idle(c *conf.Config) time.Duration { return c.IdleTimeout / 3 }
 
 // open takes the maildrop for one session.
 func (o *opener) open(_ context.Context, c *session.Conn) (session.Session, error) {
-	drop, err := openDrop(o.store, c.Grant.Box.Mail)
+	set := o.conf.Load()
+	rule, err := set.POP3.With(c.Grant.POP3)
+	if err != nil {
+		return nil, fmt.Errorf("what authd says of POP3: %w", err)
+	}
+	drop, err := openDrop(o.store, c.Grant.Box.Mail, rule, time.Now())
 	if errors.Is(err, mailbox.ErrLocked) {
 		return nil, session.ErrInUse
 	}
 	if err != nil {
 		return nil, err
 	}
-	return newTransaction(c, drop, time.Duration(o.idle.Load()), o.log), nil
+	t := newTransaction(c, drop, idle(set), o.log)
+	t.expire = rule.Expire
+	return t, nil
 }

@@ -34,7 +34,7 @@ func TestReload(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := time.Duration(o.idle.Load()); got != 10*time.Minute {
+	if got := idle(o.conf.Load()); got != 10*time.Minute {
 		t.Errorf("at start: got %v, want 10m", got)
 	}
 	write("6m")
@@ -45,7 +45,7 @@ func TestReload(t *testing.T) {
 	if err := server.Reload(fresh); err != nil {
 		t.Fatal(err)
 	}
-	if got := time.Duration(o.idle.Load()); got != 2*time.Minute {
+	if got := idle(o.conf.Load()); got != 2*time.Minute {
 		t.Errorf("after a reload: got %v, want 2m", got)
 	}
 }

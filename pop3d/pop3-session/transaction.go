@@ -37,6 +37,8 @@ type transaction struct {
 	cut   bool          // an answer was sent in part: nothing may stand behind it
 	chunk []byte        // for reading messages, made by the first
 
+	expire int // days after which a message that was fetched is removed; 0: never
+
 	sizes   []int64 // by message - 1
 	deleted []bool
 	seen    []bool
@@ -194,13 +196,25 @@ func (t *transaction) command(line string) (quit bool, err error) {
 	case "NOOP":
 		t.reply("+OK")
 	case "CAPA":
-		t.out = append(t.out, pop3.Capabilities(pop3.Logins(t.conn.Offered)...)...)
+		t.out = append(t.out, pop3.Capabilities(append(pop3.Logins(t.conn.Offered), t.retention())...)...)
+	case "LANG":
+		t.out = append(t.out, pop3.Lang(cmd.Arg)...)
+	case "UTF8":
+		t.reply("-ERR UTF8 comes before the login") // RFC 6856
 	case "QUIT":
 		return true, nil
 	default:
 		t.reply("-ERR unknown command")
 	}
 	return false, nil
+}
+
+// retention is for how long messages are kept (RFC 2449 6.7).
+func (t *transaction) retention() string {
+	if t.expire == 0 {
+		return "EXPIRE NEVER"
+	}
+	return fmt.Sprintf("EXPIRE %d", t.expire)
 }
 
 // reply adds one line to what is sent next.

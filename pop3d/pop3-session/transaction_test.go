@@ -40,8 +40,8 @@ func drop(texts ...string) *fake {
 	return d
 }
 
-func (d *fake) Len() int          { return len(d.texts) }
-func (d *fake) UIDL(n int) string { return fmt.Sprintf("uid%d", n) }
+func (d *fake) Len() int                            { return len(d.texts) }
+func (d *fake) AppendUIDL(dst []byte, n int) []byte { return fmt.Appendf(dst, "uid%d", n) }
 
 func (d *fake) Close() error {
 	if d.closing != nil {

@@ -27,4 +27,4 @@ func TestTranscript(t *testing.T) {
 // dovecots is a fake with ids of Dovecot's form.
 type dovecots struct{ *fake }
 
-func (dovecots) UIDL(n int) string { return fmt.Sprintf("%08x6b02f296", n) }
+func (dovecots) AppendUIDL(dst []byte, n int) []byte { return fmt.Appendf(dst, "%08x6b02f296", n) }

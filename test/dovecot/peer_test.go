@@ -127,9 +127,9 @@ func (p *peer) imap(t *testing.T) *session {
 }
 
 // pop3 returns the lines of a POP3 session.
-func (p *peer) pop3(t *testing.T, commands string) string {
+func (p *peer) pop3(t *testing.T, commands string, args ...string) string {
 	t.Helper()
-	cmd := p.command(libexec + "pop3")
+	cmd := p.command(libexec+"pop3", args...)
 	cmd.Stdin = strings.NewReader(commands)
 	out, err := cmd.Output()
 	if err != nil {

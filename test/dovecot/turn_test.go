@@ -126,6 +126,12 @@ func TestThereAndBack(t *testing.T) {
 // them, sorted: POP3 has no order.
 func ourUIDLs(t *testing.T, i *instance.Instance) string {
 	t.Helper()
+	return uniqueIDs(ourUIDL(t, i))
+}
+
+// ourUIDL is a session of our POP3 server.
+func ourUIDL(t *testing.T, i *instance.Instance) string {
+	t.Helper()
 	conn := dial(t, i, "pop3s")
 	defer conn.Close()
 	fmt.Fprintf(conn, "USER %s\r\nPASS %s\r\nUIDL\r\nQUIT\r\n", suite.Bob, instance.Password)
@@ -133,7 +139,7 @@ func ourUIDLs(t *testing.T, i *instance.Instance) string {
 	for in := bufio.NewScanner(conn); in.Scan(); {
 		lines = append(lines, in.Text())
 	}
-	return uniqueIDs(strings.Join(lines, "\n"))
+	return strings.Join(lines, "\n")
 }
 
 func (p *peer) uidls(t *testing.T) string {

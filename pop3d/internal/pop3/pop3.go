@@ -17,7 +17,7 @@ const maxVerb = 16
 
 // Command is one line of a client.
 type Command struct {
-	Verb string // upper case, letters only
+	Verb string // upper case, letters and digits only
 	Arg  string // what stands behind the first blank, as it came
 }
 
@@ -25,7 +25,7 @@ type Command struct {
 // grammar; whether it exists is the caller's matter.
 func Parse(line string) (Command, error) {
 	verb, arg, _ := strings.Cut(line, " ")
-	if verb == "" || len(verb) > maxVerb || strings.ContainsFunc(verb, notLetter) {
+	if verb == "" || len(verb) > maxVerb || strings.ContainsFunc(verb, notWord) {
 		return Command{}, ErrSyntax
 	}
 	// RFC 2449 4: arguments are printable; octets above 127 come in passwords.
@@ -35,7 +35,9 @@ func Parse(line string) (Command, error) {
 	return Command{Verb: strings.ToUpper(verb), Arg: arg}, nil
 }
 
-func notLetter(r rune) bool { return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') }
+func notWord(r rune) bool {
+	return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9')
+}
 
 func control(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }
 
@@ -54,6 +56,21 @@ func (c Command) Numbers(n int) ([]int, error) {
 		all[i] = int(v)
 	}
 	return all, nil
+}
+
+// language is the one in which clients are answered.
+const language = "en"
+
+// Lang answers LANG (RFC 6856): what languages there are, or that one is taken.
+// Ranges are looked up as RFC 4647 3.4 has it.
+func Lang(arg string) string {
+	switch tag := strings.ToLower(arg); {
+	case tag == "":
+		return "+OK language listing follows\r\n" + language + " English\r\n.\r\n"
+	case tag == "*" || tag == "i-default" || tag == language || strings.HasPrefix(tag, language+"-"):
+		return "+OK " + language + " English it is\r\n"
+	}
+	return "-ERR no such language\r\n"
 }
 
 // plain is the SASL mechanism that allows USER too.
@@ -76,8 +93,9 @@ func Logins(mechanisms []string) (words []string) {
 func Capabilities(more ...string) string {
 	common := []string{
 		"TOP", "UIDL", "RESP-CODES", "PIPELINING",
-		"AUTH-RESP-CODE", // RFC 3206 4
-		"EXPIRE NEVER", "IMPLEMENTATION Posthorn",
+		"AUTH-RESP-CODE",    // RFC 3206 4
+		"UTF8 USER", "LANG", // RFC 6856
+		"IMPLEMENTATION Posthorn",
 	}
 	return "+OK capability list follows\r\n" +
 		strings.Join(append(common, more...), "\r\n") + "\r\n.\r\n"
