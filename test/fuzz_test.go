@@ -20,6 +20,7 @@ var foreign = map[string]string{
 	"imapd/internal/charset":              "Decode Fold",                   // words of messages and searches
 	"imapd/internal/date":                 "Parse",                         // Date fields
 	"imapd/internal/decode":               "Decode",                        // encodings of parts and words
+	"imapd/internal/deflate":              "Reader",                        // what clients compress
 	"imapd/internal/find":                 "Find",                          // messages that are searched
 	"imapd/internal/mimepart":             "Parse",                         // their structure, addresses
 	"imapd/internal/order":                "Base Threads",                  // subjects, references

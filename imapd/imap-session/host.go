@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"runtime"
 	"sync/atomic"
 	"time"
 
+	"posthorn/imapd/internal/deflate"
 	"posthorn/imapd/internal/wire"
 	"posthorn/internal/conf"
 	"posthorn/internal/evlog"
@@ -14,10 +16,11 @@ import (
 
 // host is what all sessions of the process share.
 type host struct {
-	store  *mailbox.Store
-	log    *evlog.Log
-	pool   *wire.Pool
-	limits atomic.Pointer[limits]
+	store   *mailbox.Store
+	log     *evlog.Log
+	pool    *wire.Pool
+	packers *deflate.Packers
+	limits  atomic.Pointer[limits]
 }
 
 // limits are what a reload changes for the sessions that begin after it.
@@ -34,7 +37,7 @@ type limits struct {
 const stall = 5 * time.Minute
 
 func newHost(store *mailbox.Store, log *evlog.Log) *host {
-	return &host{store: store, log: log, pool: wire.NewPool()}
+	return &host{store: store, log: log, pool: wire.NewPool(), packers: deflate.NewPackers(runtime.GOMAXPROCS(0))}
 }
 
 // apply takes the limits of c.

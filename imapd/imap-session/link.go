@@ -4,6 +4,7 @@ import (
 	"net"
 	"time"
 
+	"posthorn/imapd/internal/deflate"
 	"posthorn/imapd/internal/wire"
 )
 
@@ -14,21 +15,54 @@ type link struct {
 	net.Conn
 	out      *wire.Writer
 	progress time.Duration
+
+	unpack *deflate.Reader // of what the client compresses; nil if it does not
+	pack   *deflate.Packers
 }
 
-// Read reads with the deadline of a transfer.
+// wait waits for something to read. Of a client that compresses it reads what has
+// come, and returns false when that is only the beginning of something.
+func (l *link) wait(in *wire.Input) (bool, error) {
+	if l.unpack != nil {
+		if ready, err := l.unpack.Poll(); !ready || err != nil {
+			return false, err
+		}
+	}
+	return true, in.Wait()
+}
+
+// ready tells whether something was read that is not given out yet.
+func (l *link) ready() bool { return l.unpack != nil && l.unpack.Ready() }
+
+// Read reads what the client says.
 func (l *link) Read(p []byte) (int, error) {
 	if err := l.out.Flush(); err != nil {
 		return 0, err
 	}
+	if l.unpack != nil {
+		return l.unpack.Read(p)
+	}
+	return l.read(p)
+}
+
+// read reads with the deadline of a transfer.
+func (l *link) read(p []byte) (int, error) {
 	if err := l.SetReadDeadline(time.Now().Add(l.progress)); err != nil {
 		return 0, err
 	}
 	return l.Conn.Read(p)
 }
 
-// Write writes with the deadline of a transfer.
+// Write writes what the client is told.
 func (l *link) Write(p []byte) (int, error) {
+	if l.unpack != nil {
+		return l.writePacked(p)
+	}
+	return l.write(p)
+}
+
+// write writes with the deadline of a transfer.
+func (l *link) write(p []byte) (int, error) {
 	if err := l.SetWriteDeadline(time.Now().Add(l.progress)); err != nil {
 		return 0, err
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"posthorn/imapd/internal/deflate"
 	"posthorn/imapd/internal/wire"
 	"posthorn/internal/mailbox"
 	"posthorn/internal/session"
@@ -23,7 +24,7 @@ const capabilities = "IMAP4rev1 LITERAL+ ID ENABLE IDLE NAMESPACE" +
 	" OBJECTID SAVEDATE" +
 	" SORT SORT=DISPLAY ESORT THREAD=ORDEREDSUBJECT THREAD=REFERENCES I18NLEVEL=1" +
 	" UIDPLUS UNSELECT MOVE REPLACE MULTIAPPEND ESEARCH SEARCHRES WITHIN PARTIAL" +
-	" UTF8=ACCEPT"
+	" UTF8=ACCEPT COMPRESS=DEFLATE"
 
 // Bounds of a client's input. A line of 64 KiB holds the UID sets of large
 // mailboxes.
@@ -39,6 +40,7 @@ type Session struct {
 	*host
 	limits limits
 	conn   *session.Conn
+	link   *link
 	in     *wire.Input
 	r      *wire.Reader
 	w      *wire.Writer
@@ -56,6 +58,7 @@ type Session struct {
 	errors   int   // nonsense in a row
 	over     bool  // LOGOUT
 	err      error // what ended the session
+	packing  bool  // COMPRESS is to be answered
 }
 
 // errGone is a client that went away between two commands: no error.
@@ -67,10 +70,10 @@ func newSession(h *host, c *session.Conn, box *mailbox.Box) *Session {
 	if off := c.Grant.IMAPOff; off != "" {
 		s.off = strings.Split(off, ",")
 	}
-	link := &link{Conn: c, progress: s.limits.progress}
-	s.in = wire.NewInput(link, h.pool, maxLine)
-	s.w = wire.NewWriter(link, h.pool)
-	link.out = s.w
+	s.link = &link{Conn: c, progress: s.limits.progress}
+	s.in = wire.NewInput(s.link, h.pool, maxLine)
+	s.w = wire.NewWriter(s.link, h.pool)
+	s.link.out = s.w
 	s.r = wire.NewReader(s.in, wire.Limits{
 		Command: maxCommand, Literals: maxLiterals, Discard: 2*s.limits.maxSize + 1<<20, Append: true,
 	}, s.invite)
@@ -115,14 +118,14 @@ func (s *Session) turn(why session.Event) error {
 
 // listen executes all commands that have come.
 func (s *Session) listen() error {
-	if err := s.in.Wait(); err != nil {
+	if ready, err := s.link.wait(s.in); !ready || err != nil {
 		return gone(err)
 	}
 	for !s.over {
 		if err := s.command(); err != nil {
 			return err
 		}
-		if s.in.Buffered() == 0 {
+		if s.in.Buffered() == 0 && !s.link.ready() {
 			break
 		}
 	}
@@ -201,7 +204,7 @@ func (s *Session) goodbye(err error) error {
 		why = "selected mailbox has other UIDs now"
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		why = "autologout"
-	case errors.Is(err, wire.ErrFlood), errors.Is(err, wire.ErrLineTooLong), errors.Is(err, errNonsense):
+	case errors.Is(err, wire.ErrFlood), errors.Is(err, wire.ErrLineTooLong), errors.Is(err, errNonsense), errors.Is(err, deflate.ErrData):
 		why = err.Error()
 	default:
 		return fmt.Errorf("speaking with client: %w", err)

@@ -11,7 +11,10 @@ func (s *Session) step(c *wire.Command) error {
 	if err := s.announce(mayExpunge(c.Name)); err != nil {
 		return err
 	}
-	return s.answer(c, done, err)
+	if err := s.answer(c, done, err); err != nil {
+		return err
+	}
+	return s.pack()
 }
 
 // mayExpunge reports whether messages may lose their numbers in the answer of
@@ -40,6 +43,8 @@ func (s *Session) execute(c *wire.Command) (done string, err error) {
 		return s.enable(c)
 	case "NAMESPACE":
 		return s.namespace(c)
+	case "COMPRESS":
+		return s.compress(c)
 	case "IDLE":
 		return s.idle(c)
 	case "LIST":

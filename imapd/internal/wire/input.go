@@ -30,6 +30,14 @@ func NewInput(src io.Reader, pool *Pool, max int) *Input {
 // Buffered returns how many bytes have been read and not been used.
 func (in *Input) Buffered() int { return in.end - in.pos }
 
+// Take returns what has been read and not been used, and forgets it: it is of
+// another layer.
+func (in *Input) Take() []byte {
+	rest := bytes.Clone(in.buf[in.pos:in.end])
+	in.release()
+	return rest
+}
+
 // Wait blocks until at least one byte can be read. It is where a connection
 // rests between two commands.
 func (in *Input) Wait() error {
