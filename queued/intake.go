@@ -78,6 +78,7 @@ func (q *queue) Submit(ctx context.Context, msg string, f *os.File) error {
 		p.presume()
 	}
 	if err := q.enqueue(it, m, found); err != nil {
+		q.letGo(p, m)
 		return q.refused(msg, err)
 	}
 	if p != nil {
@@ -96,13 +97,10 @@ func (q *queue) unreserve(it *schedule.Item, msg string) {
 	}
 }
 
-// enqueue makes a message durable and puts it into the schedule. An error leaves
-// neither, and m closed.
+// enqueue makes a message durable and puts it into the schedule. An error does
+// neither; one that has been in the queue and left it is not placed either.
 func (q *queue) enqueue(it *schedule.Item, m *spool.Message, found bool) error {
 	err := q.spool.Commit(m)
-	if err != nil {
-		m.Close()
-	}
 	if errors.Is(err, spool.ErrDeparted) {
 		return nil
 	}
@@ -124,6 +122,7 @@ func (q *queue) enqueue(it *schedule.Item, m *spool.Message, found bool) error {
 // targets.
 func (q *queue) launch(it *schedule.Item, m *spool.Message, asked bool) {
 	if !it.Ref().Placed() { // it departed
+		m.Close()
 		return
 	}
 	if !q.schedule.Start(it, q.now()) {
@@ -136,10 +135,26 @@ func (q *queue) launch(it *schedule.Item, m *spool.Message, asked bool) {
 // resume goes on with the pass of a message that was tried before it was taken.
 func (q *queue) resume(p *pass) {
 	if !p.it.Ref().Placed() { // it departed
+		q.letGo(p, p.m)
 		return
 	}
 	q.schedule.Claim(p.it)
 	q.passes.Go(p.carryOn)
+}
+
+// letGo closes a message that did not come into the queue, when what p tried with
+// it has ended: that has the file in use. p may be nil.
+func (q *queue) letGo(p *pass, m *spool.Message) {
+	if p == nil {
+		m.Close()
+		return
+	}
+	q.passes.Go(func() {
+		defer m.Close()
+		for ; p.running > 0; p.running-- {
+			<-p.done
+		}
+	})
 }
 
 // again answers for a message whose id is known: its maker lost the answer and

@@ -54,6 +54,8 @@ func (s *stage) check() {
 		state, here := states[l.id]
 		_, stuck := s.stuck.Load(l.id)
 		switch {
+		case here && l.refused:
+			s.fail("%v is in the queue, and its maker was told that no box takes it", l)
 		case here && stuck: // it may be another copy, of which nothing is recorded
 			l.weak = true
 		case here:
@@ -175,6 +177,9 @@ func (s *stage) checkEnd() {
 		if l.acked && !l.waived {
 			s.checkTold(l)
 		}
+		if l.refused && len(l.told) > 0 {
+			s.fail("the sender of %v was told %v, and its maker that no box takes it", l, l.told)
+		}
 		if _, stuck := s.stuck.Load(l.id); stuck && l.last() {
 			most++ // its copy too
 		}
@@ -199,7 +204,7 @@ func (l *letter) last() bool { return l.Origin == "bounce" && l.Rcpts[0].String(
 // failure says how many failures a place may have been the reason of, and must.
 func (l *letter) failure(p *spot, expired bool) (may, must int) {
 	switch {
-	case p != nil && p.again && p.never: // W1: one of two copies, or both
+	case p != nil && p.again && (p.never || expired): // W1: one of two copies, or both
 		return 2, 0
 	case p == nil || p.final == verdict.Never:
 		return 1, 1

@@ -29,6 +29,8 @@ type letter struct {
 	places  map[string]*spot
 
 	acked   bool // its maker was told that it is kept
+	refused bool // he was told that no box takes it
+	round   int  // the queue has refused it so often
 	strays  bool // he was not, and yet it may be there: W1
 	waived  bool // the administrator wanted it gone
 	gone    bool // it has left the queue
@@ -130,14 +132,21 @@ func (l *letter) ordered(what string) {
 func (s *stage) submit(r *rand.Rand) {
 	env := spool.Envelope{ID: id.New(), Time: time.Now().Truncate(time.Microsecond), Origin: "smtp", Body: "7bit"}
 	env.From, _ = addr.ParseOrNull(pick(r, "ann@test", "ann@test", "zed@far.example", ""))
+	far := r.IntN(2) == 0 // else boxes alone, and no wishes
 	for range 1 + r.IntN(4) {
 		a, err := addr.Parse(pick(r, "b0@test", "b1@test", "b2@test", "r0@one.example", "r1@one.example", "r1@dsn.example",
 			"again@test", "far@test", "both@test", "mixed@test", "none@test"))
 		if err != nil {
 			s.t.Fatal(err)
 		}
+		if !far {
+			a, _ = addr.Parse(pick(r, "b0@test", "b1@test", "b2@test", "again@test", "both@test"))
+		}
 		rcpt := spool.Rcpt{Address: a}
 		rcpt.Notify = pick(r, 0, 0, 0, dsn.Never, dsn.Success, dsn.Failure, dsn.Delay, dsn.Success|dsn.Failure, dsn.Success|dsn.Failure|dsn.Delay)
+		if !far {
+			rcpt.Notify = 0
+		}
 		env.Rcpts = append(env.Rcpts, rcpt)
 	}
 	in := spool.Incoming{Dir: filepath.Join(s.conf.Spool, "incoming"), Disk: &durable.Disk{}}
@@ -151,11 +160,12 @@ func (s *stage) submit(r *rand.Rand) {
 	s.model(func() { l = s.newLetter(env); s.tally.messages++ })
 	how := pick(r, "once", "once", "once", "twice", "lost", "kept")
 	before := s.disk.failures()
-	err = s.handIn(d, how)
+	err = s.handIn(d, l, how)
 	s.model(func() {
-		l.acked = err == nil
+		l.acked, l.refused = err == nil, verdict.Of(err).Kind == verdict.Never
+		s.count(l)
 		l.strays = err != nil && (s.disk.dead() || s.disk.failures() > before || how == "twice" && errors.Is(err, spool.ErrExists))
-		if err != nil && !l.strays {
+		if err != nil && !l.strays && !l.refused {
 			s.fail("%v was refused: %v", l, err)
 		}
 	})
@@ -163,16 +173,16 @@ func (s *stage) submit(r *rand.Rand) {
 }
 
 // handIn is smtpd's part: nil says that it may answer 250.
-func (s *stage) handIn(d *spool.Draft, how string) error {
+func (s *stage) handIn(d *spool.Draft, l *letter, how string) error {
 	if how == "kept" {
 		return d.Keep()
 	}
 	if err := d.Finish(); err != nil {
 		return err
 	}
-	err := s.hand(d)
+	err := s.hand(d, l)
 	if how == "twice" && !s.disk.dead() {
-		err = s.hand(d)
+		err = s.hand(d, l)
 	}
 	if how == "lost" || s.disk.dead() {
 		err = d.Keep()
@@ -181,12 +191,41 @@ func (s *stage) handIn(d *spool.Draft, how string) error {
 }
 
 // hand gives the queue a draft, with a descriptor that is its own from then on.
-func (s *stage) hand(d *spool.Draft) error {
+func (s *stage) hand(d *spool.Draft, l *letter) error {
 	ro, err := attr.ReadOnly(d.File())
 	if err != nil {
 		return err
 	}
-	return s.queue.Submit(context.Background(), d.Envelope().ID, ro)
+	err = s.queue.Submit(context.Background(), l.id, ro)
+	if err != nil {
+		s.model(func() { l.round++ })
+	}
+	if verdict.Of(err).Kind == verdict.Never {
+		s.model(func() { s.forgotten(l) })
+	}
+	return err
+}
+
+// forgotten: a letter that every box refused at once is as though nobody had seen
+// it; it may come again. s.mu is held.
+func (s *stage) forgotten(l *letter) {
+	for key, p := range l.places {
+		if p.final != verdict.Never || !s.conf.AtOnce {
+			s.fail("%v was refused, and %s said %v", l, key, p.final)
+		}
+		p.final, p.never = 0, false
+	}
+}
+
+// count counts what did not come to the queue. s.mu is held.
+func (s *stage) count(l *letter) {
+	_, known := s.queue.schedule.Known(l.id)
+	switch {
+	case l.refused:
+		s.tally.refused++
+	case l.acked && !known && !s.disk.dead() && len(s.files("incoming/"+l.id)) == 0:
+		s.tally.unqueued++
+	}
 }
 
 // call is one place in a request to deliver or queue-remote, and its answer.
@@ -203,11 +242,12 @@ func (c *call) key() string { return c.kind + " " + c.value }
 // a request.
 func (n *neighbour) carry(ctx context.Context, daemon string, calls []call) error {
 	var l *letter
-	down, words := false, make([]string, len(calls))
+	down, words, round := false, make([]string, len(calls)), 0
 	n.model(func() {
 		if l, down = n.known(calls[0]), n.down[daemon]; l == nil || down {
 			return
 		}
+		round = l.round
 		for i := range calls {
 			words[i] = n.word(l, &calls[i])
 		}
@@ -237,8 +277,13 @@ func (n *neighbour) carry(ctx context.Context, daemon string, calls []call) erro
 		return errReset
 	}
 	for i := range calls {
-		if k := calls[i].verdict.Kind; k != verdict.Later {
-			l.places[calls[i].key()].final = k
+		p := l.places[calls[i].key()]
+		switch k := calls[i].verdict.Kind; {
+		case k == verdict.Later:
+		case round != l.round: // nobody waits for it any more
+			p.maybe = true
+		default:
+			p.final = k
 		}
 	}
 	return nil

@@ -58,7 +58,7 @@ func newStage(t *testing.T, seed uint64) *stage {
 	t.Helper()
 	dir := t.TempDir()
 	file := filepath.Join(dir, "posthorn.conf")
-	text := "hostname mx.test\ndomain test\npostmaster root@test\nretry-jitter 0\nat-once no\nrun-dir " + dir + "\nspool " + dir + "/spool\ntransport " + dir + "/transport\n"
+	text := "hostname mx.test\ndomain test\npostmaster root@test\nretry-jitter 0\nrun-dir " + dir + "\nspool " + dir + "/spool\ntransport " + dir + "/transport\n"
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -66,6 +66,7 @@ func newStage(t *testing.T, seed uint64) *stage {
 	if err != nil {
 		t.Fatal(err)
 	}
+	c.AtOnce = seed%2 == 1
 	if err := spool.Prepare(c.Spool, &durable.Disk{}, spool.Owner{UID: os.Geteuid(), GID: os.Getegid(), Incoming: os.Getegid()}); err != nil {
 		t.Fatal(err)
 	}

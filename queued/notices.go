@@ -144,6 +144,7 @@ func (p *pass) sendNotice(n spool.Notice) error {
 			return err
 		}
 		if err := p.enqueue(it, own, false); err != nil {
+			own.Close()
 			return err
 		}
 	}

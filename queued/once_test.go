@@ -14,6 +14,7 @@ import (
 	"posthorn/internal/door"
 	"posthorn/internal/dsn"
 	"posthorn/internal/durable"
+	"posthorn/internal/handover"
 	"posthorn/internal/spool"
 	"posthorn/internal/verdict"
 )
@@ -257,6 +258,44 @@ func TestAtOnceDiskFails(t *testing.T) {
 	d := w.draft("ann@test", "bob@test")
 	if _, err := w.offer(d); verdict.Of(err).Kind != verdict.Later {
 		t.Errorf("got %v, want later", err)
+	}
+	w.awaitEmpty(r)
+}
+
+// patient is deliver whose answer takes until the channel is closed; only then it
+// looks at the message.
+type patient struct {
+	until  <-chan struct{}
+	looked chan error
+}
+
+func (d patient) Do(_ context.Context, _ handover.DeliverRequest, f *os.File) ([]handover.DeliverResult, error) {
+	<-d.until
+	_, err := f.Stat()
+	d.looked <- err
+	return nil, verdict.New(verdict.Later, "4.3.0", "busy").Err()
+}
+
+// TestAtOnceDiskFailsMeanwhile has the queue refuse a message whose boxes have
+// not answered: they have it in use for as long as they want.
+func TestAtOnceDiskFailsMeanwhile(t *testing.T) {
+	t.Parallel()
+	w := atOnce(t)
+	r := w.runOn(&durable.Disk{Hook: func(op durable.Op) error {
+		if op.Name == "link" {
+			return errors.New("broken")
+		}
+		return nil
+	}})
+	answered := make(chan struct{})
+	d := patient{answered, make(chan error, 1)}
+	r.queue.deliver, r.onceWithin = d, time.Millisecond
+	if _, err := w.offer(w.draft("ann@test", "bob@test")); verdict.Of(err).Kind != verdict.Later {
+		t.Errorf("got %v, want later", err)
+	}
+	close(answered)
+	if err := <-d.looked; err != nil {
+		t.Errorf("the message was taken from deliver: %v", err)
 	}
 	w.awaitEmpty(r)
 }
