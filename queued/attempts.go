@@ -22,6 +22,7 @@ import (
 var (
 	notNamed    = verdict.New(verdict.Later, "4.3.0", "the address does not lead here any more")
 	notKnown    = verdict.New(verdict.Later, "4.3.5", "this server cannot deliver to such a place")
+	notTried    = verdict.New(verdict.Later, "4.3.0", "it could not be tried yet")
 	notAnswered = verdict.New(verdict.Later, "4.3.0", "the attempt was cut short")
 	notTold     = verdict.New(verdict.Later, "4.3.0", "the attempt said nothing of this recipient")
 )

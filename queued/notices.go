@@ -246,7 +246,7 @@ func (p *pass) rcpt(n int, kind string) bounce.Rcpt {
 	case kind == "failure":
 		r.Action = bounce.Failed
 	case kind == "delay":
-		r.Action = bounce.Delayed
+		r.Action, r.Verdict = bounce.Delayed, p.lastWord(n)
 	case about.Kind == "address" && !p.intoBox(about):
 		r.Action = bounce.Relayed // RFC 3461 5.2.2
 	default:

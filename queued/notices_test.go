@@ -116,6 +116,36 @@ func TestTooOldForTheDirectory(t *testing.T) {
 	}
 }
 
+// TestADelayHasItsReason: of what was tried, of what a dead destination keeps
+// from being tried, and of what our own deliver does.
+func TestADelayHasItsReason(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "retry 1s", "delay-warning 1s")
+	w.silent["b.example"] = true
+	r := w.run()
+	w.submit("", "first@b.example")
+	w.awaitLog("destination-dead", "destination=b.example")
+	w.deliver.stop()
+	w.submit("zed@far.example", "bob@test", "far@b.example")
+	warning := func() string {
+		for _, s := range w.sent {
+			if s.Destination == "far.example" {
+				return s.content
+			}
+		}
+		return ""
+	}
+	w.await("a warning", func() bool { return warning() != "" })
+	for _, want := range []string{"x-posthorn; it could not be tried yet", "4.4.1 no host answers"} {
+		if got := warning(); !strings.Contains(got, want) {
+			t.Errorf("got %s\nwant %q in it", got, want)
+		}
+	}
+	w.set(func() { clear(w.silent) })
+	w.deliver.start()
+	w.awaitEmpty(r)
+}
+
 func TestADelayIsToldOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "retry 1s", "delay-warning 1s")

@@ -300,23 +300,24 @@ func (p *pass) expire() {
 	}
 	for _, n := range p.open() {
 		text := "the message is too old"
-		if last := p.lastWord(n); last != "" {
-			text += "; last attempt: " + last
+		if last := p.lastWord(n); last != notTried {
+			text += "; last attempt: " + last.Text
 		}
 		p.decide(n, verdict.New(verdict.Never, "5.4.7", text)) // RFC 3463 3.5
 	}
 }
 
 // lastWord is why a target is still open.
-func (p *pass) lastWord(n int) string {
+func (p *pass) lastWord(n int) verdict.Verdict {
 	if v := p.m.Targets[n].Verdict; v.Kind != 0 {
-		return v.Text
+		return v
 	}
-	if p.blocked == nil {
-		return ""
+	if p.blocked != nil && !ours(p.blocked) {
+		if why, dead := p.schedule.Dead(p.blocked, p.now()); dead && why.Kind != 0 {
+			return why
+		}
 	}
-	why, _ := p.schedule.Dead(p.blocked, p.now())
-	return why.Text
+	return notTried
 }
 
 // decide records a verdict that nobody but queued has spoken.

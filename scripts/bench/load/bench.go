@@ -5,6 +5,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+
+	"posthorn/test/instance"
 )
 
 // Where server, sink and mail are; the namespace is all ours.
@@ -56,7 +58,7 @@ func (b *bench) prepare() error {
 			return err
 		}
 	}
-	if err := writeCertificate(b.certificate()); err != nil {
+	if err := instance.WriteCertificate(b.certificate(), "mx."+domain); err != nil {
 		return err
 	}
 	return b.boxes().make()
