@@ -36,7 +36,7 @@ func (s *Session) describe() {
 	s.writeFlagsResponse()
 	s.numbered(s.view.Len(), "EXISTS")
 	s.numbered(s.view.Recent(), "RECENT")
-	if seq := firstUnseen(s.view); seq > 0 {
+	if seq := s.view.FirstUnseen(); seq > 0 {
 		s.code("UNSEEN", uint64(seq), "first unseen message")
 	}
 	s.code("UIDVALIDITY", uint64(s.view.UIDValidity()), "UIDs are valid")
@@ -49,15 +49,6 @@ func (s *Session) code(name string, n uint64, text string) {
 	s.w.Raw("* OK [", name, " ")
 	s.w.Num(n)
 	s.w.Raw("] ", text, "\r\n")
-}
-
-func firstUnseen(v *mailbox.View) int {
-	for seq := 1; seq <= v.Len(); seq++ {
-		if v.At(seq).Flags.System&mailbox.Seen == 0 {
-			return seq
-		}
-	}
-	return 0
 }
 
 // closeFolder removes what is \Deleted, announces nothing, and leaves the

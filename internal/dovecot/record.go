@@ -37,6 +37,7 @@ type Record struct {
 	UID    uint32
 	Fields []byte // what stands between UID and name, byte for byte
 	Name   []byte // the file's name without the flags
+	At     int64  // where the name stands in the list; 0: in none
 }
 
 var errGarbled = errors.New("garbled line")

@@ -38,6 +38,8 @@ type Uidlist struct {
 	torn    bool // bytes behind end without a line end
 	rewound bool
 	named   bool // the file's name is known to be durable
+
+	rewrites int // by this follower
 }
 
 // stamp tells whether a file changed.
@@ -261,6 +263,7 @@ func (l *Uidlist) take(line []byte, version int, each func(Record)) bool {
 		return false
 	}
 	l.last = rec.UID
+	rec.At = l.end - 1 - int64(len(rec.Name))
 	each(rec)
 	return true
 }

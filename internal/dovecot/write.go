@@ -96,6 +96,7 @@ func (l *Uidlist) Append(recs []Record) error {
 	for i := range recs {
 		recs[i].UID = l.next + uint32(i)
 		b = recs[i].append(b)
+		recs[i].At = l.end + int64(len(b)) - 1 - int64(len(recs[i].Name))
 	}
 	if _, err := l.dir.Disk.WriteAt(l.file, b, l.end); err != nil {
 		l.dir.Disk.Truncate(l.file, l.end) // else the next writer finds it torn and rewrites
@@ -175,6 +176,7 @@ func (l *Uidlist) write(body func(*bufio.Writer) error) error {
 		return fmt.Errorf("rewriting uidlist: %w", err)
 	}
 	next := l.next
+	l.rewrites++
 	l.forget()
 	err = l.Load(func() {}, func(Record) {})
 	l.next = next // N is our own reservation

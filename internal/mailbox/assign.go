@@ -2,6 +2,7 @@ package mailbox
 
 import (
 	"errors"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -94,6 +95,7 @@ func (s *scan) loadList() error {
 // unlist takes the UID from messages that a new list does not name: each gets
 // another one.
 func (s *scan) unlist() {
+	var lost []uint32
 	for i := range s.f.records {
 		r := &s.f.records[i]
 		if r.state&unlisted == 0 {
@@ -101,9 +103,11 @@ func (s *scan) unlist() {
 		}
 		r.state &^= unlisted
 		if r.uid != 0 {
-			r.uid, s.shape = 0, true
+			lost = append(lost, r.uid)
+			r.uid, r.mod, s.shape = 0, 0, true
 		}
 	}
+	s.f.bury(lost)
 }
 
 // listed gives the message that r names its UID and reports whether its file
@@ -119,17 +123,25 @@ func (s *scan) listed(r dovecot.Record) bool {
 		if r.UID < s.f.told {
 			return true
 		}
-		rec.uid = r.UID
+		s.f.bury([]uint32{rec.uid})
+		rec.uid, rec.mod = r.UID, 0
 		s.shape = true
 	}
+	rec.line = smallLine(r.At)
 	rec.state &^= unlisted
-	if rec.size == unknown {
-		rec.size = small(r.Size('S'))
-	}
-	if rec.vsize == unknown {
-		rec.vsize = small(r.Size('W'))
+	size, vsize := either(rec.size, r.Size('S')), either(rec.vsize, r.Size('W'))
+	if size != rec.size || vsize != rec.vsize {
+		s.f.setSizes(rec, size, vsize)
 	}
 	return true
+}
+
+// either returns the size that a name tells, else that of a line.
+func either(name uint32, line int64) uint32 {
+	if name != unknown {
+		return name
+	}
+	return small(line)
 }
 
 // remember keeps a line whose file was not seen: it may have been written
@@ -190,9 +202,17 @@ func (s *scan) assign() error {
 		return err
 	}
 	for i, r := range unborn {
-		r.uid = recs[i].UID
+		r.uid, r.line = recs[i].UID, smallLine(recs[i].At)
 	}
 	return nil
+}
+
+// smallLine returns where a name stands in the uidlist as a record keeps it.
+func smallLine(at int64) uint32 {
+	if at > math.MaxUint32 {
+		return 0
+	}
+	return uint32(at)
 }
 
 // settle sees to it that sessions hear of no UID while a lower one, that

@@ -53,7 +53,11 @@ func (c *counter) count(p []byte) {
 // Open opens message seq for reading. It stays readable until it is closed,
 // whatever others do to the message. The caller closes it. Errors: ErrExpunged.
 func (v *View) Open(seq int) (*Body, error) {
-	b, err := v.folder.openBody(v.uid(seq))
+	f := v.folder
+	f.mu.Lock()
+	uid := v.uid(seq)
+	f.mu.Unlock()
+	b, err := f.openBody(uid)
 	if gone(err) {
 		return nil, ErrExpunged
 	}
@@ -89,8 +93,8 @@ func (f *folder) noteSizes(r *record, size, vsize uint32) {
 		r.state |= lying
 		f.lies = true
 	}
-	r.size, r.vsize = size, vsize
 	r.state |= counted
+	f.setSizes(r, size, vsize)
 }
 
 // openFound opens the file of the message uid, and looks for it once more when
@@ -120,7 +124,7 @@ func (f *folder) openFound(uid uint32) (b *Body, known bool, err error) {
 	}
 	b = &Body{fd: fd, bytes: st.Size, header: -1, at: -1, starts: []start{{}}}
 	r := f.find(uid)
-	r.setDate(time.Unix(st.Mtim.Unix()))
+	f.setDate(r, time.Unix(st.Mtim.Unix()))
 	known = r.state&counted != 0 && r.vsize != unknown && int64(r.size) == st.Size
 	if known {
 		b.size = int64(r.vsize)
@@ -130,8 +134,11 @@ func (f *folder) openFound(uid uint32) (b *Body, known bool, err error) {
 
 // openFile opens a message's file under the name that we know.
 func (f *folder) openFile(uid uint32) (fd int, err error) {
+	if err := f.need(); err != nil {
+		return -1, err
+	}
 	r := f.find(uid)
-	if r == nil || f.over != nil {
+	if r == nil {
 		return -1, ErrExpunged
 	}
 	err = retry(func() (err error) {
@@ -360,8 +367,11 @@ func (v *View) date(m *Message) error {
 
 // fileTime returns the file's time, which is the internal date.
 func (f *folder) fileTime(uid uint32) (time.Time, error) {
+	if err := f.need(); err != nil {
+		return time.Time{}, err
+	}
 	r := f.find(uid)
-	if r == nil || f.over != nil {
+	if r == nil {
 		return time.Time{}, ErrExpunged
 	}
 	var st unix.Stat_t
@@ -370,6 +380,6 @@ func (f *folder) fileTime(uid uint32) (time.Time, error) {
 		return time.Time{}, err
 	}
 	t := time.Unix(st.Mtim.Unix())
-	r.setDate(t)
+	f.setDate(r, t)
 	return t, nil
 }

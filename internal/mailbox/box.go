@@ -161,27 +161,28 @@ func (b *Box) count(name string) (Status, error) {
 	if err := f.refreshFor(nil); err != nil {
 		return Status{}, err
 	}
-	st := Status{Messages: len(f.records), UIDNext: f.list.Next(), UIDValidity: f.list.UIDValidity(), ID: f.objectID()}
-	for i := range f.records {
-		st.count(&f.records[i])
+	st := Status{UIDNext: f.list.Next(), UIDValidity: f.list.UIDValidity(), ID: f.objectID()}
+	if f.resting {
+		h := f.rest.file.Header()
+		st.Messages, st.Unseen, st.Size = int(h.Exists), int(h.Unseen), h.Size
+	} else {
+		st.Messages, st.Unseen, st.Size = len(f.records), f.sums.unseen, f.sums.total()
+		st.Recent = f.countUnclaimed()
 	}
 	return st, nil
 }
 
-// count adds one message to the status.
-func (st *Status) count(r *record) {
-	if r.state&unclaimed != 0 {
-		st.Recent++
+// countUnclaimed counts the messages that no session took as recent.
+func (p *picture) countUnclaimed() (n int) {
+	if !p.unclaimed {
+		return 0
 	}
-	if r.flags&bitSeen == 0 {
-		st.Unseen++
+	for i := range p.records {
+		if p.records[i].state&unclaimed != 0 {
+			n++
+		}
 	}
-	switch {
-	case r.vsize == unknown:
-		st.Size = -1
-	case st.Size >= 0:
-		st.Size += int64(r.vsize)
-	}
+	return n
 }
 
 // LockPOP3 takes the mailbox for one POP3 session (RFC 1939 8). The lock ends

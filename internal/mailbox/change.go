@@ -20,9 +20,10 @@ func (v *View) Store(seqs []int, op Op, flags Flags) (changed []int, err error) 
 	f := v.folder
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.over != nil {
-		return nil, f.over
+	if err := f.need(); err != nil {
+		return nil, err
 	}
+	defer f.save()
 	if op != Remove {
 		if err := f.needKeywords(flags.Keywords); err != nil {
 			return nil, err
@@ -134,12 +135,13 @@ func (v *View) Expunge(uids []uint32) error {
 	f := v.folder
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.over != nil {
-		return f.over
+	if err := f.need(); err != nil {
+		return err
 	}
+	defer f.save()
 	deleted := uids == nil
 	if deleted {
-		uids = v.uids
+		uids = v.all()
 	}
 	var removed removal
 	err := f.retried(uids, func(uids []uint32) (again []uint32, err error) {
@@ -156,6 +158,14 @@ func (v *View) Expunge(uids []uint32) error {
 	// Expunge tries again.
 	_ = f.compact()
 	return err
+}
+
+// all returns the UIDs of the view's messages; the folder is in memory.
+func (v *View) all() []uint32 {
+	if v.uids == nil {
+		return v.folder.uids()[:v.n]
+	}
+	return v.uids
 }
 
 // removal is what an Expunge has removed.
@@ -205,6 +215,7 @@ func (f *folder) bytes(r *record) int64 {
 
 // forget takes removed messages out of the picture.
 func (f *folder) forget(removed *removal) {
+	f.detach()
 	f.keep(func(r *record) bool { return !removed.uids[r.uid] })
 	f.shape++
 }

@@ -25,7 +25,9 @@ func (v *View) Copy(seqs []int, dest string) (uidvalidity uint32, src, dst []uin
 		return 0, nil, nil, err
 	}
 	defer v.box.store.leave(to)
+	v.folder.mu.Lock()
 	uids := v.uidsOf(seqs)
+	v.folder.mu.Unlock()
 	terms, err := to.adopt(v.folder, uids)
 	if err != nil {
 		return 0, nil, nil, err
@@ -61,6 +63,10 @@ type terms struct {
 // as there are any, and returns what from's keywords are here.
 func (f *folder) adopt(from *folder, uids []uint32) (*terms, error) {
 	from.mu.Lock()
+	if err := from.need(); err != nil {
+		from.mu.Unlock()
+		return nil, err
+	}
 	used, words := bits(0), map[string]bool{}
 	for _, uid := range uids {
 		if r := from.find(uid); r != nil {
@@ -107,8 +113,8 @@ func (c *copying) all(uids []uint32) error {
 	f := c.from
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.over != nil {
-		return f.over
+	if err := f.need(); err != nil {
+		return err
 	}
 	looked := false
 	for _, uid := range uids {

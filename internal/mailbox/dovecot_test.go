@@ -265,7 +265,7 @@ func bothAtOnce(d *doveadm, s *Store) error {
 		return err
 	}
 	defer v.Close()
-	before := slices.Clone(v.uids)
+	before := slices.Clone(uidsOf(v))
 	done := make(chan error)
 	go func() {
 		defer close(done)
@@ -293,8 +293,8 @@ func bothAtOnce(d *doveadm, s *Store) error {
 			}
 		}
 	}
-	if c, err := v.Sync(true); err != nil || len(c.Expunged) > 0 || !slices.Equal(before, v.uids) {
-		return fmt.Errorf("got %d expunged, %d messages of %d, %w: the UIDs did not stay", len(c.Expunged), len(v.uids), len(before), err)
+	if c, err := v.Sync(true); err != nil || len(c.Expunged) > 0 || !slices.Equal(before, uidsOf(v)) {
+		return fmt.Errorf("got %d expunged, %d messages of %d, %w: the UIDs did not stay", len(c.Expunged), len(uidsOf(v)), len(before), err)
 	}
 	return d.same(b, "INBOX", "after both at once")
 }

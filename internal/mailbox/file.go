@@ -216,9 +216,10 @@ func (b *Box) file(f *folder, tmp int, drafts []*draft) (uidvalidity uint32, uid
 
 // accept moves drafts into the folder and writes their lines; f is locked.
 func (f *folder) accept(tmp int, drafts []*draft) (uidvalidity uint32, uids []uint32, err error) {
-	if f.over != nil {
-		return 0, nil, f.over
+	if err := f.rouse(); err != nil {
+		return 0, nil, err
 	}
+	defer f.save()
 	l, err := f.lock()
 	if err != nil {
 		return 0, nil, err
@@ -252,7 +253,7 @@ func (f *folder) accept(tmp int, drafts []*draft) (uidvalidity uint32, uids []ui
 			f.remember(recs[i])
 			f.dirty = true
 		default:
-			f.enter(d, recs[i].UID)
+			f.enter(d, recs[i])
 		}
 	}
 	return f.list.UIDValidity(), uids, nil
@@ -274,7 +275,7 @@ func (f *folder) moveIn(tmp int, drafts []*draft) error {
 }
 
 // enter puts a filed draft into the picture.
-func (f *folder) enter(d *draft, uid uint32) {
+func (f *folder) enter(d *draft, line dovecot.Record) {
 	st, info := unclaimed, ":2,"+d.flags.letters()
 	if d.fresh {
 		st, info = unclaimed|inNew, ""
@@ -285,8 +286,9 @@ func (f *folder) enter(d *draft, uid uint32) {
 		f.dirty = true
 		return
 	}
-	r.uid, r.size, r.vsize = uid, small(d.size), small(d.vsize)
-	r.setDate(d.date)
+	r.uid, r.line, r.mod = line.UID, smallLine(line.At), f.next()
+	f.setSizes(r, small(d.size), small(d.vsize))
+	f.setDate(r, d.date)
 	f.shape++
 }
 
@@ -314,6 +316,7 @@ func (f *folder) withdraw(tmp int, drafts []*draft, uids []uint32) {
 		gone.uids[uid] = true
 	}
 	f.forget(&gone)
+	f.save()
 }
 
 // loadTail takes in what others wrote to the uidlist, for a caller that holds
@@ -336,8 +339,9 @@ func (f *folder) loadTail() error {
 }
 
 // setDate notes the internal date, if it fits.
-func (r *record) setDate(t time.Time) {
-	if s := t.Unix(); s > 0 && s < unknown {
+func (p *picture) setDate(r *record, t time.Time) {
+	if s := t.Unix(); s > 0 && s < unknown && r.date != uint32(s) {
 		r.date = uint32(s)
+		p.note(r)
 	}
 }

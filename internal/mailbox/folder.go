@@ -38,10 +38,13 @@ type folder struct {
 	validity uint32 // the UIDVALIDITY of the UIDs in picture
 	picture         // all messages, when loaded
 	loaded   bool   // picture stands for the files
-	dirty    bool   // something may have changed without a trace in the times
-	times    times  // of new/ and cur/ before they were last read
-	shape    uint64 // counts messages that came or went
-	mod      uint32 // counts changes of flags
+	resting  bool   // the index stands for the files: picture is empty
+	rest     rest
+	used     time.Time   // when the picture was last needed
+	tired    *time.Timer // ends the picture that nobody needs
+	dirty    bool        // something may have changed without a trace in the times
+	times    times       // of new/ and cur/ before they were last read
+	shape    uint64      // counts messages that came or went
 	list     *dovecot.Uidlist
 	fresh    map[string]uint32 // UIDs from the list whose files were not seen yet
 	keywords dovecot.Keywords
@@ -126,6 +129,10 @@ func makeMaildir(root dovecot.Dir, disk string) error {
 // close gives the descriptors back. Nobody may use the folder any more.
 func (f *folder) close() {
 	f.syncs.close()
+	f.rest.close()
+	if f.tired != nil {
+		f.tired.Stop()
+	}
 	if f.list != nil {
 		f.list.Close()
 	}

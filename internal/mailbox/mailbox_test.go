@@ -100,6 +100,14 @@ func content(t testing.TB, v *View, seq int) string {
 	return string(got)
 }
 
+// uidsOf returns the UIDs of a view's messages.
+func uidsOf(v *View) (uids []uint32) {
+	for seq := 1; seq <= v.Len(); seq++ {
+		uids = append(uids, v.At(seq).UID)
+	}
+	return uids
+}
+
 // list returns `uid:flags` of all messages.
 func list(v *View) string {
 	var out []string

@@ -101,6 +101,7 @@ func TestKilled(t *testing.T) {
 func startChild(t *testing.T, name, mode, path string) (*exec.Cmd, *bufio.Scanner) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
+	cmd.Stderr = os.Stderr
 	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%s %s %s", childVariable, name, mode, path))
 	pipe, err := cmd.StdoutPipe()
 	if err == nil {
@@ -236,7 +237,7 @@ func child(role string) error {
 // look syncs, says what came and went, and checks the flags that are this
 // actor's alone.
 func (a *actor) look() error {
-	before := append([]uint32(nil), a.view.uids...)
+	before := uidsOf(a.view)
 	c, err := a.view.Sync(true)
 	if err != nil {
 		return fmt.Errorf("sync: %w", err)

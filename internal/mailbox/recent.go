@@ -26,6 +26,7 @@ func (f *folder) markRecent() {
 	for i := len(f.records) - 1; i >= 0 && f.records[i].uid >= f.unshown.lo && f.unshown.hi != 0; i-- {
 		if f.records[i].uid <= f.unshown.hi {
 			f.records[i].state |= unclaimed
+			f.unclaimed = true
 		}
 	}
 }

@@ -2,26 +2,31 @@ package mailbox
 
 import (
 	"bytes"
+	"cmp"
 	"hash/maphash"
 	"math"
 	"slices"
 	"strconv"
 	"time"
+
+	"posthorn/internal/index"
 )
 
 // unknown stands for a size that no name tells, or that does not fit.
 const unknown = math.MaxUint32
 
-// record is one message: 36 bytes, and its base name in the arena.
+// record is one message: 48 bytes, and its base name in the arena.
 type record struct {
+	mod   uint64 // modseq: when its flags last changed (RFC 7162 3.1); 0: not given yet
 	uid   uint32 // 0: the file was found, its UID is not assigned yet
 	flags bits
-	mod   uint32 // the folder's count of changes when its flags last changed
 	size  uint32 // bytes of the file
 	vsize uint32 // bytes with CRLF line ends
 	date  uint32 // internal date, seconds since 1970; 0: not known, or not in range
 	name  uint32 // where the base name begins in the arena
-	len   uint8  // the base name's length
+	line  uint32 // where it stands in dovecot-uidlist; 0: not known
+	texts [index.Columns]uint32
+	len   uint8 // the base name's length
 	state state
 }
 
@@ -34,6 +39,7 @@ const (
 	counted                     // the sizes were read from the file, not only from its name
 	lying                       // the name tells other sizes than the file has
 	unlisted                    // a new uidlist was read and has not named it so far
+	noted                       // among picture.changed
 )
 
 // picture is a folder's messages in memory, in the order of their UIDs.
@@ -42,6 +48,114 @@ type picture struct {
 	names   []byte            // the arena of base names
 	odd     map[uint32]string // info on the disk of records with oddInfo, by their name's place
 	wasted  int               // bytes of names that no record uses
+
+	unclaimed bool // some message may be unclaimed
+
+	mod       uint64 // the highest modseq given
+	sums      sums
+	seen      uint32   // every message below this UID is \Seen
+	changed   []uint32 // UIDs of records that are other than in the index
+	tombs     []tomb   // messages that are gone, by UID
+	forgotten uint64   // tombs up to this modseq may be missing
+}
+
+// maxTombs bounds how many messages that are gone are remembered: for a client
+// that was away for longer the gone are all UIDs that are not there.
+const maxTombs = 8192
+
+// tomb is a message that is gone.
+type tomb struct {
+	uid uint32
+	mod uint64
+}
+
+// sums are what STATUS asks for.
+type sums struct {
+	unseen, deleted int
+	unsized         int   // messages whose size is not known
+	size            int64 // of the others
+}
+
+// add counts r, n times.
+func (c *sums) add(r *record, n int) {
+	if r.flags&bitSeen == 0 {
+		c.unseen += n
+	}
+	if r.flags&bitDeleted != 0 {
+		c.deleted += n
+	}
+	if r.vsize == unknown {
+		c.unsized += n
+	} else {
+		c.size += int64(n) * int64(r.vsize)
+	}
+}
+
+// total returns the size of all messages, -1 when it is not known.
+func (c *sums) total() int64 {
+	if c.unsized > 0 {
+		return -1
+	}
+	return c.size
+}
+
+// next returns a modseq that is higher than all before, also than those that
+// were given and lost, as long as the clock goes forward.
+func (p *picture) next() uint64 {
+	p.mod = max(p.mod+1, uint64(max(time.Now().UnixMicro(), 1)))
+	return p.mod
+}
+
+// note says that r is other than in the index.
+func (p *picture) note(r *record) {
+	if r.state&noted == 0 && r.uid != 0 {
+		r.state |= noted
+		p.changed = append(p.changed, r.uid)
+	}
+}
+
+// touch notes that r's flags changed.
+func (p *picture) touch(r *record) {
+	r.mod = p.next()
+	p.note(r)
+}
+
+// christen gives a modseq to the records that have none, all the same.
+func (p *picture) christen() {
+	mod := uint64(0)
+	for i := range p.records {
+		if r := &p.records[i]; r.mod == 0 {
+			if mod == 0 {
+				mod = p.next()
+			}
+			r.mod = mod
+		}
+	}
+}
+
+// firstUnseen returns the index of the first message that is not \Seen, -1 when
+// there is none.
+func (p *picture) firstUnseen() int {
+	if p.sums.unseen == 0 {
+		return -1
+	}
+	i := p.search(p.seen)
+	for i < len(p.records) && p.records[i].flags&bitSeen != 0 {
+		i++
+	}
+	if i == len(p.records) {
+		return -1
+	}
+	p.seen = p.records[i].uid
+	return i
+}
+
+// setSizes takes sizes for a record.
+func (p *picture) setSizes(r *record, size, vsize uint32) {
+	p.sums.add(r, -1)
+	r.size, r.vsize = size, vsize
+	p.sums.add(r, 1)
+	p.note(r)
 }
 
 // base returns the file's name without its info; valid until names is rebuilt.
@@ -75,7 +189,9 @@ func (p *picture) add(base, info []byte, st state) (*record, bool) {
 	})
 	p.names = append(p.names, base...)
 	r := &p.records[len(p.records)-1]
+	p.sums.add(r, 1)
 	p.setInfo(r, info)
+	p.unclaimed = p.unclaimed || st&unclaimed != 0
 	return r, true
 }
 
@@ -83,16 +199,29 @@ func (p *picture) add(base, info []byte, st state) (*record, bool) {
 func (p *picture) setInfo(r *record, info []byte) {
 	p.forgetInfo(r)
 	b, plain := plainInfo(info, r.state)
+	if !plain {
+		b = readInfo(string(info))
+	}
+	p.setBits(r, b)
 	if plain {
-		r.flags = b
 		return
 	}
-	r.flags = readInfo(string(info))
 	if p.odd == nil {
 		p.odd = make(map[uint32]string)
 	}
 	p.odd[r.name] = string(info)
 	r.state |= oddInfo
+}
+
+// setBits takes b for the record's flags.
+func (p *picture) setBits(r *record, b bits) {
+	p.sums.add(r, -1)
+	r.flags = b
+	p.sums.add(r, 1)
+	if b&bitSeen == 0 {
+		p.seen = min(p.seen, r.uid)
+	}
+	p.note(r)
 }
 
 func (p *picture) forgetInfo(r *record) {
@@ -109,21 +238,22 @@ func (p *picture) rename(r *record, base string) {
 	p.wasted += int(r.len)
 	r.name, r.len = uint32(len(p.names)), uint8(len(base))
 	p.names = append(p.names, base...)
+	r.line = 0
 	p.setInfo(r, []byte(info))
+}
+
+// search returns the index of the first record whose UID is at least uid.
+func (p *picture) search(uid uint32) int {
+	i, _ := slices.BinarySearchFunc(p.records, uid, func(r record, uid uint32) int {
+		return cmp.Compare(r.uid, uid)
+	})
+	return i
 }
 
 // find returns the record of uid, or nil.
 func (p *picture) find(uid uint32) *record {
-	i, ok := slices.BinarySearchFunc(p.records, uid, func(r record, uid uint32) int {
-		switch {
-		case r.uid < uid:
-			return -1
-		case r.uid > uid:
-			return 1
-		}
-		return 0
-	})
-	if !ok {
+	i := p.search(uid)
+	if i == len(p.records) || p.records[i].uid != uid {
 		return nil
 	}
 	return &p.records[i]
@@ -131,20 +261,59 @@ func (p *picture) find(uid uint32) *record {
 
 // keep drops the records for which keep is false and returns how many went.
 func (p *picture) keep(keep func(*record) bool) int {
-	kept := p.records[:0]
+	kept, gone := p.records[:0], []uint32(nil)
 	for i := range p.records {
 		r := &p.records[i]
 		if keep(r) {
 			kept = append(kept, *r)
 			continue
 		}
+		gone = append(gone, r.uid)
+		p.sums.add(r, -1)
 		p.forgetInfo(r)
 		p.wasted += int(r.len)
 	}
-	gone := len(p.records) - len(kept)
 	p.records = kept
+	p.bury(gone)
 	p.pack()
-	return gone
+	return len(gone)
+}
+
+// bury notes that the messages of uids are gone; a UID of 0 is none.
+func (p *picture) bury(uids []uint32) {
+	mod := uint64(0)
+	for _, uid := range uids {
+		if uid == 0 {
+			continue
+		}
+		if mod == 0 {
+			mod = p.next()
+		}
+		p.changed = append(p.changed, uid)
+		p.tombs = append(p.tombs, tomb{uid, mod})
+	}
+	if mod != 0 {
+		p.sortTombs()
+	}
+}
+
+// sortTombs puts the tombs in the order of UIDs, of each the latest, and forgets
+// the oldest when there are many.
+func (p *picture) sortTombs() {
+	slices.SortFunc(p.tombs, func(a, b tomb) int {
+		return cmp.Or(cmp.Compare(a.uid, b.uid), cmp.Compare(b.mod, a.mod))
+	})
+	p.tombs = slices.CompactFunc(p.tombs, func(a, b tomb) bool { return a.uid == b.uid })
+	if len(p.tombs) <= maxTombs {
+		return
+	}
+	mods := make([]uint64, len(p.tombs))
+	for i, t := range p.tombs {
+		mods[i] = t.mod
+	}
+	slices.Sort(mods)
+	p.forgotten = max(p.forgotten, mods[len(mods)-maxTombs/2])
+	p.tombs = slices.DeleteFunc(p.tombs, func(t tomb) bool { return t.mod <= p.forgotten })
 }
 
 // pack rebuilds the arena when half of it is waste.
@@ -168,9 +337,10 @@ func (p *picture) pack() {
 
 // sort puts the records in the order of their UIDs.
 func (p *picture) sort() {
-	byUID := func(a, b record) int { return int(int64(a.uid) - int64(b.uid)) }
+	byUID := func(a, b record) int { return cmp.Compare(a.uid, b.uid) }
 	if !slices.IsSortedFunc(p.records, byUID) {
 		slices.SortFunc(p.records, byUID)
+		p.seen = 0
 	}
 }
 

@@ -39,11 +39,12 @@ func (f *folder) refreshFor(v *View) error {
 // refresh brings the picture up to the files. move says that what is in new/
 // goes to cur/, as a session that takes \Recent wants it.
 func (f *folder) refresh(move bool) error {
+	defer f.save()
 	for attempt := 0; ; attempt++ {
 		if err := f.catchUp(); err != nil {
 			return err
 		}
-		if !move {
+		if !move || f.resting {
 			return nil
 		}
 		if f.lies {
@@ -72,18 +73,40 @@ func (f *folder) catchUp() error {
 	if err != nil {
 		return fmt.Errorf("reading folder %s: %w", f.dir.Path, err)
 	}
-	listed := false
-	if !f.loaded || f.store.opt.Shared {
+	if !f.loaded && !f.resting {
+		f.lookUp()
+	}
+	known, listed := f.loaded || f.resting, false
+	if !known || f.store.opt.Shared {
 		if listed, err = f.list.Changed(); err != nil {
 			return err
 		}
 	}
-	if f.loaded && !f.dirty && !listed && now == f.times {
+	if known && !f.dirty && !listed && now == f.times {
 		return nil
+	}
+	if err := f.wake(); err != nil {
+		return err
+	}
+	return f.look(now, listed)
+}
+
+// look compares the picture with the files.
+func (f *folder) look(now times, listed bool) error {
+	if f.rest.stale {
+		f.reopen()
+	}
+	made, stale, told := !f.loaded, f.rest.stale, f.told
+	if !made {
+		f.detach()
+	} else {
+		f.told = 0 // what sessions were told of is only found now
+		f.mod = max(f.mod, f.rest.modseq())
 	}
 	s := &scan{f: f, brief: f.loaded && !f.dirty && !listed && now.cur == f.times.cur}
 	s.start()
-	err = s.run(now)
+	err := s.run(now)
+	f.told = told
 	was := f.validity
 	f.validity = f.list.UIDValidity()
 	if was != 0 && was != f.validity && !f.audience.empty() {
@@ -94,6 +117,13 @@ func (f *folder) catchUp() error {
 	}
 	if err != nil {
 		return fmt.Errorf("reading folder %s: %w", f.dir.Path, err)
+	}
+	if made || stale {
+		f.inherit()
+	}
+	f.christen()
+	if made {
+		return f.remind(f.uids())
 	}
 	return nil
 }
@@ -130,6 +160,7 @@ func (s *scan) run(now times) error {
 		return err
 	}
 	f.loaded = true
+	f.watchUse()
 	return nil
 }
 
@@ -304,12 +335,6 @@ func plainInfo(info []byte, st state) (b bits, ok bool) {
 		last = c
 	}
 	return b, true
-}
-
-// touch notes that r's flags changed.
-func (f *folder) touch(r *record) {
-	f.mod++
-	r.mod = f.mod
 }
 
 // missing counts the messages that no look has seen.

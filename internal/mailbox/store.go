@@ -17,6 +17,7 @@ import (
 	"posthorn/internal/durable"
 	"posthorn/internal/evlog"
 	"posthorn/internal/id"
+	"posthorn/internal/index"
 	"posthorn/internal/maildir"
 )
 
@@ -49,7 +50,8 @@ type Store struct {
 	opt    Options
 	log    *evlog.Log
 	node   string
-	fine   bool // the kernel gives fine times
+	fine   bool   // the kernel gives fine times
+	boot   uint64 // of this machine, 0 when it is not known
 	locker *dovecot.Locker
 	lerr   error // why there is no locker
 
@@ -70,7 +72,7 @@ type Store struct {
 
 // New returns a Store. Close it when no session is left.
 func New(o Options) *Store {
-	s := &Store{opt: o, log: o.Log, node: maildir.EscapeNode(o.Node), fine: fineKernel(), folders: make(map[fileID]*folder), marks: make(map[fileID]mark)}
+	s := &Store{opt: o, log: o.Log, node: maildir.EscapeNode(o.Node), fine: fineKernel(), boot: index.Boot(), folders: make(map[fileID]*folder), marks: make(map[fileID]mark)}
 	if s.opt.Disk == nil {
 		s.opt.Disk = new(durable.Disk)
 	}
@@ -198,6 +200,14 @@ func (s *Store) join(id fileID) *folder {
 	}
 	f.users++
 	return f
+}
+
+// hold enters a folder for the folder's own sake; false when it is not in use any
+// more.
+func (s *Store) hold(f *folder) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return f.users > 0 && s.folders[f.id] == f && s.join(f.id) == f
 }
 
 // leave is called once for each enter.

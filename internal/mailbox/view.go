@@ -15,13 +15,14 @@ type View struct {
 	notify   func() // the folder's audience protects it
 
 	validity uint32   // UIDVALIDITY when the folder was selected
-	uids     []uint32 // by sequence number
+	n        int      // how many messages the session knows of
+	uids     []uint32 // theirs by sequence number; nil: they are the folder's first n
 	recent   []uint32 // the UIDs that are recent in this session, rising
-	next     uint32   // no message from this UID on is in uids
+	next     uint32   // no message from this UID on is one of them
 	shape    uint64   // the folder's, when uids was last compared
-	mod      uint32   // the folder's, when flags were last told
+	mod      uint64   // the folder's, when flags were last told
 	keywords int      // how many were told
-	behind   bool     // some of uids are gone and were not announced
+	behind   bool     // some of them are gone and were not announced
 }
 
 // Select opens a session's own view of a folder. A view that is not read-only
@@ -50,7 +51,7 @@ func (b *Box) look(name string, readOnly bool) (*View, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &View{box: b, folder: f, readOnly: readOnly, next: 1}
+	v := &View{box: b, folder: f, readOnly: readOnly, next: 1, shape: never}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.over != nil {
@@ -68,6 +69,9 @@ func (b *Box) look(name string, readOnly bool) (*View, error) {
 	v.mod, v.keywords = f.mod, f.keywordCount()
 	return v, nil
 }
+
+// never is the shape of a folder that no view was compared with.
+const never = ^uint64(0)
 
 // join enters a view; the first has the folder watched.
 func (f *folder) join(v *View) {
@@ -90,9 +94,10 @@ func (v *View) Close() error {
 	if f == nil {
 		return nil
 	}
-	v.folder, v.uids, v.recent = nil, nil, nil
+	v.folder, v.n, v.uids, v.recent = nil, 0, nil, nil
 	f.mu.Lock()
 	f.part(v)
+	f.save()
 	f.mu.Unlock()
 	v.box.store.leave(f)
 	return nil
@@ -109,31 +114,59 @@ func (v *View) UIDNext() uint32 {
 	return v.folder.list.Next()
 }
 
+// HighestModSeq returns the highest modseq that the session was told of or can
+// ask for (RFC 7162 3.1.2.1).
+func (v *View) HighestModSeq() uint64 {
+	v.folder.mu.Lock()
+	defer v.folder.mu.Unlock()
+	return max(v.mod, 1)
+}
+
 // ReadOnly reports whether the folder was selected read-only.
 func (v *View) ReadOnly() bool { return v.readOnly }
 
 // Len returns the number of messages.
-func (v *View) Len() int { return len(v.uids) }
+func (v *View) Len() int { return v.n }
 
 // Recent returns the number of messages that are recent in this session.
 func (v *View) Recent() int { return len(v.recent) }
 
-// At returns message seq as far as it is in memory; no file is touched. seq is
-// from 1 to Len, else the zero Message (UID 0) is returned. A message that is
-// gone but was not announced yet has its UID and Gone.
+// At returns message seq as far as the index knows it. seq is from 1 to Len,
+// else the zero Message (UID 0) is returned. A message that is gone but was not
+// announced yet has its UID and Gone.
 func (v *View) At(seq int) Message {
-	uid := v.uid(seq)
-	if uid == 0 {
-		return Message{}
-	}
 	f := v.folder
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if seq < 1 || seq > v.n {
+		return Message{}
+	}
+	uid := v.uid(seq)
 	r := f.find(uid)
 	if r == nil || f.over != nil {
 		return Message{UID: uid, Size: -1, Gone: true}
 	}
 	return v.message(r)
+}
+
+// FirstUnseen returns the sequence number of the first message that is not
+// \Seen, 0 when there is none.
+func (v *View) FirstUnseen() int {
+	f := v.folder
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case v.uids != nil: // not as the folder is
+		for i, uid := range v.uids {
+			if r := f.find(uid); r != nil && r.flags&bitSeen == 0 {
+				return i + 1
+			}
+		}
+		return 0
+	case f.resting:
+		return int(f.rest.file.Header().FirstUnseen)
+	}
+	return f.firstUnseen() + 1
 }
 
 // message is r as this session sees it; the folder is locked.
@@ -144,18 +177,35 @@ func (v *View) message(r *record) Message {
 	return m
 }
 
-// uid returns the UID of message seq, or 0.
+// uid returns the UID of message seq, or 0; the folder is locked. That of a folder
+// that cannot be read any more is 0 too.
 func (v *View) uid(seq int) uint32 {
-	if seq < 1 || seq > len(v.uids) {
+	f := v.folder
+	switch {
+	case seq < 1 || seq > v.n:
 		return 0
+	case v.uids == nil && f.need() != nil:
+		return 0
+	case v.uids != nil:
+		return v.uids[seq-1]
 	}
-	return v.uids[seq-1]
+	return f.records[seq-1].uid
 }
 
 // After returns the first sequence number whose UID is at least uid; Len()+1
 // when there is none.
 func (v *View) After(uid uint32) int {
-	i, _ := slices.BinarySearch(v.uids, uid)
+	f := v.folder
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	i := v.n
+	switch {
+	case v.uids == nil && f.need() != nil:
+	case v.uids != nil:
+		i, _ = slices.BinarySearch(v.uids, uid)
+	default:
+		i = min(i, f.search(uid))
+	}
 	return i + 1
 }
 
@@ -212,7 +262,7 @@ func (v *View) Sync(expunge bool) (Changes, error) {
 	if err := f.refreshFor(v); err != nil {
 		return c, err
 	}
-	recent := len(v.recent)
+	recent, next := len(v.recent), v.next
 	v.take(&c, expunge)
 	if c.Exists >= 0 || len(v.recent) != recent {
 		c.Recent = len(v.recent) // RFC 3501 7.3.2: when the size changes
@@ -221,7 +271,7 @@ func (v *View) Sync(expunge bool) (Changes, error) {
 		v.keywords, c.KeywordsChanged = n, true
 	}
 	if f.mod != v.mod {
-		v.flags(&c)
+		v.flags(&c, next)
 		v.mod = f.mod
 	}
 	return c, nil
@@ -231,21 +281,42 @@ func (v *View) Sync(expunge bool) (Changes, error) {
 // may be announced, and what is new.
 func (v *View) take(c *Changes, expunge bool) {
 	f := v.folder
+	if f.resting {
+		v.rest()
+		return
+	}
 	if f.shape == v.shape && !(v.behind && expunge) {
 		return
 	}
 	v.shape = f.shape
 	if expunge {
 		v.dropGone(c)
-	} else {
+	} else if v.uids != nil {
 		v.behind = true // perhaps: the next Sync(true) looks
 	}
 	v.takeNew(c)
+	if !v.behind && v.n == len(f.records) {
+		v.uids = nil // the same as the folder's
+	}
+}
+
+// rest takes the messages of a folder that rests; a view that had some before has
+// the same.
+func (v *View) rest() {
+	if f := v.folder; v.n == 0 {
+		h := f.rest.file.Header()
+		v.n, v.next, v.shape = int(h.Exists), h.Last+1, f.shape
+		f.told = max(f.told, v.next)
+	}
 }
 
 // dropGone drops the messages that are gone and notes their numbers.
 func (v *View) dropGone(c *Changes) {
-	kept, at := v.uids[:0], 0
+	v.behind = false
+	if v.uids == nil {
+		return // nothing was removed since
+	}
+	kept, at := make([]uint32, 0, v.n), 0
 	records := v.folder.records
 	for i, uid := range v.uids {
 		for at < len(records) && records[at].uid < uid {
@@ -258,24 +329,28 @@ func (v *View) dropGone(c *Changes) {
 		}
 	}
 	slices.Reverse(c.Expunged)
-	v.uids, v.behind = kept, false
-	v.recent = slices.DeleteFunc(v.recent, func(uid uint32) bool {
-		_, ok := slices.BinarySearch(kept, uid)
-		return !ok
-	})
+	v.uids, v.n = kept, len(kept)
+	if len(c.Expunged) > 0 {
+		v.recent = slices.DeleteFunc(v.recent, func(uid uint32) bool {
+			_, ok := slices.BinarySearch(kept, uid)
+			return !ok
+		})
+	}
 }
 
 // takeNew appends the messages that came. The first session that may write is
 // the one to which a message is recent; a read-only one sees that it still is.
 func (v *View) takeNew(c *Changes) {
 	f := v.folder
-	first, _ := slices.BinarySearchFunc(f.records, v.next, func(r record, uid uint32) int {
-		return int(int64(r.uid) - int64(uid))
-	})
-	v.uids = slices.Grow(v.uids, len(f.records)-first)
-	for i := first; i < len(f.records); i++ {
+	first := f.search(v.next)
+	if first == len(f.records) {
+		return
+	}
+	for i := first; i < len(f.records) && (v.uids != nil || f.unclaimed); i++ {
 		r := &f.records[i]
-		v.uids = append(v.uids, r.uid)
+		if v.uids != nil {
+			v.uids = append(v.uids, r.uid)
+		}
 		if r.state&unclaimed != 0 {
 			v.recent = append(v.recent, r.uid)
 			if !v.readOnly {
@@ -283,24 +358,36 @@ func (v *View) takeNew(c *Changes) {
 			}
 		}
 	}
-	if first < len(f.records) {
-		c.Exists = len(v.uids)
-		v.next = f.records[len(f.records)-1].uid + 1
-		if !v.readOnly {
-			f.unshown.shown(v.next)
-		}
-		f.told = max(f.told, v.next)
+	if !v.readOnly && first == 0 {
+		f.unclaimed = false
 	}
+	v.n += len(f.records) - first
+	c.Exists = v.n
+	v.next = f.records[len(f.records)-1].uid + 1
+	if !v.readOnly {
+		f.unshown.shown(v.next)
+	}
+	f.told = max(f.told, v.next)
 }
 
-// flags notes the messages whose flags changed since they were told.
-func (v *View) flags(c *Changes) {
-	records, at := v.folder.records, 0
+// flags notes the messages below the UID next whose flags changed since they were
+// told.
+func (v *View) flags(c *Changes, next uint32) {
+	f := v.folder
+	if v.uids == nil {
+		for i := range f.search(next) {
+			if f.records[i].mod > v.mod {
+				c.Flags = append(c.Flags, i+1)
+			}
+		}
+		return
+	}
+	at := 0
 	for i, uid := range v.uids {
-		for at < len(records) && records[at].uid < uid {
+		for at < len(f.records) && f.records[at].uid < uid {
 			at++
 		}
-		if at < len(records) && records[at].uid == uid && records[at].mod > v.mod {
+		if uid < next && at < len(f.records) && f.records[at].uid == uid && f.records[at].mod > v.mod {
 			c.Flags = append(c.Flags, i+1)
 		}
 	}

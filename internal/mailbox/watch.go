@@ -2,7 +2,10 @@ package mailbox
 
 import (
 	"bytes"
+	"iter"
+	"maps"
 	"os"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -52,6 +55,14 @@ func (a *audience) empty() bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return len(a.views) == 0
+}
+
+// all yields the views.
+func (a *audience) all() iter.Seq[*View] {
+	a.mu.Lock()
+	views := slices.Collect(maps.Keys(a.views))
+	a.mu.Unlock()
+	return slices.Values(views)
 }
 
 // tell wakes all views but one.

@@ -1,0 +1,4 @@
+package index
+
+// Columns is how many columns an index has.
+const Columns = 2

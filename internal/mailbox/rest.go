@@ -1,0 +1,361 @@
+package mailbox
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"posthorn/internal/dovecot"
+	"posthorn/internal/index"
+)
+
+// rest is how a folder's picture lies on the disk, in package index. While the
+// header there stands for the files, the folder rests on it: its picture is not
+// in memory until something is asked that the header does not say.
+type rest struct {
+	file   *index.File // nil: there is none, or none that can be used
+	off    bool        // the index cannot be written: the folder does without
+	stale  bool        // another process has written since
+	whole  bool        // all of it has to be written anew
+	slots  int         // records in the file
+	last   uint32      // the highest UID of a slot
+	layout int         // the uidlist's Rewrites when the lines were noted
+	shape  uint64      // the folder's, when tombs were last compared with it
+}
+
+// keptState are the states of a record that the index keeps.
+const keptState = inNew | oddInfo | counted | lying
+
+// indexDir returns where the folder's index stands.
+func (f *folder) indexDir() index.Dir {
+	return index.Dir{Disk: f.dir.Disk, FD: f.dir.FD, Lock: f.cur, Path: f.dir.Path}
+}
+
+// lookUp opens the folder's index, and rests on it if it can stand for the
+// folder's files; what happened since is left to a scan.
+func (f *folder) lookUp() {
+	if f.rest.file == nil && !f.rest.off {
+		f.rest.off = f.indexDir().Locked(f.openIndex) != nil
+	}
+	if f.rest.file == nil {
+		return
+	}
+	h := f.rest.file.Header()
+	if h.Boot != f.store.boot || h.Boot == 0 || h.Flags&index.Settled == 0 {
+		return
+	}
+	if f.loadKeywords() != nil {
+		return
+	}
+	ok, err := f.list.Return(placeOf(h))
+	if !ok || err != nil || f.list.UIDValidity() != h.UIDValidity || f.validity != 0 && f.validity != h.UIDValidity {
+		return
+	}
+	f.resting, f.validity = true, h.UIDValidity
+	f.times = times{new: unix.NsecToTimespec(h.New), cur: unix.NsecToTimespec(h.Cur)}
+	f.uidls = h.Flags&index.SavedUIDL != 0
+	f.mod = h.ModSeq
+	if h.Flags&index.HasNew != 0 || f.unshown.hi != 0 {
+		_ = f.wake() // no view rests on it yet
+	}
+}
+
+// openIndex opens the index; one that cannot be used is none.
+func (f *folder) openIndex() (err error) {
+	f.rest.file, err = index.Open(f.indexDir())
+	if errors.Is(err, index.ErrNone) {
+		return nil
+	}
+	return err
+}
+
+// placeOf returns where the uidlist's follower stood.
+func placeOf(h index.Header) dovecot.Place {
+	return dovecot.Place{
+		Inode: h.List.Inode, Size: h.List.Size, Time: h.List.Time,
+		Lines: int(h.Lines), Last: h.LastLine, Next: h.UIDNext,
+	}
+}
+
+// wake brings the picture into memory that the folder rests on. One that cannot
+// be read as it was is left to a scan. Errors: ErrReset.
+func (f *folder) wake() error {
+	if !f.resting {
+		return nil
+	}
+	f.resting = false
+	h := f.rest.file.Header()
+	var recs []index.Record
+	whole, current := false, false
+	err := f.indexDir().Locked(func() error {
+		recs, whole, current = f.rest.file.Load()
+		return nil
+	})
+	f.picture = picture{mod: max(f.mod, h.ModSeq), forgotten: h.Forgotten}
+	names, nerr := f.list.Names()
+	if err != nil || nerr != nil || !whole || !f.take(recs, names) {
+		f.picture = picture{mod: f.mod}
+		return nil
+	}
+	f.loaded, f.dirty = true, !current
+	f.rest.stale, f.rest.whole = !current, false
+	f.rest.slots, f.rest.layout, f.rest.last = len(recs), f.list.Rewrites(), 0
+	if len(recs) > 0 {
+		f.rest.last = recs[len(recs)-1].UID
+	}
+	f.news = f.countNew()
+	f.markRecent()
+	f.watchUse()
+	return f.asOf(recs, h)
+}
+
+// take makes the picture of records and the uidlist; false when they do not fit.
+func (f *folder) take(recs []index.Record, names []byte) bool {
+	p := &f.picture
+	p.names, p.records = names, make([]record, 0, len(recs))
+	for i := range recs {
+		x := &recs[i]
+		p.mod = max(p.mod, x.ModSeq)
+		if x.State&index.Gone != 0 {
+			p.tombs = append(p.tombs, tomb{x.UID, x.ModSeq})
+			continue
+		}
+		end := uint64(x.Name) + uint64(x.NameLen)
+		if x.Name == 0 || x.NameLen == 0 || x.NameLen > 255 || end >= uint64(len(names)) ||
+			names[end] != '\n' || state(x.State)&oddInfo != 0 || x.ModSeq == 0 {
+			return false
+		}
+		r := record{
+			mod: x.ModSeq, uid: x.UID, flags: bits(x.Flags), size: x.Size, vsize: x.Virtual, name: x.Name, line: x.Name,
+			texts: x.Entries, len: uint8(x.NameLen), state: state(x.State) & keptState,
+		}
+		if x.Date > 0 && x.Date < unknown {
+			r.date = uint32(x.Date)
+		}
+		if r.state&inNew != 0 {
+			r.state |= unclaimed
+			p.unclaimed = true
+		}
+		f.lies = f.lies || r.state&lying != 0
+		p.sums.add(&r, 1)
+		p.records = append(p.records, r)
+	}
+	return true
+}
+
+// asOf gives the views that rested with the folder what they were told, when
+// another process has removed messages since. Errors: ErrReset when that cannot
+// be known.
+func (f *folder) asOf(recs []index.Record, h index.Header) error {
+	var uids []uint32
+	for i := range recs {
+		if recs[i].State&index.Gone == 0 || recs[i].ModSeq > h.ModSeq {
+			uids = append(uids, recs[i].UID)
+		}
+	}
+	if len(uids) == len(f.records) {
+		return nil
+	}
+	f.shape++
+	return f.remind(uids)
+}
+
+// remind gives the views that follow the picture the UIDs that they were told.
+func (f *folder) remind(uids []uint32) error {
+	for v := range f.audience.all() {
+		if v.uids != nil || v.n == 0 {
+			continue
+		}
+		n, _ := slices.BinarySearch(uids, v.next)
+		if n != v.n {
+			f.end(ErrReset)
+			return f.over
+		}
+		v.uids, v.behind = uids[:n:n], true
+	}
+	return nil
+}
+
+// detach gives the views lists of their own, for what is done to the picture next
+// moves its records.
+func (f *folder) detach() {
+	var uids []uint32
+	for v := range f.audience.all() {
+		if v.uids != nil || v.n == 0 {
+			continue
+		}
+		if uids == nil {
+			uids = f.uids()
+		}
+		v.uids = uids[:v.n:v.n]
+	}
+}
+
+// uids returns the UIDs of all messages.
+func (p *picture) uids() []uint32 {
+	uids := make([]uint32, len(p.records))
+	for i := range p.records {
+		uids[i] = p.records[i].uid
+	}
+	return uids
+}
+
+// need makes sure that the picture is in memory.
+func (f *folder) need() error {
+	if f.over != nil {
+		return f.over
+	}
+	f.used = time.Now()
+	if !f.loaded && !f.resting {
+		if err := f.catchUp(); err != nil {
+			return err
+		}
+	}
+	if err := f.wake(); err != nil || f.loaded {
+		return err
+	}
+	now, err := f.now()
+	if err != nil {
+		return fmt.Errorf("reading folder %s: %w", f.dir.Path, err)
+	}
+	return f.look(now, true)
+}
+
+// rouse brings the picture into memory if the index has it: a message that is
+// filed now is entered in both. Without one nothing is read.
+func (f *folder) rouse() error {
+	if f.over != nil {
+		return f.over
+	}
+	if !f.loaded && !f.resting {
+		f.lookUp()
+	}
+	return f.wake()
+}
+
+// inherit gives a picture that was made of the files what the index knew of its
+// messages.
+func (f *folder) inherit() {
+	var recs []index.Record
+	whole := false
+	if f.rest.file != nil {
+		err := f.indexDir().Locked(func() error {
+			recs, whole, _ = f.rest.file.Load()
+			return nil
+		})
+		whole = whole && err == nil && f.rest.file.Header().UIDValidity == f.list.UIDValidity()
+	}
+	// Of another boot it is not known what reached the disk: all modseqs are new.
+	same := whole && f.rest.file.Header().Boot == f.store.boot && f.store.boot != 0
+	at := 0
+	for i := range recs {
+		x := &recs[i]
+		for at < len(f.records) && f.records[at].uid < x.UID {
+			at++
+		}
+		switch {
+		case at < len(f.records) && f.records[at].uid == x.UID:
+			f.records[at].inherit(x, same)
+		case x.State&index.Gone == 0:
+			f.bury([]uint32{x.UID})
+		case same:
+			f.tombs = append(f.tombs, tomb{x.UID, x.ModSeq})
+		}
+	}
+	f.christen()
+	if !same {
+		f.tombs, f.forgotten = nil, f.next()
+	}
+	f.sortTombs()
+	f.rest.whole, f.rest.stale = true, false
+}
+
+// inherit takes what another record knew of the same message.
+func (r *record) inherit(x *index.Record, mods bool) {
+	switch {
+	case !mods || bits(x.Flags) != r.flags:
+		r.mod = 0 // a new one
+	default:
+		r.mod = max(r.mod, x.ModSeq)
+	}
+	if x.Date > 0 && x.Date < unknown && r.date == 0 {
+		r.date = uint32(x.Date)
+	}
+	r.texts = x.Entries
+}
+
+// restAfter is how long a picture stays in memory that nobody asks for.
+const restAfter = 3 * time.Second
+
+// watchUse sees to it that the picture goes when nobody needs it any more.
+func (f *folder) watchUse() {
+	f.used = time.Now()
+	if f.tired == nil {
+		f.tired = time.AfterFunc(restAfter, f.lieDown)
+		return
+	}
+	f.tired.Reset(restAfter)
+}
+
+// lieDown drops the picture if the index has all of it and no session has asked
+// for it for a while.
+func (f *folder) lieDown() {
+	if !f.store.hold(f) {
+		return
+	}
+	defer f.store.leave(f)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.loaded || f.over != nil || f.audience.empty() {
+		return // without sessions the folder goes as a whole
+	}
+	if left := restAfter - time.Since(f.used); left > 0 || !f.mayRest() {
+		f.tired.Reset(max(left, restAfter/4))
+		return
+	}
+	mod := f.mod
+	f.picture, f.loaded, f.resting = picture{mod: mod}, false, true
+}
+
+// mayRest reports whether the index stands for the files, and each view for the
+// index.
+func (f *folder) mayRest() bool {
+	f.save()
+	if f.rest.file == nil || f.rest.off || f.rest.stale || f.rest.whole || f.news > 0 || f.lies || f.unshown.hi != 0 || len(f.changed) > 0 {
+		return false
+	}
+	if h := f.rest.file.Header(); h.Flags&index.Settled == 0 || !h.Same(f.header()) {
+		return false
+	}
+	for v := range f.audience.all() {
+		if v.uids != nil || v.n != len(f.records) || v.mod != f.mod || v.shape != f.shape {
+			return false
+		}
+	}
+	return true
+}
+
+// reopen opens the index that another process has written.
+func (f *folder) reopen() {
+	f.rest.close()
+	f.rest.off = f.indexDir().Locked(f.openIndex) != nil
+	f.mod = max(f.mod, f.rest.modseq())
+}
+
+// modseq returns the highest modseq in the index, 0 when there is none.
+func (r *rest) modseq() uint64 {
+	if r.file == nil {
+		return 0
+	}
+	return r.file.Header().ModSeq
+}
+
+func (r *rest) close() {
+	if r.file != nil {
+		r.file.Close()
+		r.file = nil
+	}
+}

@@ -1,0 +1,288 @@
+package mailbox
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"posthorn/internal/dovecot"
+	"posthorn/internal/durable"
+	"posthorn/internal/index"
+)
+
+// files returns `uid:letters` of all messages as the files say, without any of
+// our pictures.
+func files(t *testing.T, path string) string {
+	t.Helper()
+	uids := make(map[string]uint32)
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_DIRECTORY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	l := dovecot.NewUidlist(dovecot.Dir{Disk: new(durable.Disk), FD: fd, Path: path}, 0)
+	defer l.Close()
+	if err := l.Load(func() {}, func(r dovecot.Record) { uids[string(r.Name)] = r.UID }); err != nil {
+		t.Fatal(err)
+	}
+	var found []string
+	for _, sub := range []string{"cur", "new"} {
+		entries, err := os.ReadDir(filepath.Join(path, sub))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range entries {
+			base, letters, _ := strings.Cut(e.Name(), ":2,")
+			found = append(found, fmt.Sprintf("%06d:%s", uids[base], letters))
+		}
+	}
+	slices.Sort(found)
+	return strings.Join(found, " ")
+}
+
+// seen is what files returns, as a view has it.
+func seen(v *View) string {
+	var out []string
+	for seq := 1; seq <= v.Len(); seq++ {
+		m := v.At(seq)
+		b, _ := bitsOf(m.Flags, &v.folder.keywords)
+		out = append(out, fmt.Sprintf("%06d:%s", m.UID, b.letters()))
+	}
+	return strings.Join(out, " ")
+}
+
+// rests reports whether the view's folder is not in memory.
+func rests(v *View) bool {
+	v.folder.mu.Lock()
+	defer v.folder.mu.Unlock()
+	return v.folder.resting && !v.folder.loaded && v.folder.records == nil
+}
+
+// TestSelectReadsTheHeader: what an unchanged folder is opened with does not
+// depend on its size.
+func TestSelectReadsTheHeader(t *testing.T) {
+	path := t.TempDir()
+	b := openBox(t, newStore(t, Options{}), path)
+	for i := range 5 {
+		appendText(t, b, "INBOX", fmt.Sprint(i), Flags{System: []SystemFlag{Seen, Seen, 0, Seen | Deleted, Flagged}[i]})
+	}
+	v := sel(t, b, "INBOX", false)
+	if err := v.Expunge([]uint32{2}); err != nil {
+		t.Fatal(err)
+	}
+	syncView(t, v, true)
+	want, _ := b.Status("INBOX")
+	mod := v.HighestModSeq()
+	w := sel(t, openBox(t, newStore(t, Options{}), path), "INBOX", false)
+	st, err := w.box.Status("INBOX")
+	if err != nil || st != want || w.Len() != 4 || w.FirstUnseen() != 2 || w.UIDNext() != 6 || w.UIDValidity() != v.UIDValidity() || w.HighestModSeq() != mod {
+		t.Errorf("got %+v, %v, %d messages, first unseen %d, UIDNEXT %d, HIGHESTMODSEQ %d, want %+v, 4, 2, 6, %d",
+			st, err, w.Len(), w.FirstUnseen(), w.UIDNext(), w.HighestModSeq(), want, mod)
+	}
+	if !rests(w) {
+		t.Error("the folder is in memory, nothing asked for it")
+	}
+	if got := seen(w); got != files(t, path) || rests(w) {
+		t.Errorf("got %q, want %q", got, files(t, path))
+	}
+}
+
+// tire has the folder's picture dropped as if nobody had asked for a while.
+func tire(v *View) {
+	v.folder.mu.Lock()
+	v.folder.used = time.Time{}
+	v.folder.mu.Unlock()
+	v.folder.lieDown()
+}
+
+// TestIdleFolderRests: what no session asks for is not in memory, and what others
+// do meanwhile is told all the same.
+func TestIdleFolderRests(t *testing.T) {
+	path := t.TempDir()
+	b := openBox(t, newStore(t, Options{}), path)
+	for i := range 6 {
+		appendText(t, b, "INBOX", fmt.Sprint(i), Flags{System: Seen})
+	}
+	v, w := sel(t, b, "INBOX", false), sel(t, b, "INBOX", true)
+	syncView(t, w, true)
+	tire(v)
+	if !rests(v) || v.Len() != 6 || w.Len() != 6 {
+		t.Fatalf("got %d and %d messages, resting %v", v.Len(), w.Len(), rests(v))
+	}
+	if c := syncView(t, v, true); !c.Empty() || !rests(v) {
+		t.Errorf("got %+v, resting %v, want nothing to tell", c, rests(v))
+	}
+
+	// Another process removes two, and changes one.
+	other := sel(t, openBox(t, newStore(t, Options{}), path), "INBOX", false)
+	if err := other.Expunge([]uint32{2, 5}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := other.Store([]int{1}, Add, Flags{System: Flagged}); err != nil {
+		t.Fatal(err)
+	}
+	c := syncView(t, v, true)
+	if !slices.Equal(c.Expunged, []int{5, 2}) || c.Exists != -1 || !slices.Equal(c.Flags, []int{1}) {
+		t.Errorf("got %+v, want 5 and 2 expunged, flags of 1", c)
+	}
+	if m := w.At(2); m.UID != 2 || !m.Gone {
+		t.Errorf("the other session: got %+v, want 2, gone", m)
+	}
+	syncView(t, w, true)
+	if got, want := seen(w), files(t, path); got != want || seen(v) != want {
+		t.Errorf("got %q and %q, want %q", got, seen(v), want)
+	}
+	tire(v)
+	if !rests(v) {
+		t.Error("does not rest again")
+	}
+}
+
+// TestDirtyFolderStays: what the index does not have stays in memory.
+func TestDirtyFolderStays(t *testing.T) {
+	path := t.TempDir()
+	full := false
+	disk := &durable.Disk{Hook: func(op durable.Op) error {
+		if full && strings.Contains(op.Path, index.Name) {
+			return unix.ENOSPC
+		}
+		return nil
+	}}
+	b := openBox(t, newStore(t, Options{Disk: disk}), path)
+	full = true
+	appendText(t, b, "INBOX", "a", Flags{})
+	v := sel(t, b, "INBOX", false)
+	tire(v)
+	if rests(v) || seen(v) != files(t, path) {
+		t.Errorf("got %q, resting %v, want %q", seen(v), rests(v), files(t, path))
+	}
+}
+
+// TestIndexDamaged works on a folder at random, damages its index at random, and
+// compares what is seen with the files.
+func TestIndexDamaged(t *testing.T) {
+	for seed := range 6 {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			w := &walk{T: t, r: rand.New(rand.NewPCG(7, uint64(seed))), path: t.TempDir()}
+			w.open()
+			for step := range 120 {
+				w.step(step)
+				if got, want := seen(w.v), files(t, w.path); got != want {
+					t.Fatalf("step %d (%s):\ngot  %s\nwant %s", step, strings.Join(w.did, ", "), got, want)
+				}
+			}
+			w.close()
+		})
+	}
+}
+
+// walk is a session that works at random.
+type walk struct {
+	*testing.T
+	r    *rand.Rand
+	path string
+	s    *Store
+	b    *Box
+	v    *View
+	did  []string
+}
+
+func (w *walk) open() {
+	w.s = New(Options{Node: "test"})
+	w.b = openBox(w.T, w.s, w.path)
+	w.v = sel(w.T, w.b, "INBOX", false)
+}
+
+func (w *walk) close() {
+	w.v.Close()
+	w.s.Close()
+}
+
+func (w *walk) step(n int) {
+	w.Helper()
+	seq := 1 + w.r.IntN(max(w.v.Len(), 1))
+	var err error
+	did := "append"
+	switch k := w.r.IntN(11); {
+	case k < 2:
+		appendText(w.T, w.b, "INBOX", fmt.Sprint(n), Flags{System: SystemFlag(w.r.IntN(32))})
+	case k == 2:
+		did = "deliver"
+		deliver(w.T, w.path, fmt.Sprint(1e9+n, ".M1P1.x"), "delivered")
+	case k < 6 && w.v.Len() > 0:
+		did = "store"
+		_, err = w.v.Store([]int{seq, 1 + w.r.IntN(w.v.Len())}, Op(w.r.IntN(3)), Flags{System: SystemFlag(w.r.IntN(32)), Keywords: []string{"a", "b"}[:w.r.IntN(3)]})
+	case k == 6 && w.v.Len() > 0:
+		did = "expunge"
+		err = w.v.Expunge([]uint32{w.v.At(seq).UID})
+	case k == 7 && w.v.Len() > 0:
+		did = "foreign"
+		err = w.foreign()
+	case k == 8:
+		did = "rest"
+		tire(w.v)
+	default:
+		w.close()
+		did = w.damage()
+		w.open()
+	}
+	if err != nil {
+		w.Fatalf("%s: %v", did, err)
+	}
+	w.did = append(w.did, did)
+	syncView(w.T, w.v, true)
+}
+
+// foreign does what another program may do to the files.
+func (w *walk) foreign() error {
+	entries, err := os.ReadDir(w.path + "/cur")
+	if err != nil || len(entries) == 0 {
+		return err
+	}
+	name := entries[w.r.IntN(len(entries))].Name()
+	base, _, _ := strings.Cut(name, ":2,")
+	if w.r.IntN(3) == 0 {
+		return os.Remove(w.path + "/cur/" + name)
+	}
+	return os.Rename(w.path+"/cur/"+name, w.path+"/cur/"+base+":2,"+[]string{"", "S", "FS", "RST"}[w.r.IntN(4)])
+}
+
+// damage harms one of the index's files.
+func (w *walk) damage() string {
+	found, _ := filepath.Glob(w.path + "/posthorn.*")
+	if len(found) == 0 {
+		return "nothing"
+	}
+	path := found[w.r.IntN(len(found))]
+	b, err := os.ReadFile(path)
+	if err != nil || len(b) == 0 {
+		return "nothing"
+	}
+	at, how := w.r.IntN(len(b)), "kept"
+	switch w.r.IntN(6) {
+	case 0:
+		b, how = b[:at], "cut"
+	case 1:
+		b, how = bytes.Clone(b), "flipped"
+		b[at] ^= byte(1 + w.r.IntN(255))
+	case 2:
+		b, how = append(b, "more of it"...), "longer"
+	case 3:
+		os.Remove(path)
+		return "removed " + filepath.Base(path)
+	default:
+		return "reopened"
+	}
+	if err := os.WriteFile(path, b, 0o600); err != nil {
+		w.Fatal(err)
+	}
+	return how + " " + filepath.Base(path)
+}
