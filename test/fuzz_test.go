@@ -39,6 +39,7 @@ var foreign = map[string]string{
 	"internal/guard":                      "Dialogue Dotted Params",        // SMTP and LMTP
 	"internal/handover":                   "Decode",                        // deliver and queue-remote
 	"internal/id":                         "Time",                          // ids
+	"internal/index":                      "Index",                         // what a session finds on the disk
 	"internal/login":                      "Reader",                        // IMAP and POP3 before the login
 	"internal/mailbox":                    "FolderName Info ToLF",          // names in a Maildir
 	"internal/maildir":                    "ReadName ToLF",                 // the same
