@@ -37,8 +37,9 @@ type Header struct {
 	ModSeq      uint64 // the highest of all
 	Forgotten   uint64 // records of messages that went up to this modseq may be missing
 
-	Cur, New int64 // times of the folders, in nanoseconds, when all was known
-	List     Stamp // of dovecot-uidlist
+	Cur, New int64  // times of the folders, in nanoseconds, when all was known
+	List     Stamp  // of dovecot-uidlist
+	Words    uint64 // sums up what flags the records do not have
 	Lines    uint32
 	LastLine uint32 // the highest UID in it
 
@@ -77,6 +78,7 @@ func (h *Header) fields(c *coder) {
 	c.u32(&h.Lines)
 	c.u32(&h.LastLine)
 	c.u32(new(uint32)) // free
+	c.u64(&h.Words)
 	c.i64(&h.Size)
 	c.u64(&h.ModSeq)
 	c.u64(&h.Forgotten)

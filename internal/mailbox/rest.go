@@ -47,7 +47,7 @@ func (f *folder) lookUp() {
 	if h.Boot != f.store.boot || h.Boot == 0 || h.Flags&index.Settled == 0 {
 		return
 	}
-	if f.loadKeywords() != nil {
+	if errors.Join(f.loadKeywords(), f.loadWords()) != nil || f.words.sum != h.Words {
 		return
 	}
 	ok, err := f.list.Return(placeOf(h))
@@ -250,6 +250,9 @@ func (f *folder) inherit() {
 	}
 	// Of another boot it is not known what reached the disk: all modseqs are new.
 	same := whole && f.rest.file.Header().Boot == f.store.boot && f.store.boot != 0
+	if same && !f.rest.stale && f.rest.file.Header().Words != f.words.sum {
+		same = false // of whose keywords it is not known
+	}
 	at := 0
 	for i := range recs {
 		x := &recs[i]

@@ -86,7 +86,7 @@ func (f *folder) header() index.Header {
 		Slots: uint32(len(f.records) + len(f.tombs)), Exists: uint32(len(f.records)),
 		Unseen: uint32(f.sums.unseen), FirstUnseen: uint32(f.firstUnseen() + 1), Deleted: uint32(f.sums.deleted),
 		Size: f.sums.total(), ModSeq: f.mod, Forgotten: f.forgotten,
-		Cur: f.times.cur.Nano(), New: f.times.new.Nano(),
+		Cur: f.times.cur.Nano(), New: f.times.new.Nano(), Words: f.words.sum,
 	}
 	if n := len(f.records); n > 0 {
 		h.Last = f.records[n-1].uid

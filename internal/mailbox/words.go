@@ -3,6 +3,8 @@ package mailbox
 import (
 	"bytes"
 	"errors"
+	"fmt"
+	"hash/fnv"
 	"slices"
 	"strings"
 
@@ -18,6 +20,7 @@ const maxWords = 1000
 type words struct {
 	of  map[string][]string // by the unique part of the name
 	all []string            // those that are known, as they were first spelt
+	sum uint64              // tells two states of them apart: names of files do not
 }
 
 // unique returns the part of a base name that stays when its sizes are corrected.
@@ -30,6 +33,7 @@ func unique(base []byte) []byte {
 
 // set gives a message its words.
 func (w *words) set(key string, list []string) {
+	w.sum += digest(key, list) - digest(key, w.of[key])
 	if len(list) == 0 {
 		delete(w.of, key)
 		return
@@ -45,6 +49,16 @@ func (w *words) set(key string, list []string) {
 	}
 }
 
+// digest stands for one message's words in words.sum.
+func digest(key string, list []string) uint64 {
+	if len(list) == 0 {
+		return 0
+	}
+	h := fnv.New64a()
+	fmt.Fprintf(h, "%s %s", key, strings.Join(list, " "))
+	return h.Sum64()
+}
+
 // word returns where name stands in all, or -1.
 func (w *words) word(name string) int {
 	return slices.IndexFunc(w.all, func(have string) bool { return strings.EqualFold(have, name) })
@@ -57,7 +71,7 @@ func (f *folder) loadWords() error {
 		return err
 	}
 	old := f.words.of
-	f.words.of = nil
+	f.words.of, f.words.sum = nil, 0
 	for key, list := range f.state.Words() {
 		f.words.set(key, list)
 	}
