@@ -54,10 +54,10 @@ const maxSeconds = 253402300800
 
 // named calls use with the base name of message seq.
 func (v *View) named(seq int, use func(base []byte)) error {
-	f, uid := v.folder, v.uid(seq)
+	f := v.folder
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	r := f.find(uid)
+	r := f.find(v.uid(seq))
 	if r == nil || f.over != nil {
 		return ErrExpunged
 	}

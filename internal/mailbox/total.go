@@ -6,6 +6,9 @@ import "errors"
 // reads those whose size nobody knows yet. Nothing loses its \Recent. Errors:
 // ErrNoFolder, ErrBadName.
 func (b *Box) Size(name string) (int64, error) {
+	if st, err := b.Status(name); err != nil || st.Size >= 0 {
+		return st.Size, err
+	}
 	v, err := b.Select(name, true)
 	if err != nil {
 		return 0, err
