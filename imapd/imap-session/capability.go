@@ -47,7 +47,7 @@ func (s *Session) enable(c *wire.Command) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		if names = append(names, strings.ToUpper(name)); len(names) > maxEnable {
+		if names = append(names, name); len(names) > maxEnable {
 			return "", &wire.SyntaxError{Text: "list too long"}
 		}
 		if !c.Args.Accept(' ') {
@@ -59,7 +59,7 @@ func (s *Session) enable(c *wire.Command) (string, error) {
 	}
 	s.w.Raw("* ENABLED")
 	for _, name := range names {
-		if s.offers(name) && s.switchOn(name) {
+		if s.offers(name) && s.switchOn(strings.ToUpper(name)) {
 			s.w.Raw(" ", name)
 		}
 	}
@@ -72,6 +72,12 @@ func (s *Session) switchOn(name string) bool {
 	switch name {
 	case "UTF8=ACCEPT":
 		s.speakUTF8()
+		s.utf8Accept = true
+	case "IMAP4REV2":
+		s.speakUTF8()
+		s.rev2 = true
+	case "UIDONLY":
+		s.uidOnly = true
 	default:
 		return false
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"compress/flate"
 	"fmt"
 	"io"
@@ -102,4 +103,26 @@ func TestCompressNonsense(t *testing.T) {
 		t.Errorf("got %q, %v, want %q", got, err, want)
 	}
 	<-ended
+}
+
+// TestCompressPieces: a session that got a piece of which nothing can be decoded yet
+// goes on waiting.
+func TestCompressPieces(t *testing.T) {
+	f := newFixture(t)
+	d := f.dialogue()
+	conn := d.conn
+	d.want("COMPRESS DEFLATE", "OK DEFLATE active")
+	var packed bytes.Buffer
+	w, _ := flate.NewWriter(&packed, flate.BestCompression)
+	io.WriteString(w, "a NOOP\r\nb NOOP\r\n")
+	w.Flush()
+	in := bufio.NewReader(flate.NewReader(d.r))
+	for _, c := range packed.Bytes() {
+		conn.Write([]byte{c})
+	}
+	for _, want := range []string{"a OK NOOP completed\r\n", "b OK NOOP completed\r\n"} {
+		if got, err := in.ReadString('\n'); got != want {
+			t.Errorf("got %q, %v, want %q", got, err, want)
+		}
+	}
 }

@@ -50,7 +50,10 @@ func TestESearch(t *testing.T) {
 // that none is to come.
 func (d *dialogue) esearch(search, want string) {
 	d.t.Helper()
-	name, _, _ := strings.Cut(search, " RETURN")
+	name := "SEARCH"
+	if strings.HasPrefix(search, "UID ") {
+		name = "UID SEARCH"
+	}
 	lines := []string{strings.TrimRight(fmt.Sprintf(`* ESEARCH (TAG "t%d") %s`, d.n+1, want), " "), "OK " + name + " completed"}
 	if want == "-" {
 		lines = lines[1:]

@@ -30,7 +30,7 @@ func (s *Session) fetch(c *wire.Command) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if isUID(c) {
+	if isUID(c) && !s.uidOnly {
 		f.Items |= query.UID // RFC 3501 section 6.4.8
 	}
 	if seqs, err = partialFetch(c, seqs, mod.Partial); err != nil {
@@ -169,9 +169,7 @@ func (f *fetcher) writeMessage(seq int, m mailbox.Message, p *parts, answers []s
 	if f.Items&query.Flags != 0 || f.marked[seq] {
 		f.introduce(m)
 	}
-	w.Raw("* ")
-	w.Num(uint64(seq))
-	w.Raw(" FETCH (")
+	f.writeFetch(seq, m.UID)
 	sep := separator{w: w}
 	if f.Items&query.UID != 0 {
 		sep.item("UID ")
@@ -196,11 +194,11 @@ func (f *fetcher) writeMessage(seq int, m mailbox.Message, p *parts, answers []s
 	}
 	if f.Items&query.Body != 0 {
 		sep.item("BODY ")
-		p.root.Structure(w, false)
+		f.structure(p.root, false)
 	}
 	if f.Items&query.BodyStructure != 0 {
 		sep.item("BODYSTRUCTURE ")
-		p.root.Structure(w, true)
+		f.structure(p.root, true)
 	}
 	for _, a := range answers {
 		sep.item(a.label)
@@ -208,6 +206,15 @@ func (f *fetcher) writeMessage(seq int, m mailbox.Message, p *parts, answers []s
 		a.write(w, p.src)
 	}
 	w.Raw(")\r\n")
+}
+
+// structure writes a BODY or BODYSTRUCTURE.
+func (f *fetcher) structure(p *mimepart.Part, extended bool) {
+	if f.utf8 {
+		p.StructureRev2(f.w, extended) // RFC 9051 section 7.5.2, RFC 9755 section 6
+		return
+	}
+	p.Structure(f.w, extended)
 }
 
 // separator writes a space between items.

@@ -29,7 +29,7 @@ func (s *Session) writeFlags(m mailbox.Message) {
 			sep = " "
 		}
 	}
-	if m.Recent {
+	if m.Recent && !s.rev2 {
 		s.w.Raw(sep, `\Recent`)
 		sep = " "
 	}

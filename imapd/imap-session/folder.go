@@ -42,6 +42,9 @@ func (s *Session) create(c *wire.Command) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if err := s.creatable(name); err != nil {
+		return "", err
+	}
 	// A separator at the end says that names below will follow (RFC 3501
 	// section 6.3.3); nothing needs to be done for that.
 	name = strings.TrimSuffix(name, ".")
@@ -79,6 +82,9 @@ func (s *Session) renameFolder(c *wire.Command) (string, error) {
 	}
 	to, err := folderOnly(c)
 	if err != nil {
+		return "", err
+	}
+	if err := s.creatable(to); err != nil {
 		return "", err
 	}
 	if from != "INBOX" && (s.folder == from || strings.HasPrefix(s.folder, from+".")) {

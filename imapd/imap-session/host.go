@@ -29,6 +29,7 @@ type limits struct {
 	progress time.Duration // silence within a command that ends it
 	maxSize  int64         // octets of a message in an APPEND
 	messages int           // of one APPEND
+	report   time.Duration // how often a client hears of a long command; 0: never
 
 	specialUse map[string][]string // attributes by the name of a mailbox
 }
@@ -42,7 +43,7 @@ func newHost(store *mailbox.Store, log *evlog.Log) *host {
 
 // apply takes the limits of c.
 func (h *host) apply(c *conf.Config) {
-	h.limits.Store(&limits{idle: c.IdleTimeout, progress: stall, maxSize: c.MessageSize, messages: maxMessages, specialUse: c.SpecialUse})
+	h.limits.Store(&limits{idle: c.IdleTimeout, progress: stall, maxSize: c.MessageSize, messages: maxMessages, report: progressEvery, specialUse: c.SpecialUse})
 }
 
 // open takes the mailbox for one session.

@@ -34,6 +34,7 @@ type lister struct {
 	folders    tree
 	meant      tree     // what the selection options mean
 	subscribed []string // sorted
+	oldName    string   // what the client called it; "" is left out
 }
 
 // look finds out what there is.
@@ -103,7 +104,7 @@ func (a *lister) hidden() map[string]bool {
 // name tells of one name.
 func (a *lister) name(name string) {
 	exists := a.folders.exists[name]
-	var status *mailbox.Status
+	var status *counts
 	if a.items != nil && exists && a.meant.exists[name] {
 		status, exists = a.statusOf(name)
 	}
@@ -111,6 +112,11 @@ func (a *lister) name(name string) {
 	a.w.AString(a.encode(name))
 	if a.recursive && a.meant.parents[name] {
 		a.w.Raw(" (\"CHILDINFO\" (", a.criteria(), "))")
+	}
+	if a.oldName != "" {
+		a.w.Raw(" (\"OLDNAME\" (")
+		a.w.AString(a.oldName)
+		a.w.Raw("))")
 	}
 	a.w.Raw("\r\n")
 	if status != nil {
@@ -120,7 +126,7 @@ func (a *lister) name(name string) {
 
 // statusOf counts a folder. One that is gone by now is not selectable; of one
 // that cannot be counted for another reason nothing is told (RFC 5819 section 2).
-func (a *lister) statusOf(name string) (_ *mailbox.Status, exists bool) {
+func (a *lister) statusOf(name string) (_ *counts, exists bool) {
 	status, err := a.count(name, a.items)
 	if errors.Is(err, mailbox.ErrNoFolder) {
 		return nil, false
@@ -141,7 +147,7 @@ func (a *lister) attributes(name string, exists bool) string {
 	switch {
 	case exists:
 		attributes = append(attributes, a.uses(name)...)
-	case a.extended:
+	case a.extended || a.rev2:
 		attributes = append([]string{`\NonExistent`}, attributes...)
 	default:
 		attributes = append([]string{`\Noselect`}, attributes...)

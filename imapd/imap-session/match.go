@@ -16,6 +16,9 @@ import (
 func (s *Session) prepare(k query.Key) (query.Key, error) {
 	switch n := uint32(s.view.Len()); k.Op {
 	case query.Seq:
+		if s.uidOnly {
+			return k, errUIDOnly()
+		}
 		if n > 0 {
 			if _, err := s.bySeq(k.Set); err != nil {
 				return k, err

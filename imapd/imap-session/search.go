@@ -19,10 +19,13 @@ func (s *Session) search(c *wire.Command) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if s.utf8 && q.Charset != "" {
+	if s.utf8Accept && q.Charset != "" {
 		return "", &wire.SyntaxError{Text: "all text is UTF-8"} // RFC 9755 section 3
 	}
-	f, err := s.newFinder(q)
+	if s.rev2 && !q.Return.Extended {
+		q.Return = query.Return{Extended: true, All: true} // RFC 9051 section 6.4.4
+	}
+	f, err := s.newFinder(c, q)
 	if err != nil {
 		return "", err
 	}
@@ -63,12 +66,13 @@ func (s *Session) numbersOf(uid bool) func(seq int) uint32 {
 // finder is one SEARCH at work.
 type finder struct {
 	*Session
+	tag  string
 	key  query.Key
 	gone bool // some messages are
 }
 
 // newFinder makes a search ready to run.
-func (s *Session) newFinder(q query.Search) (*finder, error) {
+func (s *Session) newFinder(c *wire.Command, q query.Search) (*finder, error) {
 	key, err := s.prepare(q.Key)
 	if err != nil {
 		return nil, err
@@ -79,7 +83,7 @@ func (s *Session) newFinder(q query.Search) (*finder, error) {
 	if err := recode(&key, q.Charset); err != nil {
 		return nil, err
 	}
-	return &finder{Session: s, key: key}, nil
+	return &finder{Session: s, tag: c.Tag, key: key}, nil
 }
 
 // all returns the messages that are found, in rising order.
@@ -89,7 +93,11 @@ func (f *finder) all() ([]int, error) { return f.some(1, 1, 0) }
 // limit 0 means all.
 func (f *finder) some(seq, step, limit int) ([]int, error) {
 	var out []int
+	progress := f.progress()
 	for ; seq >= 1 && seq <= f.view.Len(); seq += step {
+		if err := progress.done(1); err != nil {
+			return nil, err
+		}
 		found, err := f.matches(seq, f.key)
 		switch {
 		case errors.Is(err, mailbox.ErrExpunged):

@@ -10,12 +10,13 @@ import (
 // selectFolder opens a folder. The one that was open is closed first, whatever
 // becomes of the new one (RFC 3501 section 6.3.1).
 func (s *Session) selectFolder(c *wire.Command, readOnly bool) (string, error) {
+	asked := *c.Args
 	name, err := folderOnly(c)
 	var syntax *wire.SyntaxError
 	if errors.As(err, &syntax) {
 		return "", err
 	}
-	s.unselect()
+	s.leave()
 	if err != nil {
 		return "", err
 	}
@@ -25,6 +26,11 @@ func (s *Session) selectFolder(c *wire.Command, readOnly bool) (string, error) {
 	}
 	s.view, s.folder = view, name
 	s.describe()
+	if s.rev2 {
+		if err := s.writeSelected(asked); err != nil {
+			return "", err
+		}
+	}
 	if view.ReadOnly() {
 		return "[READ-ONLY] " + c.Name + " completed", nil
 	}
@@ -35,13 +41,23 @@ func (s *Session) selectFolder(c *wire.Command, readOnly bool) (string, error) {
 func (s *Session) describe() {
 	s.writeFlagsResponse()
 	s.numbered(s.view.Len(), "EXISTS")
-	s.numbered(s.view.Recent(), "RECENT")
-	if seq := s.view.FirstUnseen(); seq > 0 {
-		s.code("UNSEEN", uint64(seq), "first unseen message")
+	if !s.rev2 { // RFC 9051 appendix E, 11 and 12
+		s.numbered(s.view.Recent(), "RECENT")
+		s.describeUnseen()
 	}
 	s.code("UIDVALIDITY", uint64(s.view.UIDValidity()), "UIDs are valid")
 	s.code("UIDNEXT", uint64(s.view.UIDNext()), "next UID")
 	s.w.Raw("* OK [MAILBOXID (", s.view.ID(), ")] mailbox is known by this\r\n") // RFC 8474 section 4.2
+}
+
+// describeUnseen names the first message that is not \Seen, by its number.
+func (s *Session) describeUnseen() {
+	if s.uidOnly { // RFC 9586
+		return
+	}
+	if seq := s.view.FirstUnseen(); seq > 0 {
+		s.code("UNSEEN", uint64(seq), "first unseen message")
+	}
 }
 
 // code writes an untagged OK with a number in its response code.

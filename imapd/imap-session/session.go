@@ -24,7 +24,7 @@ const capabilities = "IMAP4rev1 LITERAL+ ID ENABLE IDLE NAMESPACE" +
 	" OBJECTID SAVEDATE" +
 	" SORT SORT=DISPLAY ESORT THREAD=ORDEREDSUBJECT THREAD=REFERENCES I18NLEVEL=1" +
 	" UIDPLUS UNSELECT MOVE REPLACE MULTIAPPEND ESEARCH SEARCHRES WITHIN PARTIAL" +
-	" UTF8=ACCEPT COMPRESS=DEFLATE"
+	" UTF8=ACCEPT COMPRESS=DEFLATE UIDONLY INPROGRESS"
 
 // Bounds of a client's input. A line of 64 KiB holds the UID sets of large
 // mailboxes.
@@ -46,7 +46,11 @@ type Session struct {
 	w      *wire.Writer
 	box    *mailbox.Box
 	off    []string // capabilities that this user is not offered
-	utf8   bool     // UTF8=ACCEPT
+
+	utf8       bool // names and strings are UTF-8
+	utf8Accept bool // UTF8=ACCEPT
+	rev2       bool // IMAP4rev2
+	uidOnly    bool // UIDONLY
 
 	view   *mailbox.View // nil: nothing is selected
 	folder string        // the name of what is

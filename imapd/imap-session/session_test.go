@@ -16,7 +16,7 @@ func TestCommandsOfAnyState(t *testing.T) {
 	d.want("CAPABILITY", "* CAPABILITY "+announced, "OK CAPABILITY completed")
 	d.want("noop", "OK NOOP completed")
 	d.want("ID (\"name\" \"x\")", `* ID ("name" "Posthorn")`, "OK ID completed")
-	d.want("ENABLE X-FOO UTF8=Accept X-BAR", "* ENABLED UTF8=ACCEPT", "OK ENABLE completed")
+	d.want("ENABLE X-FOO UTF8=Accept X-BAR", "* ENABLED UTF8=Accept", "OK ENABLE completed")
 	d.want("ENABLE"+strings.Repeat(" x", maxEnable+1), "BAD list too long")
 	d.want("ENABLE", "BAD missing argument")
 	d.want("ENABLE (CONDSTORE)", "BAD expected an atom")

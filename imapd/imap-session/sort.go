@@ -16,7 +16,7 @@ func (s *Session) sort(c *wire.Command) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	f, err := s.newFinder(q.Search)
+	f, err := s.newFinder(c, q.Search)
 	if err != nil {
 		return "", err
 	}

@@ -37,7 +37,7 @@ func statusItems(args *wire.Scanner) ([]string, error) {
 	err := args.List(maxStatus, func() error {
 		item := args.Word()
 		switch item {
-		case "MESSAGES", "RECENT", "UIDNEXT", "UIDVALIDITY", "UNSEEN", "SIZE", "APPENDLIMIT", "MAILBOXID":
+		case "MESSAGES", "RECENT", "UIDNEXT", "UIDVALIDITY", "UNSEEN", "SIZE", "APPENDLIMIT", "DELETED", "MAILBOXID":
 			items = append(items, item)
 			return nil
 		}
@@ -52,17 +52,27 @@ func statusItems(args *wire.Scanner) ([]string, error) {
 // maxStatus bounds the items of one STATUS.
 const maxStatus = 32
 
-// count looks at a folder for items of STATUS. The sizes of messages are looked
-// up only where they are asked for and not all known.
-func (s *Session) count(name string, items []string) (mailbox.Status, error) {
-	status, err := s.box.Status(name)
-	if err == nil && status.Size < 0 && slices.Contains(items, "SIZE") {
-		status.Size, err = s.box.Size(name)
-	}
-	return status, err
+// counts are what STATUS answers.
+type counts struct {
+	mailbox.Status
+	deleted int // known if it was asked for
 }
 
-func (s *Session) writeStatus(name string, items []string, status mailbox.Status) {
+// count looks at a folder for items of STATUS. The sizes of messages are looked
+// up only where they are asked for and not all known.
+func (s *Session) count(name string, items []string) (counts, error) {
+	status, err := s.box.Status(name)
+	of := counts{Status: status}
+	if err == nil && slices.Contains(items, "DELETED") {
+		of.deleted, err = s.box.Deleted(name)
+	}
+	if err == nil && of.Size < 0 && slices.Contains(items, "SIZE") {
+		of.Size, err = s.box.Size(name)
+	}
+	return of, err
+}
+
+func (s *Session) writeStatus(name string, items []string, of counts) {
 	s.w.Raw("* STATUS ")
 	s.w.AString(s.encode(name))
 	sep := " ("
@@ -70,15 +80,15 @@ func (s *Session) writeStatus(name string, items []string, status mailbox.Status
 		s.w.Raw(sep, item, " ")
 		sep = " "
 		if item == "MAILBOXID" { // RFC 8474 section 4.3
-			s.w.Raw("(", status.ID, ")")
+			s.w.Raw("(", of.ID, ")")
 			continue
 		}
-		s.w.Num(s.statusValue(item, status))
+		s.w.Num(s.statusValue(item, of))
 	}
 	s.w.Raw(")\r\n")
 }
 
-func (s *Session) statusValue(item string, of mailbox.Status) uint64 {
+func (s *Session) statusValue(item string, of counts) uint64 {
 	switch item {
 	case "MESSAGES":
 		return uint64(of.Messages)
@@ -90,6 +100,8 @@ func (s *Session) statusValue(item string, of mailbox.Status) uint64 {
 		return uint64(of.UIDValidity)
 	case "SIZE":
 		return uint64(of.Size) // RFC 8438 section 3
+	case "DELETED":
+		return uint64(of.deleted) // RFC 9051 section 6.3.11
 	case "APPENDLIMIT":
 		return uint64(s.limits.maxSize) // RFC 7889 section 3.1
 	}

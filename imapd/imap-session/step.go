@@ -81,6 +81,8 @@ func (s *Session) selected(c *wire.Command) (string, error) {
 	switch {
 	case run == nil:
 		return "", &wire.SyntaxError{Text: "unknown command"}
+	case s.uidOnly && s.selectedCommand("UID "+c.Name) != nil && c.Name != "EXPUNGE":
+		return "", errUIDOnly()
 	case s.view == nil:
 		return "", &wire.SyntaxError{Text: "no mailbox is selected"}
 	}

@@ -15,7 +15,7 @@ func (s *Session) thread(c *wire.Command) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	f, err := s.newFinder(q.Search)
+	f, err := s.newFinder(c, q.Search)
 	if err != nil {
 		return "", err
 	}

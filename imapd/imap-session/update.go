@@ -23,20 +23,18 @@ func (s *Session) announce(expunge bool) error {
 		s.log.IMAPFailed(s.conn.SID, s.conn.Grant.User, "sync", err)
 		return nil
 	}
-	for _, seq := range changes.Expunged {
-		s.numbered(seq, "EXPUNGE")
-	}
+	s.writeExpunged(changes.Expunged, changes.Vanished)
 	if changes.Exists >= 0 {
 		s.numbered(changes.Exists, "EXISTS")
 	}
-	if changes.Recent >= 0 {
+	if changes.Recent >= 0 && !s.rev2 {
 		s.numbered(changes.Recent, "RECENT")
 	}
 	if changes.KeywordsChanged {
 		s.writeFlagsResponse()
 	}
 	for _, seq := range changes.Flags {
-		s.writeFlagsOf(seq, false)
+		s.writeFlagsOf(seq, s.rev2) // RFC 9051 section 7.5.2
 	}
 	return nil
 }
@@ -59,10 +57,8 @@ func (s *Session) introduce(m mailbox.Message) {
 func (s *Session) writeFlagsOf(seq int, uid bool) {
 	m := s.view.At(seq)
 	s.introduce(m)
-	s.w.Raw("* ")
-	s.w.Num(uint64(seq))
-	s.w.Raw(" FETCH (")
-	if uid {
+	s.writeFetch(seq, m.UID)
+	if uid && !s.uidOnly {
 		s.w.Raw("UID ")
 		s.w.Num(uint64(m.UID))
 		s.w.Raw(" ")

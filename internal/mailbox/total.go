@@ -5,29 +5,47 @@ import "errors"
 // Size returns the sum of the sizes of a folder's messages with CRLF line ends; it
 // reads those whose size nobody knows yet. Nothing loses its \Recent. Errors:
 // ErrNoFolder, ErrBadName.
-func (b *Box) Size(name string) (int64, error) {
+func (b *Box) Size(name string) (total int64, err error) {
 	if st, err := b.Status(name); err != nil || st.Size >= 0 {
 		return st.Size, err
 	}
+	err = b.each(name, func(v *View, seq int, m Message) error {
+		if m.Size < 0 {
+			m, err = v.Measure(seq)
+			if errors.Is(err, ErrExpunged) {
+				return nil
+			}
+		}
+		total += m.Size
+		return err
+	})
+	return total, err
+}
+
+// Deleted returns how many of a folder's messages are \Deleted; else it is Size.
+func (b *Box) Deleted(name string) (n int, err error) {
+	err = b.each(name, func(_ *View, _ int, m Message) error {
+		if m.Flags.System&Deleted != 0 {
+			n++
+		}
+		return nil
+	})
+	return n, err
+}
+
+// each looks at all messages of a folder.
+func (b *Box) each(name string, look func(v *View, seq int, m Message) error) error {
 	v, err := b.Select(name, true)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	defer v.Close()
-	total := int64(0)
 	for seq := 1; seq <= v.Len(); seq++ {
-		m := v.At(seq)
-		if m.Size < 0 && !m.Gone {
-			m, err = v.Measure(seq)
-		}
-		switch {
-		case errors.Is(err, ErrExpunged), m.Gone:
-			err = nil
-		case err != nil:
-			return 0, err
-		default:
-			total += m.Size
+		if m := v.At(seq); !m.Gone {
+			if err := look(v, seq, m); err != nil {
+				return err
+			}
 		}
 	}
-	return total, nil
+	return nil
 }

@@ -87,6 +87,8 @@ type Changes struct {
 	// Expunged are sequence numbers from the highest to the lowest, so that
 	// each is right at the moment it is announced.
 	Expunged []int
+	// Vanished are the UIDs of these, rising.
+	Vanished []uint32
 	// Exists is the new number of messages when messages came, else -1.
 	Exists int
 	// Recent is the new number of recent messages when messages came, or recent

@@ -325,7 +325,7 @@ func (v *View) dropGone(c *Changes) {
 		if at < len(records) && records[at].uid == uid {
 			kept = append(kept, uid)
 		} else {
-			c.Expunged = append(c.Expunged, i+1)
+			c.Expunged, c.Vanished = append(c.Expunged, i+1), append(c.Vanished, uid)
 		}
 	}
 	slices.Reverse(c.Expunged)

@@ -30,7 +30,7 @@ type Part struct {
 	Subtype  string  // as written; "plain" when there is none
 	Params   []Param // of Content-Type
 	Children []*Part // of a multipart
-	Message  *Part   // the message in a message/rfc822
+	Message  *Part   // the message in a message/rfc822 or message/global
 	fields   []field
 }
 
@@ -94,6 +94,21 @@ func (p *Part) hasParam(name string) bool {
 func (p *Part) Addresses(name string) []Address {
 	v, _ := p.Field(name)
 	return parseAddresses(v)
+}
+
+// holdsMessage reports whether the body is a message that can be looked into: a
+// message/global may be encoded (RFC 6532 section 3.7).
+func (p *Part) holdsMessage() bool {
+	switch {
+	case p.Is("message", "rfc822"):
+		return true
+	case p.Is("message", "global"):
+		switch strings.ToLower(p.Encoding()) {
+		case "7bit", "8bit", "binary":
+			return true
+		}
+	}
+	return false
 }
 
 // none returns the part that a multipart without parts is said to have, for the

@@ -75,37 +75,48 @@ func orNil(w Output, s string) {
 
 // Structure writes the BODYSTRUCTURE of p, or without extended its BODY (RFC
 // 3501 section 7.4.2).
-func (p *Part) Structure(w Output, extended bool) {
+func (p *Part) Structure(w Output, extended bool) { p.structure(w, form{extended: extended}) }
+
+// StructureRev2 is Structure as RFC 9051 section 7.5.2 has it: a message/global has
+// that of its message.
+func (p *Part) StructureRev2(w Output, extended bool) {
+	p.structure(w, form{extended: extended, global: true})
+}
+
+// form says how a structure is written.
+type form struct{ extended, global bool }
+
+func (p *Part) structure(w Output, f form) {
 	w.Raw("(")
 	if p.Is("multipart", "") {
-		p.multipart(w, extended)
+		p.multipart(w, f)
 	} else {
-		p.single(w, extended)
+		p.single(w, f)
 	}
 	w.Raw(")")
 }
 
-func (p *Part) multipart(w Output, extended bool) {
+func (p *Part) multipart(w Output, f form) {
 	for _, c := range p.Children {
-		c.Structure(w, extended)
+		c.structure(w, f)
 	}
 	if len(p.Children) == 0 {
-		p.none().Structure(w, extended)
+		p.none().structure(w, f)
 	}
 	w.Raw(" ")
 	w.AString(p.Subtype)
-	if extended {
+	if f.extended {
 		w.Raw(" ")
 		writeParams(w, p.Params)
 		p.extension(w)
 	}
 }
 
-func (p *Part) single(w Output, extended bool) {
+func (p *Part) single(w Output, f form) {
 	typ, sub, params := p.Type, p.Subtype, p.Params
-	message := p.Message != nil
-	if p.Is("message", "rfc822") && !message {
-		typ, sub, params = "application", "octet-stream", nil // nested too deep to be looked into
+	message := p.Message != nil && (f.global || p.Is("message", "rfc822"))
+	if p.Message == nil && (p.Is("message", "rfc822") || f.global && p.Is("message", "global")) {
+		typ, sub, params = "application", "octet-stream", nil // nested too deep, or encoded, and cannot be looked into
 	}
 	text := strings.EqualFold(typ, "text")
 	if text && !p.hasParam("charset") {
@@ -128,13 +139,13 @@ func (p *Part) single(w Output, extended bool) {
 		w.Raw(" ")
 		p.Message.Envelope(w)
 		w.Raw(" ")
-		p.Message.Structure(w, extended)
+		p.Message.structure(w, f)
 	}
 	if message || text {
 		w.Raw(" ")
 		w.Num(uint64(max(p.Lines, 0)))
 	}
-	if extended {
+	if f.extended {
 		w.Raw(" ")
 		p.nstring(w, "content-md5")
 		p.extension(w)

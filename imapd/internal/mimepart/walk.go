@@ -40,7 +40,7 @@ func (w *walk) entity(k kind, depth int) (*Part, stop) {
 	end, ended := w.header(p, k)
 	p.Body = Range{p.Header.End, p.Header.End}
 	if ended {
-		if p.Is("message", "rfc822") {
+		if p.holdsMessage() {
 			p.Message = p.none()
 		}
 		return p, end
@@ -52,7 +52,7 @@ func (w *walk) entity(k kind, depth int) (*Part, stop) {
 		end = w.skip()
 	case p.Is("multipart", "") && boundary != "":
 		end = w.multipart(p, boundary, depth)
-	case p.Is("message", "rfc822"):
+	case p.holdsMessage():
 		p.Message, end = w.entity(kindMessage, depth+1)
 	default:
 		end = w.skip()
