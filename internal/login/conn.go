@@ -14,16 +14,17 @@ import (
 // Conn is one client before its login. Only the goroutine of its Converse may
 // use it.
 type Conn struct {
-	server *Server
-	sid    string
-	client netip.Addr
-	socket *socket   // the TCP connection
-	tls    *tls.Conn // over socket, or nil
-	in     reader
-	out    []byte    // not yet sent
-	until  time.Time // when even a busy client must have logged in
-	failed int       // logins refused for their credentials
-	given  bool      // handed over: nothing of the connection is ours
+	server  *Server
+	sid     string
+	client  netip.Addr
+	socket  *socket   // the TCP connection
+	tls     *tls.Conn // over socket, or nil
+	in      reader
+	out     []byte    // not yet sent
+	until   time.Time // when even a busy client must have logged in
+	failed  int       // logins refused for their credentials
+	given   bool      // handed over: nothing of the connection is ours
+	relayed bool      // a relay closes it
 
 	offered []string // SASL mechanisms, as Mechanisms returned them last
 }

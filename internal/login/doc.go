@@ -61,7 +61,7 @@
 // tag and the bytes already read, with one descriptor: a plain connection goes
 // over itself and this process forgets it; of a TLS connection the keys stay
 // here and the other end of a socketpair goes over, whose clear bytes are
-// relayed until either side ends. An idle relay holds no buffer. When the
+// relayed until either side ends. An idle relay is parked and holds no buffer. When the
 // session program refuses or is down nobody owns the connection but this
 // process, which answers the client and goes on.
 //

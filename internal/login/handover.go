@@ -42,26 +42,23 @@ func (c *Conn) pass(ctx context.Context, ticket, tag string) error {
 	return nil
 }
 
-// relay sends one end of a socketpair and moves bytes until either side ends.
+// relay sends one end of a socketpair and begins to move bytes.
 func (c *Conn) relay(ctx context.Context, ticket, tag string) error {
 	ours, theirs, err := socketPair()
 	if err != nil {
 		return unavailable(err)
 	}
-	defer ours.Close()
 	err = c.request(ctx, ticket, tag, theirs)
 	theirs.Close()
 	if err != nil {
+		ours.Close()
 		return err
 	}
 	c.given = true
-	c.in = reader{} // an idle relay needs no buffer
+	c.in = reader{} // a relay needs no buffer
 	c.out = nil
 	c.socket.SetDeadline(time.Time{})
-	c.server.established(c)
-	r := &relay{client: c.tls, socket: c.socket, session: ours, buffers: &c.server.buffers}
-	r.run()
-	return nil
+	return c.server.relay(c, ours)
 }
 
 // request asks the session program to take the connection over.

@@ -24,6 +24,7 @@ import (
 	"posthorn/internal/attr"
 	"posthorn/internal/directory"
 	"posthorn/internal/evlog"
+	"posthorn/internal/park"
 	"posthorn/internal/sock"
 	"posthorn/internal/verdict"
 )
@@ -162,6 +163,10 @@ func start(t *testing.T, change func(*Server)) *instance {
 	path := filepath.Join(t.TempDir(), "s.sock")
 	in.Server = newServer(words{}, evlog.New(in.log), people{in.held}, &sock.Client{Path: path, Proto: "posthorn-session/1"})
 	in.settings.Store(&settings{connections: 20, perClient: 20, timeout: limit, clear: "loopback"})
+	var err error
+	if in.lot, err = park.Open(); err != nil {
+		t.Fatal(err)
+	}
 	in.config, in.roots = testKeys(t)
 	if change != nil {
 		change(in.Server)

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"sync"
 	"time"
+
+	"posthorn/internal/park"
 )
 
 // Times of a relay.
@@ -30,46 +32,83 @@ func (c *chunks) get() *[]byte {
 func (c *chunks) put(b *[]byte) { c.pool.Put(b) }
 
 // relay carries the clear bytes of one TLS connection to a session program and
-// back. Each direction is a loop of two steps, move and wait, and keeps
-// nothing between them but this struct: whoever parks idle relays replaces wait.
+// back. Each direction is a lane; one that has nothing to move is parked, and
+// nothing is kept but this struct and the state of TLS.
 type relay struct {
 	client  *tls.Conn
 	socket  *socket // below client, eager
 	session *socket // our end of the socketpair, eager
 	buffers *chunks
+	slack   slack
+	ended   func()
+	crashed func(any) // shuts both sockets
+
+	up, down lane
+
+	mu    sync.Mutex
+	lanes int       // that go on
+	until time.Time // when up ends whatever the client does; zero: not at all
 }
 
-// run returns when both sides have ended or either one failed; it leaves
-// closing to the caller. Close both to end it early.
-func (r *relay) run() {
+// start begins to relay. When both sides have ended, or either failed, both
+// sockets are closed and ended is called. Shut the client's socket to end it
+// early. After an error nothing was begun.
+func (r *relay) start(lot *park.Lot) error {
 	r.socket.eager, r.session.eager = true, true
-	up := make(chan struct{})
-	go func() {
-		defer close(up)
-		r.up()
-		// Half a close: the session may still have something to say.
-		r.session.CloseWrite()
-	}()
-	r.down()
-	// The session's end is the end: what the client still sends has no reader.
-	r.client.SetWriteDeadline(time.Now().Add(lastWords))
+	r.up = lane{relay: r, move: r.moveUp, rest: func() { r.slack.drop(r.client) }, end: r.upEnds}
+	r.down = lane{relay: r, move: r.moveDown, rest: func() {}, end: r.downEnds}
+	var err error
+	if r.up.spot, err = lot.Rent(r.socket.stream, r.up.run); err != nil {
+		return err
+	}
+	if r.down.spot, err = lot.Rent(r.session.stream, r.down.run); err != nil {
+		r.up.spot.Leave()
+		return err
+	}
+	r.lanes = 2
+	go r.up.run()
+	go r.down.run()
+	return nil
+}
+
+// upEnds is half a close: the session may still have something to say.
+func (r *relay) upEnds() { r.session.CloseWrite() }
+
+// downEnds ends the relay: what the client still sends has no reader. It has a
+// moment to end its side.
+func (r *relay) downEnds() {
+	end := time.Now().Add(lastWords)
+	r.client.SetWriteDeadline(end)
 	r.client.CloseWrite()
 	r.socket.CloseWrite()
-	r.socket.SetReadDeadline(time.Now().Add(lastWords))
-	r.session.Close()
-	<-up
+	r.session.shut()
+	r.mu.Lock()
+	r.until = end
+	r.mu.Unlock()
+	r.up.spot.Wake()
 }
 
-// up moves from the client to the session until either ends.
-func (r *relay) up() error {
-	for {
-		if err := r.moveUp(); err != nil {
-			return err
-		}
-		if err := r.socket.wait(); err != nil {
-			return err
-		}
+// limit returns when up ends.
+func (r *relay) limit() time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.until
+}
+
+// leave is called by each lane at its end.
+func (r *relay) leave() {
+	r.mu.Lock()
+	r.lanes--
+	last := r.lanes == 0
+	r.mu.Unlock()
+	if !last {
+		return
 	}
+	r.up.spot.Leave()
+	r.down.spot.Leave()
+	r.session.Close()
+	r.socket.Close()
+	r.ended()
 }
 
 // moveUp moves what the client sent. A session that does not read holds this
@@ -88,18 +127,6 @@ func (r *relay) moveUp() error {
 		case errors.Is(err, again{}):
 			return nil
 		case err != nil:
-			return err
-		}
-	}
-}
-
-// down moves from the session to the client until either ends.
-func (r *relay) down() error {
-	for {
-		if err := r.moveDown(); err != nil {
-			return err
-		}
-		if err := r.session.wait(); err != nil {
 			return err
 		}
 	}

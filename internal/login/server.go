@@ -17,6 +17,7 @@ import (
 	"posthorn/internal/daemon"
 	"posthorn/internal/directory"
 	"posthorn/internal/evlog"
+	"posthorn/internal/park"
 	"posthorn/internal/sock"
 	"posthorn/internal/tlsconf"
 )
@@ -67,6 +68,9 @@ type Server struct {
 	settings atomic.Pointer[settings]
 	limits   *limits
 	buffers  chunks
+	slack    slack
+	lot      *park.Lot // where relays wait
+	conns    sync.WaitGroup
 	entries  []entry
 
 	mu       sync.Mutex
@@ -102,6 +106,9 @@ func New(d *daemon.Daemon, p Protocol) (*Server, error) {
 	s := newServer(p, d.Log, dir, &sock.Client{
 		Path: d.Conf.Socket(p.Service() + "-session"), Proto: "posthorn-session/1", Timeout: sessionTimeout, Peers: peers,
 	})
+	if s.lot, err = park.Open(); err != nil {
+		return nil, err
+	}
 	s.apply(d.Conf)
 	return s, s.open(d)
 }
@@ -109,7 +116,7 @@ func New(d *daemon.Daemon, p Protocol) (*Server, error) {
 // newServer returns a server without listeners and settings.
 func newServer(p Protocol, log *evlog.Log, dir Authenticator, session *sock.Client) *Server {
 	return &Server{
-		proto: p, log: log, dir: dir, session: session, limits: newLimits(),
+		proto: p, log: log, dir: dir, session: session, limits: newLimits(), slack: findSlack(),
 		early: map[*Conn]struct{}{}, relayed: map[*Conn]struct{}{},
 	}
 }
@@ -128,11 +135,11 @@ func (s *Server) apply(c *conf.Config) {
 func (s *Server) Serve(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	var conns, loops sync.WaitGroup
+	var loops sync.WaitGroup
 	failed := make(chan error, len(s.entries))
 	for _, e := range s.entries {
 		loops.Go(func() {
-			if err := s.accept(ctx, e, &conns); err != nil {
+			if err := s.accept(ctx, e); err != nil {
 				failed <- fmt.Errorf("accept %s: %w", e.service, err)
 				cancel()
 			}
@@ -144,7 +151,8 @@ func (s *Server) Serve(ctx context.Context) error {
 	}
 	loops.Wait()
 	s.dismiss()
-	s.drain(&conns)
+	s.drain()
+	s.lot.Close()
 	s.session.Close()
 	select {
 	case err := <-failed:
@@ -174,21 +182,21 @@ func (s *Server) setReadDeadline(c *Conn, d time.Time) {
 	c.socket.SetReadDeadline(d)
 }
 
-// drain waits for conns, and ends those that take longer than the grace.
-func (s *Server) drain(conns *sync.WaitGroup) {
+// drain waits for all connections, and ends those that take longer than the grace.
+func (s *Server) drain() {
 	t := time.AfterFunc(grace, func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		for c := range s.relayed {
-			c.socket.Close()
+			c.socket.shut()
 		}
 	})
 	defer t.Stop()
-	conns.Wait()
+	s.conns.Wait()
 }
 
 // accept takes the connections of one listener until it is closed.
-func (s *Server) accept(ctx context.Context, e entry, conns *sync.WaitGroup) error {
+func (s *Server) accept(ctx context.Context, e entry) error {
 	for failing := false; ; {
 		nc, err := e.Accept()
 		switch {
@@ -210,12 +218,12 @@ func (s *Server) accept(ctx context.Context, e entry, conns *sync.WaitGroup) err
 			}
 			continue
 		}
-		s.admit(ctx, e, nc, conns)
+		s.admit(ctx, e, nc)
 	}
 }
 
 // admit starts a connection's goroutine, or sends it away over the limits.
-func (s *Server) admit(ctx context.Context, e entry, nc net.Conn, conns *sync.WaitGroup) {
+func (s *Server) admit(ctx context.Context, e entry, nc net.Conn) {
 	ip := clientOf(nc)
 	set := s.settings.Load()
 	tcp, ok := nc.(stream)
@@ -239,7 +247,8 @@ func (s *Server) admit(ctx context.Context, e entry, nc net.Conn, conns *sync.Wa
 	s.mu.Lock()
 	s.early[c] = struct{}{}
 	s.mu.Unlock()
-	conns.Go(func() { s.serve(ctx, e, c) })
+	s.conns.Add(1)
+	go s.serve(ctx, e, c)
 }
 
 // clientOf returns the address of a connection's other end.
@@ -248,26 +257,48 @@ func clientOf(nc net.Conn) netip.Addr {
 	return ap.Addr().Unmap().WithZone("")
 }
 
-// established notes that c is logged in and relayed from now on.
-func (s *Server) established(c *Conn) {
+// relay carries c's bytes to the session program behind ours from now on.
+func (s *Server) relay(c *Conn, ours *socket) error {
+	r := &relay{client: c.tls, socket: c.socket, session: ours, buffers: &s.buffers, slack: s.slack}
+	r.ended = func() { s.forget(c) }
+	r.crashed = func(p any) {
+		s.log.Crashed(s.proto.Service(), fmt.Sprint(p), string(debug.Stack()))
+		c.socket.shut()
+		ours.shut()
+	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	delete(s.early, c)
 	s.relayed[c] = struct{}{}
+	s.mu.Unlock()
+	c.relayed = true
+	if err := r.start(s.lot); err != nil {
+		c.relayed = false
+		ours.Close()
+		return err
+	}
+	return nil
 }
 
-// serve is the life of one connection.
+// forget is called at the end of each connection.
+func (s *Server) forget(c *Conn) {
+	s.limits.leave(c.client)
+	s.mu.Lock()
+	delete(s.early, c)
+	delete(s.relayed, c)
+	s.mu.Unlock()
+	s.conns.Done()
+}
+
+// serve is the life of one connection until its login.
 func (s *Server) serve(ctx context.Context, e entry, c *Conn) {
 	defer func() {
 		if p := recover(); p != nil {
 			s.log.Crashed(e.service, fmt.Sprint(p), string(debug.Stack()))
 		}
-		c.close()
-		s.limits.leave(c.client)
-		s.mu.Lock()
-		delete(s.early, c)
-		delete(s.relayed, c)
-		s.mu.Unlock()
+		if !c.relayed {
+			c.close()
+			s.forget(c)
+		}
 	}()
 	err := s.converse(ctx, e, c)
 	if c.given {

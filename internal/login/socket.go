@@ -18,7 +18,8 @@ type stream interface {
 }
 
 // socket is a stream whose reader can wait without holding a buffer. Once eager
-// is set, Read does not wait: it returns errAgain, and wait does the waiting.
+// is set, Read does not wait: it returns errAgain, and the waiting is a
+// park.Spot's.
 // crypto/tls keeps what it has of a record over such an error, because errAgain
 // says that it is temporary.
 //
@@ -80,20 +81,6 @@ func readNow(fd int, p []byte) (int, error) {
 			return n, nil
 		}
 	}
-}
-
-// wait returns once a Read would not have to wait, whatever it would then
-// return; a read deadline ends it.
-func (s *socket) wait() error {
-	var one [1]byte
-	return s.raw.Read(func(fd uintptr) bool {
-		for {
-			_, _, err := unix.Recvfrom(int(fd), one[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
-			if err != unix.EINTR {
-				return err != unix.EAGAIN
-			}
-		}
-	})
 }
 
 // shut ends the connection for everybody who holds it, in this process or

@@ -14,8 +14,14 @@ import (
 // calm is how long nothing must have happened before memory is given back.
 const calm = 3 * time.Second
 
+// moment is how long Linger waits. In a dialogue of a program the next line
+// comes within.
+const moment = time.Second
+
 // Lot holds the spots of a process. It is safe for concurrent use.
 type Lot struct {
+	Moment time.Duration // of Linger; set before the first Rent
+
 	set *os.File // the epoll set, which Go's poller watches
 	raw syscall.RawConn
 
@@ -35,7 +41,7 @@ func Open() (*Lot, error) {
 	if err != nil {
 		return nil, fmt.Errorf("epoll set: %w", err)
 	}
-	l := &Lot{set: os.NewFile(uintptr(fd), "epoll"), spots: make(map[int32]*Spot)}
+	l := &Lot{Moment: moment, set: os.NewFile(uintptr(fd), "epoll"), spots: make(map[int32]*Spot)}
 	if l.raw, err = l.set.SyscallConn(); err != nil {
 		l.set.Close()
 		return nil, fmt.Errorf("epoll set: %w", err)

@@ -9,10 +9,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// moment is how long Linger waits. In a dialogue of a program the next line
-// comes within.
-const moment = time.Second
-
 // Conn is a connection of the kernel, such as *net.TCPConn and *net.UnixConn.
 type Conn interface {
 	net.Conn
@@ -76,7 +72,7 @@ func (s *Spot) wait(until time.Time) bool {
 	if s.woken || over(until) {
 		return false
 	}
-	end := time.Now().Add(moment)
+	end := time.Now().Add(l.Moment)
 	if !until.IsZero() && until.Before(end) {
 		end = until
 	}
