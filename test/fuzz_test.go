@@ -21,9 +21,11 @@ var foreign = map[string]string{
 	"imapd/internal/date":                 "Parse",                         // Date fields
 	"imapd/internal/decode":               "Decode",                        // encodings of parts and words
 	"imapd/internal/deflate":              "Reader",                        // what clients compress
+	"imapd/internal/encode":               "Reader",                        // binary parts of what is filed
 	"imapd/internal/find":                 "Find",                          // messages that are searched
 	"imapd/internal/mimepart":             "Parse",                         // their structure, addresses
 	"imapd/internal/order":                "Base Threads",                  // subjects, references
+	"imapd/internal/preview":              "Of",                            // messages in lists
 	"imapd/internal/query":                "Fetch Search Sort",             // arguments of IMAP
 	"imapd/internal/wire":                 "Reader Scanner",                // lines and literals
 	"internal/addr":                       "Parse",                         // addresses, paths, domains

@@ -6,6 +6,7 @@ import (
 	"io"
 	"time"
 
+	"posthorn/imapd/internal/encode"
 	"posthorn/imapd/internal/wire"
 	"posthorn/internal/mailbox"
 )
@@ -67,6 +68,9 @@ type arrivals struct {
 func (a *arrivals) all(in mailbox.Incoming, yield func(mailbox.Incoming) bool) {
 	for n := 1; ; n++ {
 		in.Reader = a
+		if a.next.Binary() {
+			in.Reader, in.Size = encode.NewReader(a), -1 // RFC 3516 section 4.4
+		}
 		if !yield(in) {
 			return
 		}
@@ -145,9 +149,6 @@ func (s *Session) incoming(m *wire.Message) (in mailbox.Incoming, err error) {
 // literal8 (RFC 6855 section 4; RFC 9755 has clients leave it out).
 func literalKind(m *wire.Message) error {
 	if m.Args.End() == nil {
-		if m.Binary() {
-			return &wire.SyntaxError{Text: "a literal8 needs UTF8 in front"}
-		}
 		return nil
 	}
 	if m.Args.Word() != "UTF8" || !m.Binary() {

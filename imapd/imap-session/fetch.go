@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"posthorn/imapd/internal/mimepart"
+	"posthorn/imapd/internal/preview"
 	"posthorn/imapd/internal/query"
 	"posthorn/imapd/internal/wire"
 	"posthorn/internal/mailbox"
@@ -118,12 +119,17 @@ func (f *fetcher) message(seq int) error {
 	if err != nil {
 		return err
 	}
+	if f.previews(p.size) {
+		if p.preview, err = preview.Of(p.src, p.root); err != nil {
+			return err
+		}
+	}
 	f.writeMessage(seq, m, &p, answers)
 	return nil
 }
 
 func (f *fetcher) needsBody() bool {
-	return len(f.Sections) > 0 || f.Items&(query.Envelope|query.Body|query.BodyStructure) != 0
+	return len(f.Sections) > 0 || f.Items&(query.Envelope|query.Body|query.BodyStructure|query.Preview) != 0
 }
 
 // open opens a message and takes apart as much of it as the items need.
@@ -134,7 +140,7 @@ func (f *fetcher) open(seq int) (parts, error) {
 	}
 	p := parts{src: body, size: body.Size(), close: func() { body.Close() }}
 	switch {
-	case f.Items&(query.Body|query.BodyStructure) != 0 || needParts(f.Sections):
+	case f.Items&(query.Body|query.BodyStructure) != 0 || needParts(f.Sections) || f.previews(p.size):
 		p.root, err = mimepart.Parse(body, p.size)
 	case f.Items&query.Envelope != 0 || needHeader(f.Sections):
 		p.root, err = mimepart.ParseHeader(body, p.size)
@@ -199,6 +205,10 @@ func (f *fetcher) writeMessage(seq int, m mailbox.Message, p *parts, answers []s
 	if f.Items&query.BodyStructure != 0 {
 		sep.item("BODYSTRUCTURE ")
 		f.structure(p.root, true)
+	}
+	if f.Items&query.Preview != 0 {
+		sep.item("PREVIEW ")
+		f.writePreview(p)
 	}
 	for _, a := range answers {
 		sep.item(a.label)

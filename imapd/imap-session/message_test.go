@@ -67,7 +67,6 @@ func TestAppendRefused(t *testing.T) {
 	d.want(fmt.Sprintf("APPEND INBOX {%d+}\r\n%s", len(large), large), "NO [TOOBIG] message too large")
 	d.want("APPEND INBOX {3+}\r\nabc x {3+}\r\nabc", "BAD unexpected argument")
 	d.want("APPEND INBOX {3+}\r\nabc{3+}\r\nabc", "BAD text behind the message")
-	d.want("APPEND INBOX ~{3+}\r\nabc", "BAD a literal8 needs UTF8 in front")
 	d.want("APPEND INBOX UTF8 {3+}\r\nabc", "BAD unexpected argument")
 	d.want("APPEND INBOX UTF8 (~{3+}\r\nabc", "BAD text behind the message")
 	d.want("APPEND INBOX UTF8 ~{3+}\r\nabc", `BAD expected "("`)

@@ -14,6 +14,8 @@ type parts struct {
 	size  int64
 	root  *mimepart.Part // nil when only the whole message is asked for
 	close func()
+
+	preview string
 }
 
 // section is the answer for one section: octets of the message, and maybe an
@@ -23,6 +25,8 @@ type section struct {
 	none   bool // there is no such part: NIL
 	ranges []mimepart.Range
 	tail   string // what follows them
+
+	content *content // of BINARY, instead of all this
 }
 
 // sections finds the octets of all sections.
@@ -33,7 +37,7 @@ func (p *parts) sections(wanted []query.Section) ([]section, error) {
 		if err != nil {
 			return nil, err
 		}
-		if q.Partial {
+		if q.Partial && a.content == nil {
 			a.cut(int64(q.Offset), int64(q.Max))
 		}
 		out = append(out, a)
@@ -43,6 +47,12 @@ func (p *parts) sections(wanted []query.Section) ([]section, error) {
 
 func (p *parts) section(q query.Section) (section, error) {
 	a := section{label: q.Label}
+	if q.Kind == query.Decoded || q.Kind == query.DecodedSize {
+		var err error
+		a.content, err = p.content(q)
+		a.none = a.content == nil
+		return a, err
+	}
 	if len(q.Path) == 0 && q.Kind == query.Whole {
 		a.ranges = []mimepart.Range{{Off: 0, End: p.size}}
 		return a, nil
@@ -111,6 +121,10 @@ func cutRanges(ranges []mimepart.Range, offset, most int64) []mimepart.Range {
 func (a *section) write(w *wire.Writer, src io.ReaderAt) {
 	if a.none {
 		w.Raw("NIL")
+		return
+	}
+	if a.content != nil {
+		a.content.write(w, src)
 		return
 	}
 	w.Literal(a.size())

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"math"
 	"slices"
 	"time"
 
@@ -147,15 +148,22 @@ func (d *draft) copy(file io.Writer, m Incoming) error {
 	buf := make([]byte, 64<<10)
 	kept := 0 // a CR in front of what is read next
 	var c counter
-	for left := m.Size; left > 0; {
+	left := m.Size
+	if left < 0 {
+		left = math.MaxInt64
+	}
+	for left > 0 {
 		n, err := io.ReadFull(m.Reader, buf[kept:kept+int(min(left, int64(len(buf)-kept)))])
-		if err == io.EOF || err == io.ErrUnexpectedEOF {
+		ended := err == io.EOF || err == io.ErrUnexpectedEOF
+		switch {
+		case ended && m.Size >= 0:
 			return ErrShort
-		}
-		if err != nil {
+		case err != nil && !ended:
 			return err
 		}
-		left -= int64(n)
+		if left -= int64(n); ended {
+			left = 0
+		}
 		out, rest := toLF(buf[:kept+n], left == 0)
 		c.count(out)
 		d.size += int64(len(out))

@@ -66,7 +66,7 @@ type Status struct {
 // Incoming is a message to be filed.
 type Incoming struct {
 	Reader io.Reader // with CRLF line ends; bare LF is taken as a line end too
-	Size   int64     // octets that Reader gives; fewer is ErrShort
+	Size   int64     // octets that Reader gives; fewer is ErrShort; below 0: until its end
 	Flags  Flags
 	Date   time.Time // internal date; zero: now
 }

@@ -90,6 +90,8 @@ func (c *client) value() (any, error) {
 		return c.list()
 	case '"':
 		return c.quoted()
+	case '~': // of a literal8
+		return c.value()
 	case '{':
 		return c.literal()
 	}

@@ -32,6 +32,8 @@ const (
 	SaveDate // RFC 8514
 	EmailID  // RFC 8474
 	ThreadID
+	Preview     // RFC 8970
+	PreviewLazy // only if it takes no time, with Preview
 )
 
 // Fetch is what one FETCH asks for of each message.
@@ -107,6 +109,10 @@ func (f *Fetch) item(s *wire.Scanner, word string) error {
 		f.add(Section{Label: word, Kind: Text})
 	case "BODY", "BODY.PEEK":
 		return f.body(s, word == "BODY.PEEK")
+	case "BINARY", "BINARY.PEEK", "BINARY.SIZE":
+		return f.binary(s, word)
+	case "PREVIEW":
+		return f.preview(s)
 	default:
 		return bad("unknown item of FETCH")
 	}
@@ -148,6 +154,8 @@ const (
 	FieldsNot
 	Text
 	MIME
+	Decoded     // without its encoding (RFC 3516)
+	DecodedSize // its size then
 )
 
 // Section is one BODY[…] of a FETCH.

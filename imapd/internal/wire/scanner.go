@@ -48,6 +48,16 @@ func (s *Scanner) Accept(c byte) bool {
 	return false
 }
 
+// AcceptText takes text, in any case, if it is next.
+func (s *Scanner) AcceptText(text string) bool {
+	rest := s.b[s.i:]
+	if len(rest) < len(text) || !bytes.EqualFold(rest[:len(text)], []byte(text)) {
+		return false
+	}
+	s.i += len(text)
+	return true
+}
+
 // Expect takes the byte c, which must be next.
 func (s *Scanner) Expect(c byte) error {
 	if s.Accept(c) {

@@ -119,6 +119,23 @@ func (w *Writer) Copy(src io.ReaderAt, off, n int64) {
 	}
 }
 
+// CopyN writes the next n bytes of r as they are, as the content of a literal. If
+// they cannot be read the error stays, as with Copy.
+func (w *Writer) CopyN(r io.Reader, n int64) {
+	for n > 0 && w.err == nil {
+		room := w.room()
+		k, err := r.Read(room[:min(int64(len(room)), n)])
+		w.buf = w.buf[:len(w.buf)+k]
+		n -= int64(k)
+		if n > 0 && err == io.EOF {
+			err = errShort
+		}
+		if n > 0 && err != nil && w.err == nil {
+			w.err = err
+		}
+	}
+}
+
 func noNUL(b []byte) {
 	for i := bytes.IndexByte(b, 0); i >= 0; i = bytes.IndexByte(b, 0) {
 		b[i] = 0x80
