@@ -72,6 +72,8 @@ func refusalText(err error) string {
 		return "[ALREADYEXISTS] mailbox exists already"
 	case errors.Is(err, mailbox.ErrBadName):
 		return "[CANNOT] not a possible mailbox name"
+	case errors.Is(err, errNoRight):
+		return "[NOPERM] no right to do that"
 	case errors.Is(err, mailbox.ErrReadOnly):
 		return "mailbox is open read-only"
 	case errors.Is(err, mailbox.ErrExpunged):

@@ -13,7 +13,12 @@ func folderArg(c *wire.Command) (string, error) {
 	if err := c.Args.Space(); err != nil {
 		return "", err
 	}
-	name, ok, err := c.Args.Mailbox()
+	return folderName(c.Args)
+}
+
+// folderName takes a mailbox name.
+func folderName(args *wire.Scanner) (string, error) {
+	name, ok, err := args.Mailbox()
 	if err == nil && !ok {
 		err = no("[CANNOT] mailbox name is neither UTF-8 nor modified UTF-7") // RFC 3501 section 5.1.3
 	}
@@ -90,5 +95,9 @@ func (s *Session) renameFolder(c *wire.Command) (string, error) {
 	if from != "INBOX" && (s.folder == from || strings.HasPrefix(s.folder, from+".")) {
 		s.unselect()
 	}
-	return "RENAME completed", s.box.Rename(from, strings.TrimSuffix(to, "."))
+	to = strings.TrimSuffix(to, ".")
+	if err := s.box.Rename(from, to); err != nil || from != "INBOX" {
+		return "RENAME completed", err
+	}
+	return "RENAME completed", s.copyAnnotations(to)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"runtime"
 	"sync/atomic"
@@ -32,6 +33,7 @@ type limits struct {
 	report   time.Duration // how often a client hears of a long command; 0: never
 
 	specialUse map[string][]string // attributes by the name of a mailbox
+	postmaster string              // an address
 }
 
 // stall is how long a transfer may stand still.
@@ -43,7 +45,10 @@ func newHost(store *mailbox.Store, log *evlog.Log) *host {
 
 // apply takes the limits of c.
 func (h *host) apply(c *conf.Config) {
-	h.limits.Store(&limits{idle: c.IdleTimeout, progress: stall, maxSize: c.MessageSize, messages: maxMessages, report: progressEvery, specialUse: c.SpecialUse})
+	h.limits.Store(&limits{
+		idle: c.IdleTimeout, progress: stall, maxSize: c.MessageSize, messages: maxMessages, report: progressEvery,
+		specialUse: c.SpecialUse, postmaster: cmp.Or(c.Postmaster, "postmaster@"+c.Domains[0]),
+	})
 }
 
 // open takes the mailbox for one session.

@@ -122,6 +122,18 @@ func (a *lister) name(name string) {
 	if status != nil {
 		a.writeStatus(name, a.items, *status)
 	}
+	if a.metadata.entries != nil && exists && a.meant.exists[name] {
+		a.annotationsOf(name)
+	}
+}
+
+// annotationsOf tells of a mailbox's annotations, if it has none of these at hand
+// of nothing (RFC 9590 section 3).
+func (a *lister) annotationsOf(name string) {
+	_, err := a.writeMetadata(name, a.metadata)
+	if err != nil && refusalText(err) == "" {
+		a.log.IMAPFailed(a.conn.SID, a.conn.Grant.User, "LIST", err)
+	}
 }
 
 // statusOf counts a folder. One that is gone by now is not selectable; of one

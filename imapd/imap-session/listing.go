@@ -25,6 +25,7 @@ type listing struct {
 	// What is told of them.
 	subscription bool
 	items        []string // of STATUS (RFC 5819)
+	metadata     wanted   // of METADATA (RFC 9590)
 }
 
 // parseListing takes the arguments of LIST (RFC 5258 section 6).
@@ -130,11 +131,27 @@ func (l *listing) returns(args *wire.Scanner) error {
 			items, err := statusItems(args)
 			l.items = items
 			return err
+		case "METADATA":
+			return l.annotations(args)
 		default:
 			return &wire.SyntaxError{Text: "unknown return option of LIST"}
 		}
 		return nil
 	})
+}
+
+// annotations takes the entries of METADATA, and options in front of them.
+func (l *listing) annotations(args *wire.Scanner) error {
+	l.metadata = wanted{maxSize: -1}
+	for l.metadata.entries == nil {
+		if err := args.Space(); err != nil {
+			return err
+		}
+		if err := l.metadata.take(args, false); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // reached reports whether a name, in the encoding of the wire, matches one of

@@ -63,6 +63,10 @@ func (s *Session) execute(c *wire.Command) (done string, err error) {
 		return s.renameFolder(c)
 	case "STATUS":
 		return s.status(c)
+	case "GETMETADATA":
+		return s.getMetadata(c)
+	case "SETMETADATA":
+		return s.setMetadata(c)
 	case "SELECT":
 		return s.selectFolder(c, false)
 	case "EXAMINE":

@@ -252,8 +252,23 @@ func (c *Changes) Get(k Kind, key string) (value string, ok bool) {
 	return value, ok
 }
 
-// All returns the facts of a kind as they were before the Update.
-func (c *Changes) All(k Kind) map[string]string { return maps.Clone(c.file.facts[k]) }
+// All returns the facts of a kind as this Update leaves them.
+func (c *Changes) All(k Kind) map[string]string {
+	all := maps.Clone(c.file.facts[k])
+	if all == nil {
+		all = make(map[string]string)
+	}
+	for _, one := range c.facts {
+		switch {
+		case one.kind != k:
+		case one.gone:
+			delete(all, one.key)
+		default:
+			all[one.key] = one.value
+		}
+	}
+	return all
+}
 
 // Set writes a fact.
 func (c *Changes) Set(k Kind, key, value string) {

@@ -129,7 +129,7 @@ func (s *Scanner) String() (string, error) {
 	case s.Accept('"'):
 		return s.quoted()
 	case s.Peek() == '{':
-		return s.literal()
+		return s.literal(false)
 	}
 	return "", bad("expected a string")
 }
@@ -144,6 +144,16 @@ func (s *Scanner) NString() (v string, ok bool, err error) {
 		return "", false, bad("expected a string or NIL")
 	}
 	return "", false, nil
+}
+
+// Value takes a string, a literal8 or NIL (RFC 5464 section 5, value); ok is false
+// for NIL.
+func (s *Scanner) Value() (v string, ok bool, err error) {
+	if s.Peek() == '~' {
+		v, err = s.literal(true)
+		return v, err == nil, err
+	}
+	return s.NString()
 }
 
 // Pattern takes a mailbox name with wildcards, as LIST has it (RFC 3501
@@ -246,15 +256,15 @@ func (s *Scanner) quoted() (string, error) {
 }
 
 // literal takes a literal that the Reader has collected.
-func (s *Scanner) literal() (string, error) {
+func (s *Scanner) literal(binary bool) (string, error) {
 	rest := s.b[s.i:]
 	end := bytes.IndexByte(rest, '\n') + 1
 	l, ok := literalAt(rest[:end])
-	if !ok || l.start != 0 || l.binary || l.size > int64(len(rest)-end) {
+	if !ok || l.start != 0 || l.binary != binary || l.size > int64(len(rest)-end) {
 		return "", bad("invalid literal")
 	}
 	data := rest[end : end+int(l.size)]
-	if bytes.IndexByte(data, 0) >= 0 {
+	if !binary && bytes.IndexByte(data, 0) >= 0 {
 		return "", bad("NUL in a literal") // RFC 3501 section 4.3.1
 	}
 	s.i += end + len(data)

@@ -1,0 +1,130 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"posthorn/imapd/internal/acl"
+	"posthorn/imapd/internal/wire"
+	"posthorn/internal/statefile"
+)
+
+// setMetadata answers SETMETADATA (RFC 5464 section 4.3): all values are set, or
+// none.
+func (s *Session) setMetadata(c *wire.Command) (string, error) {
+	name, err := folderArg(c)
+	if err != nil {
+		return "", err
+	}
+	if err := c.Args.Space(); err != nil {
+		return "", err
+	}
+	var set []annotation
+	err = c.Args.List(maxEntries, func() error {
+		a, err := entryValue(c.Args)
+		set = append(set, a)
+		return err
+	})
+	if err == nil && set == nil {
+		err = &wire.SyntaxError{Text: "no entries"}
+	}
+	if err == nil {
+		err = c.Args.End()
+	}
+	if err != nil {
+		return "", err
+	}
+	return "SETMETADATA completed", s.annotate(name, set)
+}
+
+func entryValue(args *wire.Scanner) (a annotation, err error) {
+	if a.entry, err = args.AString(); err != nil {
+		return a, err
+	}
+	if err := checkEntry(a.entry); err != nil {
+		return a, err
+	}
+	if err := args.Space(); err != nil {
+		return a, err
+	}
+	a.value, a.ok, err = args.Value()
+	return a, err
+}
+
+// annotate sets annotations of a mailbox, or with "" of the account.
+func (s *Session) annotate(name string, set []annotation) error {
+	for _, a := range set {
+		if len(a.value) > maxValue {
+			return no(fmt.Sprintf("[METADATA MAXSIZE %d] value too long", maxValue))
+		}
+	}
+	kind, p := statefile.Account, place{box: s.box, folder: "INBOX"}
+	shared := slices.ContainsFunc(set, func(a annotation) bool { return !isPrivate(a.entry) })
+	if name == "" && shared {
+		return no("[NOPERM] the server's shared entries are its administrator's")
+	}
+	if name != "" {
+		kind = statefile.Metadata
+		need := acl.Rights(0)
+		if shared {
+			need = acl.Write // what others see is not a mere reader's to change
+		}
+		var err error
+		if p, err = s.annotated(name, need); err != nil {
+			return err
+		}
+	}
+	state, err := p.box.State(p.folder)
+	if err != nil {
+		return err
+	}
+	defer state.Close()
+	err = state.Update(func(c *statefile.Changes) error { return write(c, kind, p.private, set) })
+	if errors.Is(err, statefile.ErrFull) {
+		return no("[METADATA TOOMANY] too many annotations")
+	}
+	return err
+}
+
+// write has an Update set annotations.
+func write(c *statefile.Changes, kind statefile.Kind, private string, set []annotation) error {
+	before := len(c.All(kind))
+	for _, a := range set {
+		if key := entryKey(a.entry, private); a.ok {
+			c.Set(kind, key, a.value)
+		} else {
+			c.Drop(kind, key)
+		}
+	}
+	if n := len(c.All(kind)); n > maxEntries && n > before {
+		return no("[METADATA TOOMANY] too many annotations")
+	}
+	return nil
+}
+
+// copyAnnotations gives a mailbox those of INBOX, which was renamed to it and
+// keeps them (RFC 5464 section 4.1).
+func (s *Session) copyAnnotations(to string) error {
+	inbox, err := s.box.State("INBOX")
+	if err != nil {
+		return err
+	}
+	defer inbox.Close()
+	all := inbox.All(statefile.Metadata)
+	if len(all) == 0 {
+		return nil
+	}
+	state, err := s.box.State(to)
+	if err != nil {
+		return err
+	}
+	defer state.Close()
+	return state.Update(func(c *statefile.Changes) error {
+		for _, key := range slices.Sorted(maps.Keys(all)) {
+			c.Set(statefile.Metadata, key, all[key])
+		}
+		return nil
+	})
+}
