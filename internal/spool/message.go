@@ -7,6 +7,7 @@ import (
 	"hash/crc32"
 	"io"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -69,31 +70,38 @@ func readFrom(r io.ReaderAt, size int64) (*Message, error) {
 
 // readRecords takes in the lines behind the message. A line without a right
 // checksum is as though it were not there: nobody was told that it was
-// written.
+// written. The last one may lack its line feed: the next one written begins with it,
+// and would else bring back a line that had not been there.
 func (m *Message) readRecords(r io.Reader) error {
 	in := bufio.NewReaderSize(r, maxRecord)
 	for {
 		line, err := in.ReadSlice('\n')
+		m.torn = err == io.EOF && len(line) > 0
 		switch {
-		case err == io.EOF:
-			m.torn = len(line) > 0
-			return nil
 		case errors.Is(err, bufio.ErrBufferFull):
 			continue // the pieces of it fail as lines
-		case err != nil:
+		case err != nil && err != io.EOF:
 			return fmt.Errorf("read records: %w", err)
 		}
-		l, ok := parseRecord(string(line[:len(line)-1]))
-		if !ok {
-			continue
-		}
-		if err := m.apply(l); err != nil {
-			return fmt.Errorf("%w: %w", ErrFormat, err)
-		}
-		if err := m.checkOrig(); err != nil {
+		if err := m.readRecord(strings.TrimSuffix(string(line), "\n")); err != nil {
 			return err
 		}
+		if err == io.EOF {
+			return nil
+		}
 	}
+}
+
+// readRecord takes in one line.
+func (m *Message) readRecord(line string) error {
+	l, ok := parseRecord(line)
+	if !ok {
+		return nil
+	}
+	if err := m.apply(l); err != nil {
+		return fmt.Errorf("%w: %w", ErrFormat, err)
+	}
+	return m.checkOrig()
 }
 
 // checkOrig holds the newest target to the recipients of the envelope.
