@@ -43,7 +43,7 @@ func (s *Session) answer(c *wire.Command, done string, err error) error {
 	s.errors = 0
 	text := refusalText(err)
 	if text == "" {
-		s.log.IMAPFailed(s.conn.SID, s.conn.Grant.User, c.Name, err)
+		s.log.IMAPFailed(s.conn.SID, s.conn.User, c.Name, err)
 		text = troubleText(err)
 	}
 	s.w.Raw(c.Tag, " NO ", text, "\r\n")

@@ -79,7 +79,7 @@ func (f *fixture) connect() (conn net.Conn, ended chan error) {
 	}
 	server, client := pair(f.t)
 	ended = make(chan error, 1)
-	c := &session.Conn{Conn: server, Service: "imap", Tag: "*"}
+	c := &session.Conn{Stream: server, Service: "imap", Tag: "*"}
 	s := newSession(f.host, c, box)
 	s.off = f.off
 	f.mu.Lock()

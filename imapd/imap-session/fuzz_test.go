@@ -53,7 +53,7 @@ func FuzzSession(f *testing.F) {
 		if _, _, err := box.Append("INBOX", mailbox.Incoming{Reader: strings.NewReader(simple), Size: int64(len(simple))}); err != nil {
 			t.Fatal(err)
 		}
-		s := newSession(h, &session.Conn{Conn: deaf{said: strings.NewReader(said)}, Tag: "*"}, box)
+		s := newSession(h, &session.Conn{Stream: deaf{said: strings.NewReader(said)}, Tag: "*"}, box)
 		for why := session.Begin; !s.Turn(why).Until.IsZero(); why = session.Input {
 		}
 		s.Close()

@@ -4,12 +4,14 @@ import (
 	"cmp"
 	"context"
 	"runtime"
+	"strings"
 	"sync/atomic"
 	"time"
 
 	"posthorn/imapd/internal/deflate"
 	"posthorn/imapd/internal/wire"
 	"posthorn/internal/conf"
+	"posthorn/internal/directory"
 	"posthorn/internal/evlog"
 	"posthorn/internal/mailbox"
 	"posthorn/internal/session"
@@ -52,10 +54,14 @@ func (h *host) apply(c *conf.Config) {
 }
 
 // open takes the mailbox for one session.
-func (h *host) open(_ context.Context, c *session.Conn) (session.Session, error) {
-	box, err := h.store.Open(c.Grant.Box.Mail)
+func (h *host) open(_ context.Context, c *session.Conn, grant directory.Grant) (session.Session, error) {
+	box, err := h.store.Open(strings.Clone(grant.Box.Mail))
 	if err != nil {
 		return nil, err
 	}
-	return newSession(h, c, box), nil
+	s := newSession(h, c, box)
+	if grant.IMAPOff != "" {
+		s.off = strings.Split(strings.Clone(grant.IMAPOff), ",")
+	}
+	return s, nil
 }

@@ -1,18 +1,18 @@
 package main
 
 import (
-	"net"
 	"time"
 
 	"posthorn/imapd/internal/deflate"
 	"posthorn/imapd/internal/wire"
+	"posthorn/internal/session"
 )
 
 // link is the client's connection with a deadline for each step of a transfer.
 // Before it waits for the client it sends what was answered: all commands that
 // came together are answered in one write.
 type link struct {
-	net.Conn
+	*session.Conn
 	out      *wire.Writer
 	progress time.Duration
 

@@ -132,7 +132,7 @@ func (a *lister) name(name string) {
 func (a *lister) annotationsOf(name string) {
 	_, err := a.writeMetadata(name, a.metadata)
 	if err != nil && refusalText(err) == "" {
-		a.log.IMAPFailed(a.conn.SID, a.conn.Grant.User, "LIST", err)
+		a.log.IMAPFailed(a.conn.SID, a.conn.User, "LIST", err)
 	}
 }
 
@@ -144,7 +144,7 @@ func (a *lister) statusOf(name string) (_ *counts, exists bool) {
 		return nil, false
 	}
 	if err != nil {
-		a.log.IMAPFailed(a.conn.SID, a.conn.Grant.User, "LIST", err)
+		a.log.IMAPFailed(a.conn.SID, a.conn.User, "LIST", err)
 		return nil, true
 	}
 	return &status, true

@@ -58,5 +58,5 @@ func (s *Session) judge(p *place) error {
 
 // who is this user at a place.
 func (s *Session) who(p *place) acl.Who {
-	return acl.Who{User: s.conn.Grant.User, Owner: p.box == s.box}
+	return acl.Who{User: s.conn.User, Owner: p.box == s.box}
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"time"
 
 	"posthorn/imapd/internal/deflate"
@@ -71,9 +70,6 @@ var errGone = errors.New("client gone")
 // newSession returns a session whose box is its to close.
 func newSession(h *host, c *session.Conn, box *mailbox.Box) *Session {
 	s := &Session{host: h, limits: *h.limits.Load(), conn: c, box: box}
-	if off := c.Grant.IMAPOff; off != "" {
-		s.off = strings.Split(off, ",")
-	}
 	s.link = &link{Conn: c, progress: s.limits.progress}
 	s.in = wire.NewInput(s.link, h.pool, maxLine)
 	s.w = wire.NewWriter(s.link, h.pool)
@@ -224,7 +220,7 @@ func (s *Session) Rest() { s.r.Rest() }
 func (s *Session) Close() {
 	s.unselect()
 	s.box.Close()
-	s.log.IMAPEnded(s.conn.SID, s.conn.Grant.User, s.commands, s.err)
+	s.log.IMAPEnded(s.conn.SID, s.conn.User, s.commands, s.err)
 }
 
 func (s *Session) unselect() {

@@ -20,7 +20,7 @@ func (s *Session) announce(expunge bool) error {
 	}
 	if err != nil {
 		// The picture stays as it was; the next command tries again.
-		s.log.IMAPFailed(s.conn.SID, s.conn.Grant.User, "sync", err)
+		s.log.IMAPFailed(s.conn.SID, s.conn.User, "sync", err)
 		return nil
 	}
 	s.writeExpunged(changes.Expunged, changes.Vanished)

@@ -282,6 +282,7 @@ func (s *Server) relay(c *Conn, ours *socket) error {
 // forget is called at the end of each connection.
 func (s *Server) forget(c *Conn) {
 	s.limits.leave(c.client)
+	s.lot.Stir()
 	s.mu.Lock()
 	delete(s.early, c)
 	delete(s.relayed, c)

@@ -3,7 +3,6 @@ package mailbox
 import (
 	"bytes"
 	"iter"
-	"maps"
 	"os"
 	"slices"
 	"strconv"
@@ -28,17 +27,14 @@ const (
 // audience is the views of a folder, for telling them of changes.
 type audience struct {
 	mu    sync.Mutex
-	views map[*View]struct{}
+	views []*View // few, as a rule one
 }
 
 // enter returns how many views there are now.
 func (a *audience) enter(v *View) int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.views == nil {
-		a.views = make(map[*View]struct{})
-	}
-	a.views[v] = struct{}{}
+	a.views = append(a.views, v)
 	return len(a.views)
 }
 
@@ -46,7 +42,7 @@ func (a *audience) enter(v *View) int {
 func (a *audience) leave(v *View) int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	delete(a.views, v)
+	a.views = slices.DeleteFunc(a.views, func(other *View) bool { return other == v })
 	return len(a.views)
 }
 
@@ -60,7 +56,7 @@ func (a *audience) empty() bool {
 // all yields the views.
 func (a *audience) all() iter.Seq[*View] {
 	a.mu.Lock()
-	views := slices.Collect(maps.Keys(a.views))
+	views := slices.Clone(a.views)
 	a.mu.Unlock()
 	return slices.Values(views)
 }
@@ -69,7 +65,7 @@ func (a *audience) all() iter.Seq[*View] {
 func (a *audience) tell(except *View) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for v := range a.views {
+	for _, v := range a.views {
 		if v != except && v.notify != nil {
 			v.notify()
 		}

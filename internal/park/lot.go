@@ -11,8 +11,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// calm is how long nothing must have happened before memory is given back.
-const calm = 3 * time.Second
+// Times of a Lot.
+const (
+	quiet = 3 * time.Second // without anything before memory is given back
+	round = time.Second     // between two looks at who is late
+)
 
 // moment is how long Linger waits. In a dialogue of a program the next line
 // comes within.
@@ -25,11 +28,15 @@ type Lot struct {
 	set *os.File // the epoll set, which Go's poller watches
 	raw syscall.RawConn
 
-	mu    sync.Mutex
-	spots map[int32]*Spot // by descriptor
-	moved bool            // since the last look of settle
-	timer *time.Timer     // of settle; runs only while there is something to look at
-	armed bool
+	began time.Time // where the lot's clock is 0
+
+	mu     sync.Mutex
+	spots  map[int32]*Spot // by descriptor
+	next   time.Duration   // when the first of those that are parked may be late; 0: none
+	bell   *time.Timer     // rings at next
+	moved  bool            // since the last look of settle
+	settle *time.Timer     // runs only while there is something to look at
+	armed  bool
 }
 
 // Open returns a Lot without spots. The caller closes it.
@@ -41,13 +48,14 @@ func Open() (*Lot, error) {
 	if err != nil {
 		return nil, fmt.Errorf("epoll set: %w", err)
 	}
-	l := &Lot{Moment: moment, set: os.NewFile(uintptr(fd), "epoll"), spots: make(map[int32]*Spot)}
+	l := &Lot{Moment: moment, set: os.NewFile(uintptr(fd), "epoll"), spots: make(map[int32]*Spot), began: time.Now()}
 	if l.raw, err = l.set.SyscallConn(); err != nil {
 		l.set.Close()
 		return nil, fmt.Errorf("epoll set: %w", err)
 	}
-	l.timer = time.AfterFunc(time.Hour, l.settle)
-	l.timer.Stop()
+	l.bell, l.settle = time.AfterFunc(time.Hour, l.ring), time.AfterFunc(time.Hour, l.calm)
+	l.bell.Stop()
+	l.settle.Stop()
 	go l.run()
 	return l, nil
 }
@@ -55,7 +63,8 @@ func Open() (*Lot, error) {
 // Close ends the lot: what is parked is not called any more.
 func (l *Lot) Close() error {
 	l.mu.Lock()
-	l.timer.Stop()
+	l.bell.Stop()
+	l.settle.Stop()
 	l.mu.Unlock()
 	return l.set.Close()
 }
@@ -87,22 +96,62 @@ func (l *Lot) run() {
 	}
 }
 
+// alarm has the bell ring at t at the latest; l.mu is held. One timer for all is
+// a tenth of the memory of one each.
+func (l *Lot) alarm(t time.Duration) {
+	if l.next == 0 || t < l.next {
+		l.next = t
+		l.bell.Reset(t - time.Since(l.began))
+	}
+}
+
+// ring calls those whose time is over.
+func (l *Lot) ring() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := time.Since(l.began)
+	l.next = 0
+	var next time.Duration
+	for _, s := range l.spots {
+		switch {
+		case !s.parked || s.until == 0:
+		case s.until <= now:
+			s.release()
+		case next == 0 || s.until < next:
+			next = s.until
+		}
+	}
+	if next > 0 {
+		// Who comes next may be a little late, so that there are not as many
+		// rounds as there are spots.
+		l.alarm(max(next, now+round))
+	}
+}
+
+// Stir notes that the process has done something for a connection that has no
+// spot.
+func (l *Lot) Stir() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.touch()
+}
+
 // touch notes that somebody came or went; l.mu is held.
 func (l *Lot) touch() {
 	l.moved = true
 	if !l.armed {
 		l.armed = true
-		l.timer.Reset(calm)
+		l.settle.Reset(quiet)
 	}
 }
 
-// settle gives memory back when nobody came or went since its last look.
-func (l *Lot) settle() {
+// calm gives memory back when nobody came or went since its last look.
+func (l *Lot) calm() {
 	l.mu.Lock()
 	moved := l.moved
 	l.moved, l.armed = false, moved
 	if moved {
-		l.timer.Reset(calm)
+		l.settle.Reset(quiet)
 	}
 	l.mu.Unlock()
 	if !moved {

@@ -21,7 +21,7 @@ func open(t *testing.T) *Lot {
 }
 
 // pair returns both ends of a connection.
-func pair(t *testing.T) (near Conn, far net.Conn) {
+func pair(t *testing.T) (near *net.TCPConn, far net.Conn) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -36,13 +36,13 @@ func pair(t *testing.T) (near Conn, far net.Conn) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close(); far.Close() })
-	return c.(Conn), far
+	return c.(*net.TCPConn), far
 }
 
 // guest is a renter that counts its calls.
 type guest struct {
 	*Spot
-	near   Conn
+	near   *net.TCPConn
 	far    net.Conn
 	called chan struct{}
 }

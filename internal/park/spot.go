@@ -2,30 +2,30 @@ package park
 
 import (
 	"fmt"
-	"net"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// Conn is a connection of the kernel, such as *net.TCPConn and *net.UnixConn.
+// Conn is a connection of the kernel, such as *net.TCPConn and an *os.File of a
+// socket.
 type Conn interface {
-	net.Conn
 	syscall.Conn
+	SetReadDeadline(time.Time) error
 }
 
 // Spot is the place of one connection in a Lot. One goroutine at a time works
 // for the connection and calls Linger, Park, Woken and Leave; Wake may be called
 // by any.
 type Spot struct {
-	lot   *Lot
-	conn  Conn
-	raw   syscall.RawConn
-	call  func()
-	timer *time.Timer // made by the first Park with a time
+	lot  *Lot
+	conn Conn
+	raw  syscall.RawConn
+	call func()
 
 	// The lot's mutex protects these.
+	until     time.Duration // on the lot's clock; 0: no time
 	fd        int32
 	listed    bool // in the epoll set
 	lingering bool
@@ -123,12 +123,10 @@ func (s *Spot) Park(until time.Time) error {
 		s.parked = false
 		return fmt.Errorf("park a connection: %w", err)
 	}
-	switch {
-	case until.IsZero():
-	case s.timer == nil:
-		s.timer = time.AfterFunc(time.Until(until), s.late)
-	default:
-		s.timer.Reset(time.Until(until))
+	s.until = 0
+	if !until.IsZero() {
+		s.until = until.Sub(l.began)
+		l.alarm(s.until)
 	}
 	return nil
 }
@@ -154,22 +152,12 @@ func (l *Lot) control(op int, fd int32) error {
 	return err
 }
 
-// late ends a parking whose time is over.
-func (s *Spot) late() {
-	s.lot.mu.Lock()
-	defer s.lot.mu.Unlock()
-	s.release()
-}
-
 // release calls the renter if it is parked; the lot is locked.
 func (s *Spot) release() {
 	if !s.parked || s.left {
 		return
 	}
 	s.parked = false
-	if s.timer != nil {
-		s.timer.Stop()
-	}
 	go s.call()
 }
 
@@ -203,9 +191,6 @@ func (s *Spot) Leave() {
 		return
 	}
 	s.left = true
-	if s.timer != nil {
-		s.timer.Stop()
-	}
 	if s.listed {
 		l.control(unix.EPOLL_CTL_DEL, s.fd) // fails only where the lot is closed
 	}

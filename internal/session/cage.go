@@ -35,7 +35,7 @@ func (o *owner) handle(ctx context.Context, req attr.List, file *os.File) attr.L
 	}
 	err = o.take(ctx, c, req)
 	if err == nil {
-		return accepted(c.Grant.User)
+		return accepted(c.User)
 	}
 	c.Close()
 	var classified *verdict.Error
@@ -61,7 +61,7 @@ func (o *owner) take(ctx context.Context, c *Conn, req attr.List) error {
 	if err := o.cage.enter(grant.Box); err != nil {
 		return err
 	}
-	return o.server.start(ctx, c)
+	return o.server.start(ctx, c, grant)
 }
 
 // errOutside means that a mailbox is out of reach for this child.

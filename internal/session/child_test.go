@@ -35,13 +35,13 @@ func TestMain(m *testing.M) {
 
 // touch is a session program whose greeting tells who runs it and whether it
 // can write the mailbox, and reach what is outside of it.
-func touch(_ context.Context, c *Conn) (Session, error) {
+func touch(_ context.Context, c *Conn, grant directory.Grant) (Session, error) {
 	if c.Tag == "busy" {
 		return nil, ErrInUse
 	}
-	inside := os.WriteFile(filepath.Join(c.Grant.Box.Mail, "touched"), nil, 0o600)
+	inside := os.WriteFile(filepath.Join(grant.Box.Mail, "touched"), nil, 0o600)
 	_, outside := os.ReadFile("/etc/passwd")
-	if beside := os.WriteFile(c.Grant.Box.Home+"/.profile", nil, 0o600); c.Grant.Box.Home != c.Grant.Box.Mail && beside == nil {
+	if beside := os.WriteFile(grant.Box.Home+"/.profile", nil, 0o600); grant.Box.Home != grant.Box.Mail && beside == nil {
 		outside = nil
 	}
 	groups, _ := os.Getgroups()

@@ -15,8 +15,8 @@
 //		})
 //	}
 //
-//	func (p program) open(ctx context.Context, c *session.Conn) (session.Session, error) {
-//		box, err := p.store.Open(c.Grant.Box.Mail)
+//	func (p program) open(ctx context.Context, c *session.Conn, grant directory.Grant) (session.Session, error) {
+//		box, err := p.store.Open(grant.Box.Mail)
 //		if err != nil {
 //			return nil, err // the login side answers the client, later
 //		}

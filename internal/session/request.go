@@ -5,10 +5,12 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"os"
 	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"posthorn/internal/attr"
 	"posthorn/internal/directory"
@@ -18,22 +20,36 @@ import (
 // maxTag bounds the tag and the sid that a login side may send.
 const maxTag = 128
 
-// parse takes the hand-over out of a request. It closes file; the Conn it
-// returns is the caller's to close.
+// parse takes the hand-over out of a request. The Conn it returns, whose stream
+// is file, is the caller's to close; after an error file is closed.
 func (s *Server) parse(req attr.List, file *os.File) (*Conn, error) {
 	if file == nil {
 		return nil, malformed("no descriptor")
 	}
-	defer file.Close()
+	c, err := s.read(req)
+	if err == nil {
+		err = checkStream(file)
+	}
+	if err != nil {
+		file.Close()
+		return nil, err
+	}
+	c.Stream = file
+	return c, nil
+}
+
+// read takes what a request says, with no word of it but what is kept: a Conn
+// lives long.
+func (s *Server) read(req attr.List) (*Conn, error) {
 	c := &Conn{
-		SID: req.Get("sid"), Service: req.Get("service"), Tag: req.Get("tag"), TLS: req.Get("tls") == "yes",
-		Offered: strings.Fields(req.Get("mechanisms")),
+		SID: strings.Clone(req.Get("sid")), Service: s.service, Tag: strings.Clone(req.Get("tag")), TLS: req.Get("tls") == "yes",
+		Offered: strings.Clone(req.Get("mechanisms")),
 	}
 	if got := req.Get("request"); got != "session" {
 		return nil, malformed(fmt.Sprintf("request %.20q", got))
 	}
-	if c.Service != s.service {
-		return nil, malformed(fmt.Sprintf("service %.20q, expected %s", c.Service, s.service))
+	if got := req.Get("service"); got != s.service {
+		return nil, malformed(fmt.Sprintf("service %.20q, expected %s", got, s.service))
 	}
 	if len(c.Tag) > maxTag || len(c.SID) > maxTag {
 		return nil, malformed("tag or sid too long")
@@ -45,26 +61,39 @@ func (s *Server) parse(req attr.List, file *os.File) (*Conn, error) {
 	if c.pending, err = base64.StdEncoding.DecodeString(req.Get("pending")); err != nil {
 		return nil, malformed("pending is not base64")
 	}
-	c.Conn, err = stream(file)
-	return c, err
+	return c, nil
 }
 
-// stream makes a connection of a received descriptor.
-func stream(file *os.File) (net.Conn, error) {
-	conn, err := net.FileConn(file)
-	if err != nil {
-		return nil, malformed("descriptor is no socket")
-	}
-	switch conn.(type) {
-	case *net.TCPConn:
-		return conn, nil
-	case *net.UnixConn:
-		if conn.LocalAddr().Network() == "unix" { // a stream, not unixgram or unixpacket
-			return conn, nil
+// checkStream refuses what is not a stream socket that does not block: the
+// deadlines of a file hold for nothing else.
+func checkStream(file *os.File) error {
+	kind, family := 0, 0
+	err := control(file, func(fd int) (err error) {
+		if kind, err = unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TYPE); err == nil {
+			family, err = unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DOMAIN)
 		}
+		return err
+	})
+	switch {
+	case err != nil:
+		return malformed("descriptor is no socket")
+	case kind != unix.SOCK_STREAM, family != unix.AF_INET && family != unix.AF_INET6 && family != unix.AF_UNIX:
+		return malformed("descriptor is no stream")
+	case file.SetReadDeadline(time.Time{}) != nil:
+		return malformed("descriptor blocks")
 	}
-	conn.Close()
-	return nil, malformed("descriptor is no stream")
+	return nil
+}
+
+// control runs a system call on file.
+func control(file *os.File, call func(fd int) error) error {
+	raw, err := file.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var cerr error
+	err = raw.Control(func(fd uintptr) { cerr = call(int(fd)) })
+	return errors.Join(err, cerr)
 }
 
 // malformed is a request that no login side of ours sends.
@@ -73,16 +102,16 @@ func malformed(what string) error {
 }
 
 // redeem exchanges the ticket for what it grants.
-func (s *Server) redeem(ctx context.Context, c *Conn, ticket string) error {
+func (s *Server) redeem(ctx context.Context, c *Conn, ticket string) (directory.Grant, error) {
 	grant, err := s.dir.Redeem(ctx, ticket, c.Service)
 	if err != nil {
-		return err
+		return grant, err
 	}
-	return c.bind(grant)
+	return grant, c.bind(grant)
 }
 
 // bind holds grant against what the login side said and what this process may
-// do, and gives it to c.
+// do, and keeps of it in c whose session it is.
 func (c *Conn) bind(grant directory.Grant) error {
 	switch {
 	case grant.Client.Unmap() != c.Client.Unmap():
@@ -91,6 +120,9 @@ func (c *Conn) bind(grant directory.Grant) error {
 		return verdict.Fail(verdict.Later, "4.3.5", "local problem, try again later",
 			fmt.Errorf("mailbox %q belongs to uid %d, this process has %d", grant.Box.Name, grant.Box.UID, os.Geteuid()))
 	}
-	c.Grant = grant
+	c.User = strings.Clone(grant.User)
+	if c.box = c.User; grant.Box.Name != c.User {
+		c.box = strings.Clone(grant.Box.Name)
+	}
 	return nil
 }

@@ -26,11 +26,11 @@ import (
 // itself; it is looked for with errors.Is.
 var ErrInUse = errors.New("mailbox is in use")
 
-// Opener prepares a session for c, before the client knows that it is logged
+// Opener prepares a session for c with what the ticket grants, before the client knows that it is logged
 // in. It may take a few seconds at most, and neither reads nor writes c. An
 // error is answered to the client by the login side as verdict.Of says
 // (unclassified: temporary), and its text is logged here.
-type Opener func(ctx context.Context, c *Conn) (Session, error)
+type Opener func(ctx context.Context, c *Conn, grant directory.Grant) (Session, error)
 
 // Redeemer is the part of the directory that a session program asks.
 type Redeemer interface {
@@ -168,8 +168,9 @@ func (s *Server) Serve(ctx context.Context) error {
 func (s *Server) handle(ctx context.Context, req attr.List, file *os.File) attr.List {
 	c, err := s.parse(req, file)
 	if err == nil {
-		if err = s.redeem(ctx, c, req.Get("ticket")); err == nil {
-			err = s.start(ctx, c)
+		var grant directory.Grant
+		if grant, err = s.redeem(ctx, c, req.Get("ticket")); err == nil {
+			err = s.start(ctx, c, grant)
 		}
 		if err != nil {
 			c.Close()
@@ -178,7 +179,7 @@ func (s *Server) handle(ctx context.Context, req attr.List, file *os.File) attr.
 	if err != nil {
 		return s.refuse(req, err)
 	}
-	return accepted(c.Grant.User)
+	return accepted(c.User)
 }
 
 // accepted is the answer for a session that runs.
@@ -205,21 +206,21 @@ func refusal(v verdict.Verdict, err error) attr.List {
 	return reply
 }
 
-// start opens a session for c, whose grant is known, and sets it going.
-func (s *Server) start(ctx context.Context, c *Conn) error {
+// start opens a session for c, which is bound to grant, and sets it going.
+func (s *Server) start(ctx context.Context, c *Conn, grant directory.Grant) error {
 	s.stops.Do(func() { context.AfterFunc(ctx, s.stop) })
 	if err := s.enter(ctx, c); err != nil {
 		return err
 	}
-	session, err := s.prepare(ctx, c)
+	session, err := s.prepare(ctx, c, grant)
 	if err != nil {
 		s.leave(c)
 		return err
 	}
-	s.log.SessionOpened(c.SID, s.service, c.Client.String(), c.Grant.User, c.TLS)
+	s.log.SessionOpened(c.SID, s.service, c.Client.String(), c.User, c.TLS)
 	release := s.hold()
 	ended := func() {
-		s.log.SessionClosed(c.SID, s.service, c.Grant.User)
+		s.log.SessionClosed(c.SID, s.service, c.User)
 		s.leave(c)
 		release()
 	}
@@ -240,20 +241,20 @@ func (s *Server) stop() {
 }
 
 // prepare calls the Opener; a bug in it is a temporary failure.
-func (s *Server) prepare(ctx context.Context, c *Conn) (session Session, err error) {
+func (s *Server) prepare(ctx context.Context, c *Conn, grant directory.Grant) (session Session, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			s.log.Crashed(s.service+"-session", fmt.Sprint(p), string(debug.Stack()))
 			err = fmt.Errorf("open session: %v", p)
 		}
 	}()
-	return s.open(ctx, c)
+	return s.open(ctx, c, grant)
 }
 
 // enter counts c's session, unless that would be one too many.
 func (s *Server) enter(ctx context.Context, c *Conn) error {
 	set := s.settings.Load()
-	box := c.Grant.Box.Name
+	box := c.box
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
@@ -272,7 +273,7 @@ func (s *Server) enter(ctx context.Context, c *Conn) error {
 
 // leave takes back enter.
 func (s *Server) leave(c *Conn) {
-	box := c.Grant.Box.Name
+	box := c.box
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.conns, c)

@@ -53,7 +53,7 @@ func (tickets) Redeem(_ context.Context, ticket, service string) (directory.Gran
 
 // echo is a session program: its sessions greet with their tag and repeat
 // lines; the tag makes them misbehave.
-func echo(_ context.Context, c *Conn) (Session, error) {
+func echo(_ context.Context, c *Conn, _ directory.Grant) (Session, error) {
 	switch c.Tag {
 	case "busy":
 		return nil, fmt.Errorf("lock: %w", ErrInUse)

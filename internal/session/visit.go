@@ -49,9 +49,9 @@ type Session interface {
 // in lot. When it is over c is closed and ended is called.
 func Visit(lot *park.Lot, c *Conn, s Session, log *evlog.Log, ended func()) error {
 	v := &visit{conn: c, session: s, log: log, ended: ended}
-	conn, ok := c.Conn.(park.Conn)
+	conn, ok := c.Stream.(park.Conn)
 	if !ok {
-		return malformed(fmt.Sprintf("%T is no socket", c.Conn))
+		return malformed(fmt.Sprintf("%T is no socket", c.Stream))
 	}
 	var err error
 	if v.spot, err = lot.Rent(conn, v.resume); err != nil {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"posthorn/internal/conf"
+	"posthorn/internal/directory"
 	"posthorn/internal/evlog"
 	"posthorn/internal/mailbox"
 	"posthorn/internal/session"
@@ -28,13 +29,13 @@ func (o *opener) apply(c *conf.Config) { o.conf.Store(c) }
 func idle(c *conf.Config) time.Duration { return c.IdleTimeout / 3 }
 
 // open takes the maildrop for one session.
-func (o *opener) open(_ context.Context, c *session.Conn) (session.Session, error) {
+func (o *opener) open(_ context.Context, c *session.Conn, grant directory.Grant) (session.Session, error) {
 	set := o.conf.Load()
-	rule, err := set.POP3.With(c.Grant.POP3)
+	rule, err := set.POP3.With(grant.POP3)
 	if err != nil {
 		return nil, fmt.Errorf("what authd says of POP3: %w", err)
 	}
-	drop, err := openDrop(o.store, c.Grant.Box.Mail, rule, time.Now())
+	drop, err := openDrop(o.store, grant.Box.Mail, rule, time.Now())
 	if errors.Is(err, mailbox.ErrLocked) {
 		return nil, session.ErrInUse
 	}

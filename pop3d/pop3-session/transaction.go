@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"posthorn/internal/evlog"
@@ -125,7 +126,7 @@ func (t *transaction) Rest() { t.in, t.out, t.chunk = nil, nil, nil }
 // Close leaves the maildrop where no last turn did.
 func (t *transaction) Close() {
 	t.leave()
-	t.log.POP3Ended(t.conn.SID, t.conn.Grant.User, t.retrieved, t.removed, t.sent, t.err)
+	t.log.POP3Ended(t.conn.SID, t.conn.User, t.retrieved, t.removed, t.sent, t.err)
 }
 
 // speak answers the commands that have come. quit tells that the client said QUIT.
@@ -196,7 +197,7 @@ func (t *transaction) command(line string) (quit bool, err error) {
 	case "NOOP":
 		t.reply("+OK")
 	case "CAPA":
-		t.out = append(t.out, pop3.Capabilities(append(pop3.Logins(t.conn.Offered), t.retention())...)...)
+		t.out = append(t.out, pop3.Capabilities(append(pop3.Logins(strings.Fields(t.conn.Offered)), t.retention())...)...)
 	case "LANG":
 		t.out = append(t.out, pop3.Lang(cmd.Arg)...)
 	case "UTF8":

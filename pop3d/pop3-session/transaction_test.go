@@ -117,7 +117,7 @@ func pair(t testing.TB) (client, server net.Conn) {
 
 // run has a session over conn without any waiting in between.
 func run(conn net.Conn, d maildrop) error {
-	tr := newTransaction(&session.Conn{Conn: conn}, d, limit, evlog.New(io.Discard))
+	tr := newTransaction(&session.Conn{Stream: conn}, d, limit, evlog.New(io.Discard))
 	for why := session.Begin; !tr.Turn(why).Until.IsZero(); why = session.Input {
 	}
 	tr.Close()
@@ -310,7 +310,7 @@ func TestSilenceDeletesNothing(t *testing.T) {
 	}
 	defer lot.Close()
 	log := evlog.New(io.Discard)
-	c := &session.Conn{Conn: server}
+	c := &session.Conn{Stream: server}
 	tr := newTransaction(c, d, 50*time.Millisecond, log)
 	done := make(chan struct{})
 	if err := session.Visit(lot, c, tr, log, func() { close(done) }); err != nil {
