@@ -3,6 +3,7 @@ package mailbox
 import (
 	"fmt"
 	"os"
+	"strings"
 	"testing"
 )
 
@@ -92,5 +93,33 @@ func BenchmarkAt(b *testing.B) {
 		for seq := range v.Len() {
 			v.At(seq + 1)
 		}
+	}
+}
+
+// BenchmarkRead opens messages of 13 KB and reads them, as RETR does.
+func BenchmarkRead(b *testing.B) {
+	path := b.TempDir()
+	for _, sub := range []string{"/cur", "/new", "/tmp"} {
+		if err := os.MkdirAll(path+sub, 0o700); err != nil {
+			b.Fatal(err)
+		}
+	}
+	text := "From: a\n\n" + strings.Repeat(strings.Repeat("x", 70)+"\n", 190)
+	if err := os.WriteFile(path+"/cur/1700000000.M1P7.host:2,S", []byte(text), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	v := sel(b, openBox(b, newStore(b, Options{}), path), "INBOX", false)
+	defer v.Close()
+	p := make([]byte, 32<<10)
+	b.ReportAllocs()
+	for b.Loop() {
+		m, err := v.Open(1)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if n, err := m.ReadAt(p[:m.Size()], 0); n != len(text)+192 || err != nil {
+			b.Fatalf("got %d octets, %v", n, err)
+		}
+		m.Close()
 	}
 }

@@ -23,9 +23,12 @@ type Body struct {
 
 	starts []start // of the file's blocks, as far as they were read
 	at     int     // which block out holds; -1: none
-	in     []byte
-	out    []byte
+	blocks
+	store *Store // takes the blocks back
 }
+
+// blocks are a block of a file, and what the message has of it.
+type blocks struct{ in, out []byte }
 
 // start is where a block of the file begins in the message.
 type start struct {
@@ -122,7 +125,10 @@ func (f *folder) openFound(uid uint32) (b *Body, known bool, err error) {
 		unix.Close(fd)
 		return nil, false, err
 	}
-	b = &Body{fd: fd, bytes: st.Size, header: -1, at: -1, starts: []start{{}}}
+	b = &Body{fd: fd, bytes: st.Size, header: -1, at: -1, starts: []start{{}}, store: f.store}
+	if used, ok := f.store.blocks.Get().(*blocks); ok {
+		b.blocks = *used
+	}
 	r := f.find(uid)
 	f.setDate(r, time.Unix(st.Mtim.Unix()))
 	known = r.state&counted != 0 && r.vsize != unknown && int64(r.size) == st.Size
@@ -321,6 +327,10 @@ func (b *Body) Close() error {
 	}
 	fd := b.fd
 	b.fd = -1
+	if b.in != nil {
+		b.store.blocks.Put(&blocks{b.in, b.out})
+	}
+	b.blocks = blocks{}
 	return unix.Close(fd)
 }
 

@@ -68,6 +68,7 @@ type Store struct {
 	poller    poller
 	unwatched sync.Once // logs only the first
 	filings   atomic.Uint32
+	blocks    sync.Pool // of *blocks, of messages that were closed
 }
 
 // New returns a Store. Close it when no session is left.

@@ -11,8 +11,11 @@ import (
 	"strings"
 )
 
-// maxTemplate bounds a template.
-const maxTemplate = 100
+// Bounds of a template, and of the digits of a number in it.
+const (
+	maxTemplate = 100
+	maxWidth    = 64
+)
 
 // Format is a template that was read. It is safe for concurrent use; the zero
 // Format makes nothing.
@@ -24,6 +27,7 @@ type part struct {
 	variable  byte // u, v or f; 0 for literal text
 	width     int  // with zeros in front
 	modifiers string
+	base      int // of a number without other modifiers; 0 for what is made as text
 }
 
 // Message is what a template is about.
@@ -51,7 +55,9 @@ func Parse(template string) (Format, error) {
 		if strings.ContainsFunc(literal, unprintable) {
 			return Format{}, fmt.Errorf("found %q, expected printable ASCII without blanks", literal)
 		}
-		f.parts = append(f.parts, part{literal: literal})
+		if literal != "" {
+			f.parts = append(f.parts, part{literal: literal})
+		}
 		if rest = after; !found {
 			break
 		}
@@ -82,8 +88,8 @@ func parsePart(s string) (p part, rest string, err error) {
 	}
 	body := strings.TrimLeft(s, "0123456789")
 	if digits := s[:len(s)-len(body)]; digits != "" {
-		if p.width, err = strconv.Atoi(digits); err != nil || digits[0] != '0' || p.width > 64 {
-			return part{}, "", fmt.Errorf("found the width %q, expected 01 to 064", digits)
+		if p.width, err = strconv.Atoi(digits); err != nil || digits[0] != '0' || p.width > maxWidth {
+			return part{}, "", fmt.Errorf("found the width %q, expected 01 to 0%d", digits, maxWidth)
 		}
 	}
 	rest = strings.TrimLeft(body, "XLUM")
@@ -92,6 +98,9 @@ func parsePart(s string) (p part, rest string, err error) {
 		return part{}, "", fmt.Errorf("found %%%s, expected %%u, %%v, %%f or %%%%", s[:min(len(s), 10)])
 	}
 	p.variable = rest[0]
+	if p.variable != 'f' {
+		p.base = map[string]int{"": 10, "X": 16}[p.modifiers]
+	}
 	if p.variable == 'f' && strings.Contains(p.modifiers, "X") {
 		return part{}, "", fmt.Errorf("found %%%sf, expected a number behind X", p.modifiers)
 	}
@@ -110,11 +119,12 @@ func (f Format) Names() bool {
 
 // Append adds the unique-id of m to dst.
 func (f Format) Append(dst []byte, m Message) []byte {
-	for _, p := range f.parts {
+	for i := range f.parts {
+		p := &f.parts[i]
 		switch {
 		case p.variable == 0:
 			dst = append(dst, p.literal...)
-		case p.plain():
+		case p.base > 0:
 			dst = p.number(dst, p.of(m))
 		default:
 			dst = p.text(dst, m)
@@ -123,29 +133,17 @@ func (f Format) Append(dst []byte, m Message) []byte {
 	return dst
 }
 
-// plain tells of a number, decimal or hexadecimal, which needs no text.
-func (p part) plain() bool {
-	return p.variable != 'f' && (p.modifiers == "" || p.modifiers == "X")
-}
-
-func (p part) of(m Message) uint64 {
+func (p *part) of(m Message) uint64 {
 	if p.variable == 'v' {
 		return uint64(m.UIDValidity)
 	}
 	return uint64(m.UID)
 }
 
-func (p part) base() int {
-	if strings.Contains(p.modifiers, "X") {
-		return 16
-	}
-	return 10
-}
-
 // number adds n, in small letters as Dovecot writes it.
-func (p part) number(dst []byte, n uint64) []byte {
+func (p *part) number(dst []byte, n uint64) []byte {
 	var digits [20]byte
-	text := strconv.AppendUint(digits[:0], n, p.base())
+	text := strconv.AppendUint(digits[:0], n, p.base)
 	for range p.width - len(text) {
 		dst = append(dst, '0')
 	}
@@ -153,7 +151,7 @@ func (p part) number(dst []byte, n uint64) []byte {
 }
 
 // text adds a variable whose modifiers change letters.
-func (p part) text(dst []byte, m Message) []byte {
+func (p *part) text(dst []byte, m Message) []byte {
 	s := m.File
 	if strings.ContainsFunc(s, unprintable) { // RFC 1939 7
 		s = sum(s)

@@ -52,9 +52,16 @@ type inbox struct {
 	box    *mailbox.Box
 	view   *mailbox.View
 	rule   conf.POP3
-	shown  []int                     // sequence numbers in the view, in POP3's order
+	shown  []message                 // in POP3's order
 	ids    map[uint32]mailbox.POP3ID // by UID; what a message was known by elsewhere
 	unlock func()
+}
+
+// message is one of the view.
+type message struct {
+	seq  int
+	uid  uint32
+	size int64 // -1 until it is asked for
 }
 
 // openDrop opens the INBOX of the mailbox at path for one POP3 session that begins
@@ -148,23 +155,23 @@ func (d *inbox) show() {
 		}
 	}
 	ordered := false
-	d.shown = make([]int, 0, d.view.Len())
+	d.shown = make([]message, 0, d.view.Len())
 	for seq := 1; seq <= d.view.Len(); seq++ {
 		m := d.view.At(seq)
 		if hide[seq] || m.Gone {
 			continue
 		}
-		d.shown = append(d.shown, seq)
+		d.shown = append(d.shown, message{seq, m.UID, m.Size})
 		ordered = ordered || d.ids[m.UID].Order > 0
 	}
 	if ordered {
-		slices.SortStableFunc(d.shown, func(a, b int) int { return cmp.Compare(d.order(a), d.order(b)) })
+		slices.SortStableFunc(d.shown, func(a, b message) int { return cmp.Compare(d.order(a), d.order(b)) })
 	}
 }
 
 // order is the place that was saved of a message; those without come last.
-func (d *inbox) order(seq int) uint32 {
-	if order := d.ids[d.view.At(seq).UID].Order; order > 0 {
+func (d *inbox) order(m message) uint32 {
+	if order := d.ids[m.uid].Order; order > 0 {
 		return order
 	}
 	return math.MaxUint32
@@ -173,14 +180,18 @@ func (d *inbox) order(seq int) uint32 {
 func (d *inbox) Len() int { return len(d.shown) }
 
 func (d *inbox) Size(n int) (int64, error) {
-	m, err := d.view.Measure(d.shown[n-1])
-	return m.Size, err
+	m := d.shown[n-1]
+	if m.size >= 0 {
+		return m.size, nil
+	}
+	measured, err := d.view.Measure(m.seq)
+	return measured.Size, err
 }
 
 // AppendUIDL adds the unique-id that came with a migrated message, else that of the
 // template: clients of a server that changes hands download nothing again.
 func (d *inbox) AppendUIDL(dst []byte, n int) []byte {
-	uid := d.view.At(d.shown[n-1]).UID
+	uid := d.shown[n-1].uid
 	id := d.ids[uid]
 	if id.UIDL != "" {
 		return append(dst, id.UIDL...)
@@ -189,7 +200,7 @@ func (d *inbox) AppendUIDL(dst []byte, n int) []byte {
 }
 
 func (d *inbox) Open(n int) (body, error) {
-	b, err := d.view.Open(d.shown[n-1])
+	b, err := d.view.Open(d.shown[n-1].seq)
 	if err != nil {
 		return nil, err
 	}
@@ -209,7 +220,7 @@ func (d *inbox) Commit(deleted, seen []int) error {
 	}
 	uids := make([]uint32, len(deleted))
 	for i, n := range deleted {
-		uids[i] = d.view.At(d.shown[n-1]).UID
+		uids[i] = d.shown[n-1].uid
 	}
 	return d.view.Expunge(uids)
 }
@@ -231,7 +242,7 @@ func (d *inbox) mark(seqs []int) {
 func (d *inbox) seqs(numbers []int) []int {
 	seqs := make([]int, len(numbers))
 	for i, n := range numbers {
-		seqs[i] = d.shown[n-1]
+		seqs[i] = d.shown[n-1].seq
 	}
 	slices.Sort(seqs)
 	return seqs
