@@ -137,7 +137,7 @@ func talk(t *testing.T, addr, in string) string {
 func b64(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }
 
 func TestDialogues(t *testing.T) {
-	const caps = "IMAP4rev1 SASL-IR LITERAL+ ID AUTH=PLAIN"
+	const caps = "IMAP4rev1 IMAP4rev2 SASL-IR LITERAL+ ID AUTH=PLAIN"
 	const hello = "* OK [CAPABILITY " + caps + "] Posthorn ready\r\n"
 	const out, bye = "z LOGOUT\r\n", "* BYE logging out\r\nz OK LOGOUT completed\r\n"
 	pairs := "" // as many and as long as RFC 2971 section 3.3 has them

@@ -64,7 +64,7 @@ func (s *state) invite() error {
 // capabilities are those of this moment: a password is not asked for where it
 // would be refused (RFC 3501 section 6.2.3).
 func (s *state) capabilities(ctx context.Context) string {
-	list := "IMAP4rev1 SASL-IR LITERAL+ ID"
+	list := "IMAP4rev1 IMAP4rev2 SASL-IR LITERAL+ ID"
 	if s.conn.CanStartTLS() {
 		list += " STARTTLS"
 	}

@@ -43,7 +43,7 @@ func (p *parts) content(q query.Section) (*content, error) {
 	}
 	most := c.at.Len()
 	if q.Partial {
-		c.offset, most = int64(q.Offset), int64(q.Max)
+		c.offset, most = q.Piece()
 	}
 	return c, c.measure(c.reader(p.src, most))
 }

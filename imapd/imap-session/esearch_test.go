@@ -166,5 +166,5 @@ func TestWithin(t *testing.T) {
 	d.want("SEARCH OLDER 259200", "* SEARCH 1", "OK SEARCH completed")
 	d.want("SEARCH OLDER 7200 YOUNGER 259200", "* SEARCH 2", "OK SEARCH completed")
 	d.want("SEARCH YOUNGER 4294967295", "* SEARCH 1 2 3", "OK SEARCH completed")
-	d.want("SEARCH YOUNGER 0", "BAD expected a number above 0")
+	d.want("SEARCH YOUNGER 0", "BAD expected a number above 0, of 32 bits")
 }

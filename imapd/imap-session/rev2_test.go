@@ -59,6 +59,18 @@ func TestRev2Search(t *testing.T) {
 	}
 }
 
+// TestRev2Numbers: sizes have 63 bits (RFC 9051 section 9, number64).
+func TestRev2Numbers(t *testing.T) {
+	d := newFixture(t).rev2()
+	d.file("INBOX", "", simple)
+	d.do("EXAMINE INBOX")
+	d.esearch("SEARCH SMALLER 9223372036854775807 LARGER 1", "ALL 1")
+	d.want("FETCH 1 BODY.PEEK[TEXT]<9.9223372036854775807>", "* 1 FETCH (BODY[TEXT]<9> {4}ne\r\n)", "OK FETCH completed")
+	d.want("FETCH 1 (BODY.PEEK[]<9223372036854775807.9223372036854775807> BINARY.PEEK[1]<9223372036854775807.9>)",
+		"* 1 FETCH (BODY[]<9223372036854775807> {0} BINARY[1]<9223372036854775807> {0})", "OK FETCH completed")
+	d.want("FETCH 1 BODY[]<0.9223372036854775808>", "BAD invalid size of a partial")
+}
+
 // TestRev2Updates: what others do is told with the UID, and without \Recent.
 func TestRev2Updates(t *testing.T) {
 	f := newFixture(t)

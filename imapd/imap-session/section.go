@@ -38,7 +38,7 @@ func (p *parts) sections(wanted []query.Section) ([]section, error) {
 			return nil, err
 		}
 		if q.Partial && a.content == nil {
-			a.cut(int64(q.Offset), int64(q.Max))
+			a.cut(q.Piece())
 		}
 		out = append(out, a)
 	}

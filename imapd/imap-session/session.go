@@ -18,7 +18,7 @@ import (
 // LITERAL- is not among them: a server must not announce both (RFC 7888 section
 // 5), and all that LITERAL- allows LITERAL+ allows too. A message that is too
 // large to be kept is read away or ends the session.
-const capabilities = "IMAP4rev1 LITERAL+ ID ENABLE IDLE NAMESPACE" +
+const capabilities = "IMAP4rev1 IMAP4rev2 LITERAL+ ID ENABLE IDLE NAMESPACE" +
 	" CHILDREN LIST-EXTENDED LIST-STATUS STATUS=SIZE SPECIAL-USE" +
 	" OBJECTID SAVEDATE METADATA LIST-METADATA" +
 	" SORT SORT=DISPLAY ESORT THREAD=ORDEREDSUBJECT THREAD=REFERENCES I18NLEVEL=1 BINARY PREVIEW" +

@@ -164,8 +164,8 @@ type Section struct {
 	Kind    Kind
 	Fields  []string // names, with Fields and FieldsNot
 	Partial bool
-	Offset  uint32 // with Partial
-	Max     uint32 // with Partial, at least 1
+	Offset  uint64 // with Partial
+	Max     uint64 // with Partial, at least 1
 	Peek    bool   // leaves \Seen alone
 	Label   string // as the answer names it
 }
@@ -249,21 +249,28 @@ func (sec *Section) fields(s *wire.Scanner) error {
 	return err
 }
 
+// Piece returns the octets that a partial asks for, so that their sum is a number
+// too.
+func (sec Section) Piece() (offset, most int64) {
+	const huge = 1 << 61 // there is no such message
+	return int64(min(sec.Offset, huge)), int64(min(sec.Max, huge))
+}
+
 // partial takes "<offset.size>" if there is one (RFC 3501 section 6.4.5).
 func (sec *Section) partial(s *wire.Scanner) (err error) {
 	if !s.Accept('<') {
 		return nil
 	}
 	sec.Partial = true
-	if sec.Offset, err = s.Number(); err != nil {
+	if sec.Offset, err = s.Number64(); err != nil {
 		return err
 	}
 	if err := s.Expect('.'); err != nil {
 		return err
 	}
-	if sec.Max, err = s.Number(); err != nil || sec.Max == 0 {
+	if sec.Max, err = s.Number64(); err != nil || sec.Max == 0 {
 		return bad("invalid size of a partial")
 	}
-	sec.Label += "<" + decimal(sec.Offset) + ">"
+	sec.Label += "<" + strconv.FormatUint(sec.Offset, 10) + ">"
 	return s.Expect('>')
 }

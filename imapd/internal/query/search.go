@@ -1,6 +1,7 @@
 package query
 
 import (
+	"math"
 	"strings"
 	"time"
 
@@ -57,7 +58,7 @@ type Key struct {
 	System  mailbox.SystemFlag
 	Keyword string
 	Date    time.Time // midnight UTC
-	Num     uint32
+	Num     uint64
 	Field   string
 	Text    string // UTF-8
 	Sub     []Key
@@ -302,7 +303,7 @@ func (p *searchParser) number(op Op) (Key, error) {
 	if err := p.s.Space(); err != nil {
 		return Key{}, err
 	}
-	n, err := p.s.Number()
+	n, err := p.s.Number64()
 	return Key{Op: op, Num: n}, err
 }
 
@@ -329,8 +330,8 @@ func (p *searchParser) messages(op Op) (Key, error) {
 // interval takes a number of seconds, not 0 (RFC 5032 section 3).
 func (p *searchParser) interval(op Op) (Key, error) {
 	k, err := p.number(op)
-	if err == nil && k.Num == 0 {
-		err = bad("expected a number above 0")
+	if err == nil && (k.Num == 0 || k.Num > math.MaxUint32) {
+		err = bad("expected a number above 0, of 32 bits")
 	}
 	return k, err
 }

@@ -199,6 +199,16 @@ func (s *Scanner) Number() (uint32, error) {
 	return uint32(n), nil
 }
 
+// Number64 takes a number of at most 63 bits (RFC 9051 section 9, number64).
+func (s *Scanner) Number64() (uint64, error) {
+	b := s.take(func(c byte) bool { return '0' <= c && c <= '9' })
+	n, err := strconv.ParseUint(string(b), 10, 63)
+	if err != nil {
+		return 0, bad("expected a number")
+	}
+	return n, nil
+}
+
 // List takes a list in parentheses of at most limit items that are separated by
 // spaces; item takes one. The list may be empty.
 func (s *Scanner) List(limit int, item func() error) error {
