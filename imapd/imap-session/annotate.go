@@ -60,6 +60,9 @@ func (s *Session) annotate(name string, set []annotation) error {
 			return no(fmt.Sprintf("[METADATA MAXSIZE %d] value too long", maxValue))
 		}
 	}
+	if err := s.annotateUses(name, set); err != nil {
+		return err
+	}
 	kind, p := statefile.Account, place{box: s.box, folder: "INBOX"}
 	shared := slices.ContainsFunc(set, func(a annotation) bool { return !isPrivate(a.entry) })
 	if name == "" && shared {

@@ -43,7 +43,7 @@ func (s *Session) subscribe(c *wire.Command, on bool) (string, error) {
 }
 
 func (s *Session) create(c *wire.Command) (string, error) {
-	name, err := folderOnly(c)
+	name, uses, err := createArgs(c)
 	if err != nil {
 		return "", err
 	}
@@ -54,6 +54,9 @@ func (s *Session) create(c *wire.Command) (string, error) {
 	// section 6.3.3); nothing needs to be done for that.
 	name = strings.TrimSuffix(name, ".")
 	if err := s.box.Create(name); err != nil {
+		return "", err
+	}
+	if err := s.setUses(name, uses); err != nil {
 		return "", err
 	}
 	status, err := s.box.Status(name)

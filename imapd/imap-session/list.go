@@ -34,7 +34,8 @@ type lister struct {
 	folders    tree
 	meant      tree     // what the selection options mean
 	subscribed []string // sorted
-	oldName    string   // what the client called it; "" is left out
+	uses       map[string][]string
+	oldName    string // what the client called it; "" is left out
 }
 
 // look finds out what there is.
@@ -47,6 +48,9 @@ func (a *lister) look() (err error) {
 		if a.subscribed, err = a.box.Subscriptions(); err != nil {
 			return err
 		}
+	}
+	if a.uses, err = a.Session.uses(); err != nil {
+		return err
 	}
 	a.folders = newTree(folders)
 	a.meant = a.folders
@@ -63,7 +67,7 @@ func (a *lister) selection(folders []string) []string {
 		names = slices.Clone(a.subscribed) // they need not exist
 	}
 	if a.onlySpecial {
-		names = slices.DeleteFunc(names, func(name string) bool { return !a.folders.exists[name] || len(a.uses(name)) == 0 })
+		names = slices.DeleteFunc(names, func(name string) bool { return !a.folders.exists[name] || len(a.uses[name]) == 0 })
 	}
 	return names
 }
@@ -158,7 +162,7 @@ func (a *lister) attributes(name string, exists bool) string {
 	}
 	switch {
 	case exists:
-		attributes = append(attributes, a.uses(name)...)
+		attributes = append(attributes, a.uses[name]...)
 	case a.extended || a.rev2:
 		attributes = append([]string{`\NonExistent`}, attributes...)
 	default:
@@ -169,9 +173,6 @@ func (a *lister) attributes(name string, exists bool) string {
 	}
 	return strings.Join(attributes, " ")
 }
-
-// uses returns what a folder that exists is for (RFC 6154 section 2).
-func (s *Session) uses(name string) []string { return s.limits.specialUse[name] }
 
 // lsub answers LSUB (RFC 3501 section 6.3.9).
 func (s *Session) lsub(c *wire.Command) (string, error) {

@@ -168,3 +168,33 @@ func TestStatusSizeUnknown(t *testing.T) {
 	}
 	d.want("STATUS INBOX (SIZE MESSAGES RECENT)", fmt.Sprintf(`* STATUS "INBOX" (SIZE %d MESSAGES 2 RECENT 2)`, len(simple)+6), "OK STATUS completed")
 }
+
+// TestCreateSpecialUse has the examples of RFC 6154 sections 5.3 and 5.4.
+func TestCreateSpecialUse(t *testing.T) {
+	f := newFixture(t)
+	l := *f.host.limits.Load()
+	l.specialUse = map[string][]string{"Drafts": {`\Drafts`}, "Trash": {`\Trash`}}
+	f.host.limits.Store(&l)
+	d := f.dialogue()
+	d.want("CREATE MySpecial (USE (\\drafts \\Sent \\Sent))", "OK CREATE completed")
+	d.want("CREATE Everything (USE (\\All))", "NO [USEATTR] special use not supported")
+	d.want("CREATE x (USE (\\Trash \\None))", "NO [USEATTR] special use not supported")
+	d.want("CREATE x (FOO)", "BAD unknown parameter of CREATE")
+	d.want("CREATE x (USE \\Sent)", `BAD expected "("`)
+	d.want("CREATE x USE (\\Sent)", `BAD expected "("`)
+	d.want("CREATE x (USE (\\Sent)) x", "BAD unexpected argument")
+	d.want("CREATE Drafts (USE ())", "OK CREATE completed")
+	d.make("Trash", "")
+	d.listed(`"" % RETURN (SPECIAL-USE)`, `() "." "INBOX"`, `() "." "Drafts"`, `(\Drafts \Sent) "." "MySpecial"`, `(\Trash) "." "Trash"`)
+	d.want("GETMETADATA MySpecial /private/specialuse", `* METADATA "MySpecial" ("/private/specialuse" "\\Drafts \\Sent")`, "OK GETMETADATA completed")
+	d.want("GETMETADATA Trash /private/specialuse", `* METADATA "Trash" ("/private/specialuse" "\\Trash")`, "OK GETMETADATA completed")
+	d.want(`SETMETADATA Drafts (/private/SpecialUse "\\Drafts")`, "OK SETMETADATA completed")
+	d.want("SETMETADATA MySpecial (/private/specialuse NIL)", "OK SETMETADATA completed")
+	d.want("SETMETADATA Trash (/private/specialuse NIL)", "OK SETMETADATA completed")
+	d.want(`SETMETADATA Trash ("/private/specialuse" "\\All")`, "NO [USEATTR] special use not supported")
+	d.listed(`"" % RETURN (SPECIAL-USE)`, `() "." "INBOX"`, `(\Drafts) "." "Drafts"`, `() "." "MySpecial"`, `() "." "Trash"`)
+	d.want("GETMETADATA Trash /private/specialuse", `* METADATA "Trash" ("/private/specialuse" NIL)`, "OK GETMETADATA completed")
+	d.want("RENAME Drafts Entwurf", "OK RENAME completed")
+	d.listed(`(SPECIAL-USE) "" *`, `(\Drafts) "." "Entwurf"`)
+	d.want("LIST \"\" Trash", `* LIST (\HasNoChildren) "." "Trash"`, "OK LIST completed")
+}

@@ -211,7 +211,13 @@ func (s *Session) annotations(name string) (all map[string]string, private strin
 		return nil, "", err
 	}
 	defer state.Close()
-	return state.All(statefile.Metadata), p.private, nil
+	if all = state.All(statefile.Metadata); all == nil {
+		all = map[string]string{}
+	}
+	if p.private == "" {
+		err = s.tellUses(name, all)
+	}
+	return all, p.private, err
 }
 
 // pick returns the annotations that are wanted: of an entry that is named, NIL if
