@@ -32,6 +32,8 @@ func commands() []command {
 		{"check", "", "check configuration, tables, keys, users and folders", check},
 		{"reload", "", "check the configuration once and have every daemon read it again", reload},
 		{"queue", "list|show|flush|hold|release|remove [id …]", "look after the queue", queue},
+		{"who", "[user]", "list the IMAP and POP3 sessions under way", who},
+		{"kick", "name …", "end sessions, named by their users or ids", kick},
 		{"user", "add [--scram]|remove|list [name]", "edit the table of users", user},
 		{"mailbox", "check|stat|export --courier user|path", "look through a user's Maildir, or prepare it for Courier", mailbox},
 		{"passwd", "[--scram] name", "set a user's password", passwd},

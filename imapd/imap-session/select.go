@@ -25,6 +25,7 @@ func (s *Session) selectFolder(c *wire.Command, readOnly bool) (string, error) {
 		return "", err
 	}
 	s.view, s.folder = view, name
+	s.conn.SetFolder(name)
 	s.describe()
 	if s.rev2 {
 		if err := s.writeSelected(asked); err != nil {

@@ -228,4 +228,5 @@ func (s *Session) unselect() {
 		s.view.Close()
 	}
 	s.view, s.folder, s.saved = nil, "", nil
+	s.conn.SetFolder("")
 }

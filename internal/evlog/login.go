@@ -37,6 +37,11 @@ func (l *Log) SessionRefused(sid, service, ip, text string, err error) {
 	l.event("session-refused", "sid", sid, "ip", ip, "service", service, "text", text, "err", cause(err))
 }
 
+// SessionKicked: an administrator ends a session.
+func (l *Log) SessionKicked(sid, service, user string) {
+	l.event("session-kicked", "sid", sid, "user", user, "service", service)
+}
+
 // SessionClosed: a session is over.
 func (l *Log) SessionClosed(sid, service, user string) {
 	l.event("session-closed", "sid", sid, "user", user, "service", service)

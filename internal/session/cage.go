@@ -27,8 +27,15 @@ type owner struct {
 	cage   cage
 }
 
-// handle answers one hand-over that the daemon has forwarded.
+// handle answers one hand-over that the daemon has forwarded, or what an
+// administrator asks.
 func (o *owner) handle(ctx context.Context, req attr.List, file *os.File) attr.List {
+	if request := req.Get("request"); request == requestWho || request == requestKick {
+		if file != nil {
+			file.Close()
+		}
+		return o.server.own(req)
+	}
 	c, err := o.server.parse(req, file)
 	if err != nil {
 		return o.server.refuse(req, err)

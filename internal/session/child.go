@@ -79,6 +79,9 @@ func (s *Server) forward(ctx context.Context, req attr.List, file *os.File) attr
 		return s.refuse(req, malformed("no descriptor"))
 	}
 	defer file.Close()
+	if got := req.Get("request"); got != "session" {
+		return s.refuse(req, malformed(fmt.Sprintf("request %.20q", got)))
+	}
 	grant, err := s.dir.Redeem(ctx, req.Get("ticket"), s.service)
 	if err != nil {
 		return s.refuse(req, err)

@@ -40,9 +40,14 @@ type Conn struct {
 	box     string     // whose sessions are counted together
 	pending []byte
 
-	mu    sync.Mutex
-	spot  *park.Spot // of the visit, or nil
-	ended error      // why the session is to end
+	mu   sync.Mutex
+	spot *park.Spot // of the visit, or nil
+
+	folder      string // as SetFolder said
+	active      bool
+	since, last int64 // microseconds since 1970
+
+	ended error // why the session is to end
 }
 
 // Read reads pending bytes first.

@@ -96,6 +96,7 @@ func New(d *daemon.Daemon, service string, open Opener) (*Server, error) {
 	if s.listener, err = d.ListenUnix(service + "-session"); err != nil {
 		return nil, err
 	}
+	s.register(d)
 	vmail, err := d.Conf.Identity("vmail")
 	if err != nil {
 		return nil, daemon.BadConfig(err)

@@ -80,6 +80,7 @@ func (p *parrot) Turn(why Event) Pause {
 	pause := Pause{Until: time.Now().Add(limit)}
 	switch why {
 	case Begin:
+		p.c.SetFolder("a\nb")
 		fmt.Fprintf(p.c, "%s OK\r\n", p.c.Tag)
 	case Input:
 		for more := true; more; more = p.r.Buffered() > 0 {
@@ -111,8 +112,12 @@ func (p *parrot) Turn(why Event) Pause {
 }
 
 func (p *parrot) bye(err error) Pause {
-	if p.c.Ended() == ErrStopping && errors.Is(err, os.ErrDeadlineExceeded) {
+	switch ended := p.c.Ended(); {
+	case !errors.Is(err, os.ErrDeadlineExceeded):
+	case ended == ErrStopping:
 		io.WriteString(p.c, "stopping\r\n")
+	case ended == ErrKicked:
+		io.WriteString(p.c, "kicked\r\n")
 	}
 	return Pause{}
 }

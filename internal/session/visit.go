@@ -75,7 +75,7 @@ type visit struct {
 // begin is the first turn.
 func (v *visit) begin() {
 	defer v.crash()
-	v.pause = v.session.Turn(Begin)
+	v.turn(Begin)
 	v.goOn(v.pause.Long)
 }
 
@@ -97,10 +97,17 @@ func (v *visit) goOn(parked bool) {
 			parked = false // the kernel has no room: it waits as it is
 			continue
 		}
-		v.pause = v.session.Turn(v.event())
+		v.turn(v.event())
 		parked = v.pause.Long
 	}
 	v.end()
+}
+
+// turn has the session do what there is to do.
+func (v *visit) turn(why Event) {
+	v.conn.mark(true)
+	v.pause = v.session.Turn(why)
+	v.conn.mark(false)
 }
 
 // event tells what there is to do.

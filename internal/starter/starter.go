@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -199,6 +201,37 @@ func (s *Starter) Do(ctx context.Context, id Identity, folders []string, req att
 		s.forget(c) // it has not taken the request: another will
 	}
 	return nil, fmt.Errorf("children of uid %d end as soon as they are asked", id.UID)
+}
+
+// All sends req to all children that run and returns the answers, in no order. One
+// that takes no more requests, because it ends after what it has begun, is not
+// asked.
+func (s *Starter) All(ctx context.Context, req attr.List) []attr.List {
+	s.mu.Lock()
+	children := slices.Collect(maps.Values(s.children))
+	s.mu.Unlock()
+	var mu sync.Mutex
+	var answers []attr.List
+	var all sync.WaitGroup
+	for _, c := range children {
+		all.Go(func() {
+			select {
+			case <-c.ready:
+			case <-ctx.Done():
+				return
+			}
+			if c.err != nil {
+				return
+			}
+			if answer, err := c.do(ctx, req, nil); err == nil {
+				mu.Lock()
+				defer mu.Unlock()
+				answers = append(answers, answer)
+			}
+		})
+	}
+	all.Wait()
+	return answers
 }
 
 // child returns the running child of id for folders or starts one.

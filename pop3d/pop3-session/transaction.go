@@ -80,6 +80,7 @@ func (t *transaction) Turn(why session.Event) session.Pause {
 func (t *transaction) turn(why session.Event) (quit bool, err error) {
 	switch why {
 	case session.Begin:
+		t.conn.SetFolder("INBOX")
 		t.reply("+OK logged in, %d messages", len(t.sizes))
 		return false, nil
 	case session.Input:
