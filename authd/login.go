@@ -269,6 +269,9 @@ func (s *service) redeem(ctx context.Context, req attr.List) (attr.List, error) 
 	if ok && u.IMAPOff != "" {
 		answer.Add("imap-off", u.IMAPOff)
 	}
+	if ok && u.Groups != "" {
+		answer.Add("groups", u.Groups)
+	}
 	if ok && u.POP3 != "" {
 		answer.Add("pop3", u.POP3)
 	}

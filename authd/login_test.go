@@ -30,7 +30,7 @@ const loginUsers = "ann:" + md5Secret + "\n" +
 	"empty:\n" +
 	"closed:" + md5Secret + "::::::nologin\n" +
 	"near:" + md5Secret + "::::::allow_nets=192.0.2.0/24\n" +
-	"own:" + md5Secret + ":1001:1002::/home/own::userdb_mail=maildir:~/Mail imap_off=Compress=deflate,idle pop3=fetched=7d,uidl=%f\n"
+	"own:" + md5Secret + ":1001:1002::/home/own::userdb_mail=maildir:~/Mail userdb_acl_groups=staff,sales imap_off=Compress=deflate,idle pop3=fetched=7d,uidl=%f\n"
 
 var home = netip.MustParseAddr("192.0.2.1")
 
@@ -205,7 +205,7 @@ func TestRedeem(t *testing.T) {
 	}
 	one := ticket("own")
 	g, err := c.Redeem(t.Context(), one, "imap")
-	want := "{own@example.org {own@example.org 1001 1002 /home/own /home/own/Mail {done 2.0.0 ok}} 192.0.2.1 COMPRESS=DEFLATE,IDLE fetched=7d,uidl=%f}"
+	want := "{own@example.org {own@example.org 1001 1002 /home/own /home/own/Mail {done 2.0.0 ok}} 192.0.2.1 COMPRESS=DEFLATE,IDLE staff,sales fetched=7d,uidl=%f}"
 	if err == nil {
 		g.Box.Verdict.Text = "ok"
 	}

@@ -110,23 +110,28 @@ func write(c *statefile.Changes, kind statefile.Kind, private string, set []anno
 // copyAnnotations gives a mailbox those of INBOX, which was renamed to it and
 // keeps them (RFC 5464 section 4.1).
 func (s *Session) copyAnnotations(to string) error {
-	inbox, err := s.box.State("INBOX")
+	return copyFacts(place{box: s.box, folder: "INBOX"}, place{box: s.box, folder: to}, statefile.Metadata)
+}
+
+// copyFacts gives a mailbox the facts of a kind that another has.
+func copyFacts(from, to place, kind statefile.Kind) error {
+	old, err := from.box.State(from.folder)
 	if err != nil {
 		return err
 	}
-	defer inbox.Close()
-	all := inbox.All(statefile.Metadata)
+	defer old.Close()
+	all := old.All(kind)
 	if len(all) == 0 {
 		return nil
 	}
-	state, err := s.box.State(to)
+	state, err := to.box.State(to.folder)
 	if err != nil {
 		return err
 	}
 	defer state.Close()
 	return state.Update(func(c *statefile.Changes) error {
 		for _, key := range slices.Sorted(maps.Keys(all)) {
-			c.Set(statefile.Metadata, key, all[key])
+			c.Set(kind, key, all[key])
 		}
 		return nil
 	})

@@ -6,6 +6,7 @@ import (
 	"io"
 	"time"
 
+	"posthorn/imapd/internal/acl"
 	"posthorn/imapd/internal/encode"
 	"posthorn/imapd/internal/wire"
 	"posthorn/internal/mailbox"
@@ -38,13 +39,17 @@ func (s *Session) file(name string, m *wire.Message, limit int) (validity uint32
 	if err != nil {
 		return 0, nil, err
 	}
-	if exists, err := s.box.Exists(name); err != nil {
+	p, err := s.find(name, acl.Insert)
+	if err != nil {
+		return 0, nil, tryCreate(err)
+	}
+	if exists, err := p.box.Exists(p.folder); err != nil {
 		return 0, nil, err
 	} else if !exists {
 		return 0, nil, tryCreate(mailbox.ErrNoFolder)
 	}
-	a := &arrivals{Session: s, next: m, limit: limit}
-	validity, uids, err = s.box.AppendAll(name, func(yield func(mailbox.Incoming) bool) { a.all(first, yield) })
+	a := &arrivals{Session: s, to: p, next: m, limit: limit}
+	validity, uids, err = p.box.AppendAll(p.folder, func(yield func(mailbox.Incoming) bool) { a.all(first, yield) })
 	switch {
 	case a.err != nil:
 		return 0, nil, a.err
@@ -57,6 +62,7 @@ func (s *Session) file(name string, m *wire.Message, limit int) (validity uint32
 // arrivals are the messages of one command as they come.
 type arrivals struct {
 	*Session
+	to    place
 	next  *wire.Message
 	limit int
 	err   error // why not all of them came, and not the store's fault
@@ -67,7 +73,7 @@ type arrivals struct {
 // and files none.
 func (a *arrivals) all(in mailbox.Incoming, yield func(mailbox.Incoming) bool) {
 	for n := 1; ; n++ {
-		in.Reader = a
+		in.Reader, in.Flags = a, a.to.filter(in.Flags)
 		if a.next.Binary() {
 			in.Reader, in.Size = encode.NewReader(a), -1 // RFC 3516 section 4.4
 		}

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 
+	"posthorn/imapd/internal/acl"
 	"posthorn/imapd/internal/wire"
 	"posthorn/internal/mailbox"
 )
@@ -55,7 +56,11 @@ func (s *Session) copyArgs(c *wire.Command) (sequence, string, error) {
 // copyTo copies and returns the response code of RFC 4315 section 3, and the
 // UIDs that were copied.
 func (s *Session) copyTo(seqs sequence, name string) (code string, src []uint32, err error) {
-	validity, src, dst, err := s.view.Copy(seqs.slice(), name)
+	p, err := s.find(name, acl.Insert)
+	if err != nil {
+		return "", nil, tryCreate(err)
+	}
+	validity, src, dst, err := s.view.CopyTo(p.box, p.folder, p.settable(), seqs.slice())
 	if err != nil {
 		return "", nil, tryCreate(err)
 	}

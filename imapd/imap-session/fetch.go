@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"posthorn/imapd/internal/acl"
 	"posthorn/imapd/internal/mimepart"
 	"posthorn/imapd/internal/preview"
 	"posthorn/imapd/internal/query"
@@ -75,7 +76,7 @@ func (f *fetcher) run(seqs sequence) error {
 
 // mark sets \Seen where the bodies that are asked for imply it.
 func (f *fetcher) mark(seqs sequence) error {
-	if !f.Marks() || f.view.ReadOnly() {
+	if !f.Marks() || f.view.ReadOnly() || !f.at.rights.Has(acl.Seen) {
 		return nil
 	}
 	var unseen []int

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"posthorn/internal/directory"
 	"posthorn/internal/durable"
 	"posthorn/internal/evlog"
 	"posthorn/internal/mailbox"
@@ -30,7 +31,8 @@ type fixture struct {
 	t    *testing.T
 	dir  string
 	host *host
-	off  []string // capabilities that its sessions are not offered
+	user directory.Grant // who logs in; without a name: the one user
+	off  []string        // capabilities that its sessions are not offered
 	lot  *park.Lot
 	wg   sync.WaitGroup
 
@@ -73,15 +75,22 @@ func (f *fixture) stop() {
 // ended the session.
 func (f *fixture) connect() (conn net.Conn, ended chan error) {
 	f.t.Helper()
-	box, err := f.host.store.Open(f.dir)
+	dir := f.dir
+	if f.user.Box.Mail != "" {
+		dir = f.user.Box.Mail
+	}
+	box, err := f.host.store.Open(dir)
 	if err != nil {
 		f.t.Fatal(err)
 	}
 	server, client := pair(f.t)
 	ended = make(chan error, 1)
-	c := &session.Conn{Stream: server, Service: "imap", Tag: "*"}
+	c := &session.Conn{Stream: server, Service: "imap", Tag: "*", User: f.user.User}
 	s := newSession(f.host, c, box)
 	s.off = f.off
+	if f.user.Groups != "" {
+		s.groups = strings.Split(f.user.Groups, ",")
+	}
 	f.mu.Lock()
 	if f.conns = append(f.conns, c); f.over {
 		c.End(session.ErrStopping)

@@ -46,22 +46,27 @@ func (s *Session) writeFlags(m mailbox.Message) {
 // writeFlagsResponse writes the flags that are in use in the folder and those
 // that can be set for good (RFC 3501 sections 7.2.6 and 7.1).
 func (s *Session) writeFlagsResponse() {
-	list := ""
+	var all, kept []string
+	may := s.at.settable()
+	if s.view.ReadOnly() {
+		may = mailbox.Settable{}
+	}
 	for _, f := range systemFlags() {
-		list += " " + f.name
+		all = append(all, f.name)
+		if may.System&f.bit != 0 {
+			kept = append(kept, f.name)
+		}
 	}
-	for _, k := range s.view.Keywords() {
-		list += " " + k
+	keywords := s.view.Keywords()
+	all = append(all, keywords...)
+	if may.Keywords {
+		kept = append(kept, keywords...)
+		if s.view.KeywordRoom() {
+			kept = append(kept, `\*`)
+		}
 	}
-	list = list[1:]
-	s.w.Raw("* FLAGS (", list, ")\r\n")
-	switch {
-	case s.view.ReadOnly():
-		list = ""
-	case s.view.KeywordRoom():
-		list += ` \*`
-	}
-	s.w.Raw("* OK [PERMANENTFLAGS (", list, ")] flags that are kept\r\n")
+	s.w.Raw("* FLAGS (", strings.Join(all, " "), ")\r\n")
+	s.w.Raw("* OK [PERMANENTFLAGS (", strings.Join(kept, " "), ")] flags that are kept\r\n")
 }
 
 // parseFlags turns the names of flags into what the store knows. \Recent cannot

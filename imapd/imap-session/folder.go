@@ -3,8 +3,10 @@ package main
 import (
 	"strings"
 
+	"posthorn/imapd/internal/acl"
 	"posthorn/imapd/internal/wire"
 	"posthorn/internal/mailbox"
+	"posthorn/internal/statefile"
 )
 
 // folderArg takes a space and a mailbox name. A name that cannot be one does
@@ -52,18 +54,47 @@ func (s *Session) create(c *wire.Command) (string, error) {
 	}
 	// A separator at the end says that names below will follow (RFC 3501
 	// section 6.3.3); nothing needs to be done for that.
-	name = strings.TrimSuffix(name, ".")
-	if err := s.box.Create(name); err != nil {
+	p, parent, err := s.newPlace(strings.TrimSuffix(name, levels(name)))
+	switch {
+	case err != nil:
+		return "", err
+	case uses != nil && p.box != s.box:
+		return "", no("[USEATTR] special uses are for one's own mailboxes") // RFC 6154 section 3
+	}
+	if err := p.box.Create(p.folder); err != nil {
 		return "", err
 	}
-	if err := s.setUses(name, uses); err != nil {
+	if err := inherit(p, parent); err != nil {
 		return "", err
 	}
-	status, err := s.box.Status(name)
+	if err := s.setUses(p.name, uses); err != nil {
+		return "", err
+	}
+	status, err := p.box.Status(p.folder)
 	if err != nil {
 		return "", err
 	}
 	return "[MAILBOXID (" + status.ID + ")] CREATE completed", nil // RFC 8474 section 4.1
+}
+
+// newPlace locates a mailbox that is to be made, and the one above it whose rights
+// it gets.
+func (s *Session) newPlace(name string) (p, parent place, err error) {
+	if p, err = s.locate(name); err == nil {
+		parent, err = s.above(p)
+	}
+	return p, parent, err
+}
+
+// inherit gives a new mailbox the list of the one above it (RFC 4314 section 4).
+func inherit(p, parent place) error {
+	if parent.box == nil {
+		return nil
+	}
+	if has, err := parent.box.HasState(parent.folder); err != nil || !has {
+		return err
+	}
+	return copyFacts(parent, p, statefile.Rights)
 }
 
 // deleteFolder removes a folder; its own session leaves it first, others that
@@ -76,10 +107,14 @@ func (s *Session) deleteFolder(c *wire.Command) (string, error) {
 	if name == "INBOX" { // RFC 3501 section 6.3.4
 		return "", no("[CANNOT] INBOX cannot be deleted")
 	}
-	if name == s.folder {
+	p, err := s.find(name, acl.Delete)
+	if err != nil {
+		return "", err
+	}
+	if p.name == s.folder {
 		s.unselect()
 	}
-	return "DELETE completed", s.box.Delete(name)
+	return "DELETE completed", p.box.Delete(p.folder)
 }
 
 // renameFolder gives a folder, with those below it, another name.
@@ -95,12 +130,24 @@ func (s *Session) renameFolder(c *wire.Command) (string, error) {
 	if err := s.creatable(to); err != nil {
 		return "", err
 	}
-	if from != "INBOX" && (s.folder == from || strings.HasPrefix(s.folder, from+".")) {
+	p, err := s.find(from, acl.Delete)
+	if err != nil {
+		return "", err
+	}
+	dest, _, err := s.newPlace(strings.TrimSuffix(to, levels(to)))
+	switch {
+	case err != nil:
+		return "", err
+	case dest.box != p.box:
+		return "", no("[CANNOT] a mailbox cannot go to another user")
+	case p.folder == "INBOX" && p.box != s.box:
+		return "", no("[CANNOT] INBOX is its owner's to rename")
+	}
+	if from != "INBOX" && (s.folder == p.name || strings.HasPrefix(s.folder, p.name+levels(p.name))) {
 		s.unselect()
 	}
-	to = strings.TrimSuffix(to, ".")
-	if err := s.box.Rename(from, to); err != nil || from != "INBOX" {
+	if err := p.box.Rename(p.folder, dest.folder); err != nil || from != "INBOX" {
 		return "RENAME completed", err
 	}
-	return "RENAME completed", s.copyAnnotations(to)
+	return "RENAME completed", s.copyAnnotations(dest.folder)
 }

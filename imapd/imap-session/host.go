@@ -23,6 +23,7 @@ type host struct {
 	log     *evlog.Log
 	pool    *wire.Pool
 	packers *deflate.Packers
+	shares  *shares // nil: users do not show each other mailboxes
 	limits  atomic.Pointer[limits]
 }
 
@@ -36,6 +37,8 @@ type limits struct {
 
 	specialUse map[string][]string // attributes by the name of a mailbox
 	postmaster string              // an address
+	domain     string              // of user names without one
+	public     string              // the user whose mailboxes are everybody's, or ""
 }
 
 // stall is how long a transfer may stand still.
@@ -49,7 +52,7 @@ func newHost(store *mailbox.Store, log *evlog.Log) *host {
 func (h *host) apply(c *conf.Config) {
 	h.limits.Store(&limits{
 		idle: c.IdleTimeout, progress: stall, maxSize: c.MessageSize, messages: maxMessages, report: progressEvery,
-		specialUse: c.SpecialUse, postmaster: cmp.Or(c.Postmaster, "postmaster@"+c.Domains[0]),
+		specialUse: c.SpecialUse, postmaster: cmp.Or(c.Postmaster, "postmaster@"+c.Domains[0]), domain: c.Domains[0], public: c.PublicFolders,
 	})
 }
 
@@ -60,6 +63,9 @@ func (h *host) open(_ context.Context, c *session.Conn, grant directory.Grant) (
 		return nil, err
 	}
 	s := newSession(h, c, box)
+	if grant.Groups != "" {
+		s.groups = strings.Split(strings.Clone(grant.Groups), ",")
+	}
 	if grant.IMAPOff != "" {
 		s.off = strings.Split(strings.Clone(grant.IMAPOff), ",")
 	}

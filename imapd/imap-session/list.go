@@ -44,6 +44,13 @@ func (a *lister) look() (err error) {
 	if err != nil {
 		return err
 	}
+	if a.foreignMatters() {
+		others, err := a.visible()
+		if err != nil {
+			return err
+		}
+		folders = append(folders, others...)
+	}
 	if a.subscription {
 		if a.subscribed, err = a.box.Subscriptions(); err != nil {
 			return err
@@ -58,6 +65,31 @@ func (a *lister) look() (err error) {
 		a.meant = newTree(a.selection(folders))
 	}
 	return nil
+}
+
+// foreignMatters reports whether a pattern can match names of others' mailboxes.
+func (a *lister) foreignMatters() bool {
+	return a.patterns == nil || slices.ContainsFunc(a.patterns, func(p string) bool {
+		literal := p
+		if i := strings.IndexAny(p, "*%"); i >= 0 {
+			literal = p[:i]
+		}
+		begins := func(prefix string) bool {
+			return strings.HasPrefix(prefix, literal) || strings.HasPrefix(literal, prefix)
+		}
+		return begins(sharedPrefix) || begins(publicPrefix)
+	})
+}
+
+// separator is what LIST tells to stand between the levels of a name: the tops of
+// others' mailboxes have it without showing it.
+func (a *lister) separator(name string) string {
+	top := name+"/" == sharedPrefix || name+"/" == publicPrefix
+	own := func(other string) bool { return strings.HasPrefix(other, name+".") }
+	if !top || a.shares == nil || a.folders.exists[name] || slices.ContainsFunc(a.folders.names, own) {
+		return levels(name)
+	}
+	return "/"
 }
 
 // selection returns the names that meet the selection options.
@@ -112,7 +144,7 @@ func (a *lister) name(name string) {
 	if a.items != nil && exists && a.meant.exists[name] {
 		status, exists = a.statusOf(name)
 	}
-	a.w.Raw("* LIST (", a.attributes(name, exists), ") \".\" ")
+	a.w.Raw("* LIST (", a.attributes(name, exists), ") \"", a.separator(name), "\" ")
 	a.w.AString(a.encode(name))
 	if a.recursive && a.meant.parents[name] {
 		a.w.Raw(" (\"CHILDINFO\" (", a.criteria(), "))")
@@ -126,8 +158,22 @@ func (a *lister) name(name string) {
 	if status != nil {
 		a.writeStatus(name, a.items, *status)
 	}
+	if a.rights && exists && a.meant.exists[name] {
+		a.rightsOf(name)
+	}
 	if a.metadata.entries != nil && exists && a.meant.exists[name] {
 		a.annotationsOf(name)
+	}
+}
+
+// rightsOf tells of the rights in a mailbox, if they can be looked up (RFC 8440
+// section 3).
+func (a *lister) rightsOf(name string) {
+	p, err := a.find(name, 0)
+	if err == nil {
+		a.writeMyRights(p)
+	} else if refusalText(err) == "" {
+		a.log.IMAPFailed(a.conn.SID, a.conn.User, "LIST", err)
 	}
 }
 
@@ -216,7 +262,7 @@ func (s *Session) lsub(c *wire.Command) (string, error) {
 }
 
 func (s *Session) writeName(response, attributes, name string) {
-	s.w.Raw("* ", response, " (", attributes, ") \".\" ")
+	s.w.Raw("* ", response, " (", attributes, ") \"", levels(name), "\" ")
 	s.w.AString(s.encode(name))
 	s.w.Raw("\r\n")
 }

@@ -25,6 +25,7 @@ type listing struct {
 	// What is told of them.
 	subscription bool
 	items        []string // of STATUS (RFC 5819)
+	rights       bool     // of MYRIGHTS (RFC 8440)
 	metadata     wanted   // of METADATA (RFC 9590)
 }
 
@@ -131,6 +132,8 @@ func (l *listing) returns(args *wire.Scanner) error {
 			items, err := statusItems(args)
 			l.items = items
 			return err
+		case "MYRIGHTS":
+			l.rights = true
 		case "METADATA":
 			return l.annotations(args)
 		default:

@@ -15,6 +15,7 @@ package main
 
 import (
 	"posthorn/internal/daemon"
+	"posthorn/internal/directory"
 	"posthorn/internal/mailbox"
 	"posthorn/internal/session"
 )
@@ -26,6 +27,17 @@ func main() {
 func open(d *daemon.Daemon) (daemon.Service, error) {
 	h := newHost(mailbox.New(mailbox.Options{Disk: d.Disk, Node: d.Conf.Node, Shared: d.Conf.MailShared, Log: d.Log}), d.Log)
 	h.apply(d.Conf)
+	if !d.Conf.SystemUsers { // else one process cannot open the folders of two users
+		dir, err := directory.Of(d.Conf)
+		if err != nil {
+			return nil, daemon.BadConfig(err)
+		}
+		vmail, err := d.Conf.Identity("vmail")
+		if err != nil {
+			return nil, daemon.BadConfig(err)
+		}
+		h.shares = &shares{store: h.store, uid: vmail.UID, root: d.Conf.MailRoot, boxes: dir.Boxes}
+	}
 	server, err := session.New(d, "imap", h.open)
 	if err != nil {
 		return nil, err

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 
+	"posthorn/imapd/internal/acl"
 	"posthorn/imapd/internal/wire"
 	"posthorn/internal/mailbox"
 )
@@ -20,12 +21,16 @@ func (s *Session) selectFolder(c *wire.Command, readOnly bool) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	view, err := s.box.Select(name, readOnly)
+	p, err := s.find(name, acl.Read)
 	if err != nil {
 		return "", err
 	}
-	s.view, s.folder = view, name
-	s.conn.SetFolder(name)
+	view, err := p.box.Select(p.folder, readOnly || !p.rights.Any(writable))
+	if err != nil {
+		return "", err
+	}
+	s.view, s.folder, s.at = view, p.name, p
+	s.conn.SetFolder(p.name)
 	s.describe()
 	if s.rev2 {
 		if err := s.writeSelected(asked); err != nil {
@@ -74,7 +79,7 @@ func (s *Session) closeFolder(c *wire.Command) (string, error) {
 	if err := c.Args.End(); err != nil {
 		return "", err
 	}
-	if !s.view.ReadOnly() {
+	if !s.view.ReadOnly() && s.at.rights.Has(acl.Expunge) { // RFC 4314 section 4
 		if err := s.view.Expunge(nil); err != nil {
 			return "", err
 		}

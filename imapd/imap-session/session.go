@@ -7,6 +7,7 @@ import (
 	"os"
 	"time"
 
+	"posthorn/imapd/internal/acl"
 	"posthorn/imapd/internal/deflate"
 	"posthorn/imapd/internal/wire"
 	"posthorn/internal/mailbox"
@@ -20,7 +21,7 @@ import (
 // large to be kept is read away or ends the session.
 const capabilities = "IMAP4rev1 IMAP4rev2 LITERAL+ ID ENABLE IDLE NAMESPACE" +
 	" CHILDREN LIST-EXTENDED LIST-STATUS STATUS=SIZE SPECIAL-USE CREATE-SPECIAL-USE" +
-	" OBJECTID SAVEDATE METADATA LIST-METADATA" +
+	" OBJECTID SAVEDATE METADATA LIST-METADATA ACL RIGHTS=" + acl.Extra + " LIST-MYRIGHTS" +
 	" SORT SORT=DISPLAY ESORT THREAD=ORDEREDSUBJECT THREAD=REFERENCES I18NLEVEL=1 BINARY PREVIEW" +
 	" UIDPLUS UNSELECT MOVE REPLACE MULTIAPPEND ESEARCH SEARCHRES WITHIN PARTIAL" +
 	" UTF8=ACCEPT COMPRESS=DEFLATE UIDONLY INPROGRESS"
@@ -37,14 +38,16 @@ const (
 // Session is one client from its login to its end, a session.Session.
 type Session struct {
 	*host
-	limits limits
-	conn   *session.Conn
-	link   *link
-	in     *wire.Input
-	r      *wire.Reader
-	w      *wire.Writer
-	box    *mailbox.Box
-	off    []string // capabilities that this user is not offered
+	limits  limits
+	conn    *session.Conn
+	link    *link
+	in      *wire.Input
+	r       *wire.Reader
+	w       *wire.Writer
+	box     *mailbox.Box
+	foreign map[string]*mailbox.Box // of others, by owner
+	groups  []string                // that the user is in
+	off     []string                // capabilities that this user is not offered
 
 	utf8       bool // names and strings are UTF-8
 	utf8Accept bool // UTF8=ACCEPT
@@ -53,6 +56,7 @@ type Session struct {
 
 	view   *mailbox.View // nil: nothing is selected
 	folder string        // the name of what is
+	at     place         // where that is
 	saved  wire.Set      // UIDs that a SEARCH saved (RFC 5182)
 	idling string        // the tag of the IDLE under way
 	heard  time.Time     // when the client was answered last
@@ -204,6 +208,8 @@ func (s *Session) goodbye(err error) error {
 		why = "selected mailbox has other UIDs now"
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		why = "autologout"
+	case errors.Is(err, errRevoked):
+		why, err = err.Error(), nil
 	case errors.Is(err, wire.ErrFlood), errors.Is(err, wire.ErrLineTooLong), errors.Is(err, errNonsense), errors.Is(err, deflate.ErrData):
 		why = err.Error()
 	default:
@@ -219,6 +225,7 @@ func (s *Session) Rest() { s.r.Rest() }
 // Close leaves folder and mailbox.
 func (s *Session) Close() {
 	s.unselect()
+	s.closeForeign()
 	s.box.Close()
 	s.log.IMAPEnded(s.conn.SID, s.conn.User, s.commands, s.err)
 }
@@ -227,6 +234,6 @@ func (s *Session) unselect() {
 	if s.view != nil {
 		s.view.Close()
 	}
-	s.view, s.folder, s.saved = nil, "", nil
+	s.view, s.folder, s.at, s.saved = nil, "", place{}, nil
 	s.conn.SetFolder("")
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"slices"
 
+	"posthorn/imapd/internal/acl"
 	"posthorn/imapd/internal/wire"
 	"posthorn/internal/mailbox"
 )
@@ -61,13 +62,17 @@ type counts struct {
 // count looks at a folder for items of STATUS. The sizes of messages are looked
 // up only where they are asked for and not all known.
 func (s *Session) count(name string, items []string) (counts, error) {
-	status, err := s.box.Status(name)
+	p, err := s.find(name, acl.Read)
+	if err != nil {
+		return counts{}, err
+	}
+	status, err := p.box.Status(p.folder)
 	of := counts{Status: status}
 	if err == nil && slices.Contains(items, "DELETED") {
-		of.deleted, err = s.box.Deleted(name)
+		of.deleted, err = p.box.Deleted(p.folder)
 	}
 	if err == nil && of.Size < 0 && slices.Contains(items, "SIZE") {
-		of.Size, err = s.box.Size(name)
+		of.Size, err = p.box.Size(p.folder)
 	}
 	return of, err
 }

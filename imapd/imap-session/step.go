@@ -63,6 +63,14 @@ func (s *Session) execute(c *wire.Command) (done string, err error) {
 		return s.renameFolder(c)
 	case "STATUS":
 		return s.status(c)
+	case "SETACL", "DELETEACL":
+		return s.changeACL(c)
+	case "GETACL":
+		return s.getACL(c)
+	case "LISTRIGHTS":
+		return s.listRights(c)
+	case "MYRIGHTS":
+		return s.myRights(c)
 	case "GETMETADATA":
 		return s.getMetadata(c)
 	case "SETMETADATA":
@@ -89,6 +97,9 @@ func (s *Session) selected(c *wire.Command) (string, error) {
 		return "", errUIDOnly()
 	case s.view == nil:
 		return "", &wire.SyntaxError{Text: "no mailbox is selected"}
+	}
+	if err := s.permit(c.Name); err != nil {
+		return "", err
 	}
 	return run(c)
 }
@@ -153,13 +164,4 @@ func (s *Session) id(c *wire.Command) (string, error) {
 	}
 	s.w.Raw("* ID (\"name\" \"Posthorn\")\r\n")
 	return "ID completed", nil
-}
-
-// namespace answers with the one namespace there is, the user's own.
-func (s *Session) namespace(c *wire.Command) (string, error) {
-	if err := c.Args.End(); err != nil {
-		return "", err
-	}
-	s.w.Raw("* NAMESPACE ((\"\" \".\")) NIL NIL\r\n")
-	return "NAMESPACE completed", nil
 }

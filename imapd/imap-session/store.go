@@ -1,6 +1,9 @@
 package main
 
 import (
+	"slices"
+	"strings"
+
 	"posthorn/imapd/internal/wire"
 	"posthorn/internal/mailbox"
 )
@@ -26,7 +29,7 @@ func (s *Session) storeFlags(c *wire.Command) (string, error) {
 		return "", err
 	}
 	numbers := seqs.slice()
-	changed, err := s.view.Store(numbers, op, flags)
+	changed, err := s.change(numbers, op, flags)
 	if err != nil {
 		return "", err
 	}
@@ -37,6 +40,36 @@ func (s *Session) storeFlags(c *wire.Command) (string, error) {
 	}
 	return completed(c, len(changed) < len(numbers)), nil
 }
+
+// change changes those of the flags that the user may set (RFC 4314 section 4).
+func (s *Session) change(numbers []int, op mailbox.Op, flags mailbox.Flags) ([]int, error) {
+	may := s.at.settable()
+	whole := mailbox.Settable{System: everyFlag, Keywords: true}
+	given := s.at.filter(flags)
+	nothing := given.System == 0 && len(given.Keywords) == 0
+	switch {
+	case may == whole:
+		return s.view.Store(numbers, op, flags)
+	case may == mailbox.Settable{}, nothing && op != mailbox.Replace:
+		return nil, errNoRight
+	case op != mailbox.Replace:
+		return s.view.Store(numbers, op, given)
+	}
+	// What he may not set stays as it is.
+	gone := mailbox.Flags{System: may.System &^ given.System}
+	if may.Keywords {
+		gone.Keywords = slices.DeleteFunc(s.view.Keywords(), func(k string) bool {
+			return slices.ContainsFunc(given.Keywords, func(g string) bool { return strings.EqualFold(k, g) })
+		})
+	}
+	if _, err := s.view.Store(numbers, mailbox.Remove, gone); err != nil {
+		return nil, err
+	}
+	return s.view.Store(numbers, mailbox.Add, given)
+}
+
+// everyFlag are the flags of RFC 3501 section 2.3.2 but \Recent.
+const everyFlag = mailbox.Answered | mailbox.Flagged | mailbox.Deleted | mailbox.Seen | mailbox.Draft
 
 // storeOp takes the name of the data item.
 func storeOp(args *wire.Scanner) (op mailbox.Op, silent bool, err error) {

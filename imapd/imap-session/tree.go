@@ -40,7 +40,8 @@ func newTree(folders []string) tree {
 // markAbove enters the levels above name into a set that has, with each name, all
 // above it.
 func markAbove(set map[string]bool, name string) {
-	for i := strings.LastIndexByte(name, '.'); i > 0; i = strings.LastIndexByte(name[:i], '.') {
+	sep := levels(name)
+	for i := strings.LastIndex(name, sep); i > 0; i = strings.LastIndex(name[:i], sep) {
 		if set[name[:i]] {
 			return
 		}
@@ -56,13 +57,14 @@ func matchName(pattern, name string) bool {
 	if name == "INBOX" || strings.HasPrefix(name, "INBOX.") {
 		anyCase = len("INBOX")
 	}
+	sep := levels(name)[0]
 	reach := make([]bool, len(name)+1)
 	reach[0] = true
 	for i := 0; i < len(pattern); i++ {
 		switch c := pattern[i]; c {
 		case '*', '%':
 			for j := range len(name) {
-				reach[j+1] = reach[j+1] || reach[j] && (c == '*' || name[j] != '.')
+				reach[j+1] = reach[j+1] || reach[j] && (c == '*' || name[j] != sep)
 			}
 		default:
 			for j := len(name); j > 0; j-- {

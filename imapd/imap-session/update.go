@@ -14,6 +14,9 @@ func (s *Session) announce(expunge bool) error {
 	if s.view == nil {
 		return nil
 	}
+	if err := s.stands(); err != nil {
+		return err
+	}
 	changes, err := s.view.Sync(expunge)
 	if errors.Is(err, mailbox.ErrReset) || errors.Is(err, mailbox.ErrNoFolder) {
 		return err

@@ -39,6 +39,12 @@ func checkPath(s string) (string, error) {
 	return filepath.Clean(s), nil
 }
 
+// checkUser takes a user of the table, in the form that names have there.
+func checkUser(s string) (string, error) {
+	s, err := checkAddress(s)
+	return strings.ToLower(s), err
+}
+
 func checkAddress(s string) (string, error) {
 	local, domain, ok := strings.Cut(s, "@")
 	if !ok || local == "" || strings.ContainsAny(local, " \t<>\"") {

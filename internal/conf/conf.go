@@ -23,20 +23,21 @@ type Config struct {
 	File    string   // where it was read from
 	Folders []string // where it and what it includes were read from: what a reload reads
 
-	Hostname     string
-	Domains      []string // local domains, lower case; the first is that of users without one
-	RelayDomains []string // domains of other hosts whose mail is taken from everybody
-	TLS          []string // files with key and chain; the first is for clients that name no host
-	MailRoot     string
-	Postmaster   string
-	RelayFrom    []netip.Prefix
-	SystemUsers  bool
-	MinUID       int
-	CreateHomes  bool
-	MailShared   bool
-	AtOnce       bool
-	Node         string // in Maildir file names; the hostname unless set
-	Delimiter    string // between user and detail
+	Hostname      string
+	Domains       []string // local domains, lower case; the first is that of users without one
+	RelayDomains  []string // domains of other hosts whose mail is taken from everybody
+	TLS           []string // files with key and chain; the first is for clients that name no host
+	MailRoot      string
+	Postmaster    string
+	PublicFolders string // the user whose mailboxes are under Public/; "" for none
+	RelayFrom     []netip.Prefix
+	SystemUsers   bool
+	MinUID        int
+	CreateHomes   bool
+	MailShared    bool
+	AtOnce        bool
+	Node          string // in Maildir file names; the hostname unless set
+	Delimiter     string // between user and detail
 
 	SpecialUse map[string][]string // a mailbox's name to the attributes that LIST gives it
 

@@ -44,6 +44,8 @@ var directives = []Directive{
 		text(func(c *Config) *string { return &c.MailRoot }, checkPath)},
 	{"postmaster", "address", "", false, false, "who gets mail for postmaster, and bounces that cannot be returned",
 		text(func(c *Config) *string { return &c.Postmaster }, checkAddress)},
+	{"public-folders", "user", "", false, false, "the user whose mailboxes others see under Public/, as far as he gives them rights",
+		text(func(c *Config) *string { return &c.PublicFolders }, checkUser)},
 	{"relay-from", "network …", "", true, false, "clients that may send to other domains on port 25 without login", setRelayFrom},
 	{"system-users", "yes|no", "no", false, true, "deliver to the system's users in their homes",
 		yesNo(func(c *Config) *bool { return &c.SystemUsers })},

@@ -317,6 +317,8 @@ type Grant struct {
 	// IMAPOff are capabilities that IMAP does not offer this user, with commas, in
 	// upper case.
 	IMAPOff string
+	// Groups are those that the user is in, with commas.
+	Groups string
 	// POP3 says what this user's mailbox is for POP3 clients, as conf.POP3.With
 	// has it.
 	POP3 string
@@ -329,7 +331,7 @@ func (c *Client) Redeem(ctx context.Context, ticket, service string) (Grant, err
 	if err != nil {
 		return Grant{}, err
 	}
-	g := Grant{User: l.Get("user"), IMAPOff: l.Get("imap-off"), POP3: l.Get("pop3")}
+	g := Grant{User: l.Get("user"), IMAPOff: l.Get("imap-off"), POP3: l.Get("pop3"), Groups: l.Get("groups")}
 	if g.Box, err = parseBox(l); err != nil {
 		return Grant{}, fmt.Errorf("asking authd: %w", err)
 	}

@@ -267,9 +267,9 @@ func TestMaySend(t *testing.T) {
 }
 
 func TestRedeem(t *testing.T) {
-	c, _ := authd(t, always(done+"user=ann@example.org box=ann@example.org uid=1001 gid=1002 home=/h mail=/h/m client=2001:db8::1 imap-off=A,B=C pop3=fetched=7d"))
+	c, _ := authd(t, always(done+"user=ann@example.org box=ann@example.org uid=1001 gid=1002 home=/h mail=/h/m client=2001:db8::1 imap-off=A,B=C pop3=fetched=7d groups=staff,sales"))
 	g, err := c.Redeem(t.Context(), "abc", "imap")
-	if err != nil || g.User != "ann@example.org" || g.Box.UID != 1001 || g.Box.Mail != "/h/m" || g.Client != netip.MustParseAddr("2001:db8::1") || g.IMAPOff != "A,B=C" || g.POP3 != "fetched=7d" {
+	if err != nil || g.User != "ann@example.org" || g.Box.UID != 1001 || g.Box.Mail != "/h/m" || g.Client != netip.MustParseAddr("2001:db8::1") || g.IMAPOff != "A,B=C" || g.POP3 != "fetched=7d" || g.Groups != "staff,sales" {
 		t.Errorf("got %+v, %v", g, err)
 	}
 	for name, answer := range map[string]string{

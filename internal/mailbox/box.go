@@ -105,7 +105,7 @@ func creatable(name string) bool {
 // Subscribe adds name to the subscriptions or takes it away. The folder need
 // not exist (RFC 3501 6.3.6). Errors: ErrBadName.
 func (b *Box) Subscribe(name string, on bool) error {
-	if name = Canonical(name); !validFolder(name) {
+	if name = Canonical(name); !validName(name) {
 		return ErrBadName
 	}
 	return b.store.locker.Subscribe(b.root, utf7.Encode(name), on)
@@ -119,7 +119,7 @@ func (b *Box) Subscriptions() ([]string, error) {
 	}
 	var names []string
 	for _, encoded := range s.Names {
-		if name, err := utf7.Decode(encoded); err == nil && validFolder(name) {
+		if name, err := utf7.Decode(encoded); err == nil && validName(name) {
 			names = append(names, Canonical(name))
 		}
 	}

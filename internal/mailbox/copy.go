@@ -20,11 +20,23 @@ import (
 // that are gone are left out (all gone: ErrExpunged). When it returns nil the
 // copies are durable. Errors: ErrNoFolder, ErrBadName, ErrKeywords, ErrExpunged.
 func (v *View) Copy(seqs []int, dest string) (uidvalidity uint32, src, dst []uint32, err error) {
-	to, disk, err := v.box.enter(dest)
+	return v.CopyTo(v.box, dest, Settable{System: ^SystemFlag(0), Keywords: true}, seqs)
+}
+
+// Settable are the flags that somebody may set.
+type Settable struct {
+	System   SystemFlag
+	Keywords bool
+}
+
+// CopyTo is Copy to a folder of any box of the same Store. The copies get only
+// flags that are settable.
+func (v *View) CopyTo(b *Box, dest string, may Settable, seqs []int) (uidvalidity uint32, src, dst []uint32, err error) {
+	to, disk, err := b.enter(dest)
 	if err != nil {
 		return 0, nil, nil, err
 	}
-	defer v.box.store.leave(to)
+	defer b.store.leave(to)
 	v.folder.mu.Lock()
 	uids := v.uidsOf(seqs)
 	v.folder.mu.Unlock()
@@ -32,20 +44,20 @@ func (v *View) Copy(seqs []int, dest string) (uidvalidity uint32, src, dst []uin
 	if err != nil {
 		return 0, nil, nil, err
 	}
-	tmp, err := to.openTmp(v.box.root, disk)
+	tmp, err := to.openTmp(b.root, disk)
 	if err != nil {
 		return 0, nil, nil, err
 	}
 	defer unix.Close(tmp)
-	c := &copying{from: v.folder, tmp: tmp, terms: terms}
+	c := &copying{from: v.folder, tmp: tmp, terms: terms, may: may}
 	if err := c.all(uids); err != nil {
-		discard(v.box.root.Disk, tmp, c.drafts)
+		discard(b.root.Disk, tmp, c.drafts)
 		return 0, nil, nil, fmt.Errorf("copying messages: %w", err)
 	}
 	if len(c.drafts) == 0 {
 		return 0, nil, nil, ErrExpunged
 	}
-	uidvalidity, dst, err = v.box.file(to, tmp, c.drafts)
+	uidvalidity, dst, err = b.file(to, tmp, c.drafts)
 	if err != nil {
 		return 0, nil, nil, fmt.Errorf("copying messages: %w", err)
 	}
@@ -103,6 +115,7 @@ type copying struct {
 	from   *folder
 	tmp    int
 	terms  *terms
+	may    Settable
 	drafts []*draft
 	uids   []uint32 // of the originals, by draft
 }
@@ -148,7 +161,10 @@ func (c *copying) one(uid uint32) error {
 		tmp: f.store.uniqueName(-1, -1), base: f.store.uniqueName(size, vsize) + idField + emailID(f.base(r)),
 		size: size, vsize: vsize,
 	}
-	d.flags, d.words = c.terms.translate(r.flags, f.wordsOf(r))
+	d.flags, d.words = c.terms.translate(c.may.of(r.flags), f.wordsOf(r))
+	if !c.may.Keywords {
+		d.words = nil
+	}
 	if r.date != 0 {
 		d.date = time.Unix(int64(r.date), 0)
 	}
@@ -165,6 +181,16 @@ func (c *copying) one(uid uint32) error {
 	}
 	c.drafts, c.uids = append(c.drafts, d), append(c.uids, uid)
 	return nil
+}
+
+// of returns those of a message's flags that are settable; \Passed is no client's
+// to set.
+func (s Settable) of(b bits) bits {
+	out := b & (systemOf(s.System) | bitPassed)
+	if s.Keywords {
+		out |= b & keywordBits
+	}
+	return out
 }
 
 // hint returns a size of a record as names have it, -1 where it is not known.

@@ -54,6 +54,10 @@ func validFolder(name string) bool {
 	return !strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f || r == '/' })
 }
 
+// validName reports whether name can be subscribed to: a folder, or with slashes
+// between its levels another user's.
+func validName(name string) bool { return validFolder(strings.ReplaceAll(name, "/", ".")) }
+
 // folderName is diskName the other way; ok is false for a directory that is no
 // folder, or that our own name for it would not find again.
 func folderName(disk string) (name string, ok bool) {

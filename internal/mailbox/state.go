@@ -2,6 +2,7 @@ package mailbox
 
 import (
 	"fmt"
+	"os"
 
 	"golang.org/x/sys/unix"
 
@@ -44,3 +45,30 @@ func (b *Box) State(name string) (*State, error) {
 
 // Close gives the folder back.
 func (s *State) Close() error { return unix.Close(s.fd) }
+
+// HasState reports whether the folder name has a posthorn-state, at less cost than
+// to open it. Errors: ErrBadName.
+func (b *Box) HasState(name string) (bool, error) {
+	disk, err := diskName(name)
+	if err != nil {
+		return false, err
+	}
+	return b.root.Has(disk + "/" + statefile.Name)
+}
+
+// State opens the posthorn-state of any folder at path. The caller closes it.
+// Errors: os.ErrNotExist.
+func (s *Store) State(path string) (*State, error) {
+	if s.lerr != nil {
+		return nil, s.lerr
+	}
+	var fd int
+	err := retry(func() (err error) {
+		fd, err = unix.Open(path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		return err
+	})
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: path, Err: err}
+	}
+	return &State{statefile.New(dovecot.Dir{Disk: s.opt.Disk, FD: fd, Path: path}, s.locker), fd}, nil
+}

@@ -20,6 +20,7 @@ type User struct {
 	Home      string         // absolute, or "" for the default
 	NoLogin   bool           // the mail arrives, nobody logs in
 	AllowNets []netip.Prefix // where logins may come from; none means anywhere
+	Groups    string         // that he is in for the rights of mailboxes, with commas
 	IMAPOff   string         // capabilities that IMAP does not offer this user, with commas, in upper case
 	POP3      string         // what conf.POP3.With makes of this user's mailbox, or ""
 	Place     Place
@@ -216,6 +217,8 @@ func (u *User) setExtra(field string) (err error) {
 		u.UID, err = parseID(name, value)
 	case "userdb_gid":
 		u.GID, err = parseID(name, value)
+	case "userdb_acl_groups":
+		u.Groups, err = parseGroups(value)
 	case "nologin":
 		u.NoLogin = value != "n" && value != "no"
 	case "allow_nets":
@@ -325,6 +328,23 @@ func parseNets(list string) ([]netip.Prefix, error) {
 		nets = append(nets, p.Masked())
 	}
 	return nets, nil
+}
+
+// maxGroups bounds the groups of one user.
+const maxGroups = 256
+
+// parseGroups reads the names of groups, such as staff,sales.
+func parseGroups(list string) (string, error) {
+	names := strings.Split(list, ",")
+	for _, name := range names {
+		if name == "" || len(name) > 100 || strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
+			return "", fmt.Errorf("found %.100q in userdb_acl_groups, expected names of groups such as staff,sales", name)
+		}
+	}
+	if len(names) > maxGroups {
+		return "", fmt.Errorf("found %d names in userdb_acl_groups, expected at most %d", len(names), maxGroups)
+	}
+	return list, nil
 }
 
 // maxOff bounds the capabilities of one imap_off.

@@ -88,6 +88,8 @@ func TestParseUsersRefuses(t *testing.T) {
 		{"a certificate of two", "ann:x::::::certificate=A@x.org certificate=b\nbob:x::::::certificate=a@X.org", "which is ann@"},
 		{"unknown passdb field", "ann:x::::::nopassword=y", "found the extra field"},
 		{"bad network", "ann:x::::::allow_nets=here", "allow_nets"},
+		{"no group", "ann:x::::::userdb_acl_groups=staff,", "userdb_acl_groups"},
+		{"many groups", "ann:x::::::userdb_acl_groups=" + strings.Repeat("a,", 256) + "a", "found 257 names"},
 		{"no capability", "ann:x::::::imap_off=COMPRESS=DEFLATE,,IDLE", "imap_off"},
 		{"bad capability", "ann:x::::::imap_off=a\x60b", "imap_off"},
 		{"many capabilities", "ann:x::::::imap_off=" + strings.Repeat("A,", 64) + "A", "found 65 capabilities"},

@@ -120,8 +120,8 @@ type Who struct {
 	Groups []string
 }
 
-// is reports whether an identifier names w.
-func (w Who) is(identifier string) bool {
+// Is reports whether an identifier names w.
+func (w Who) Is(identifier string) bool {
 	switch identifier {
 	case Anyone, Authenticated:
 		return true
@@ -146,7 +146,7 @@ func (w Who) Of(list map[string]string) Rights {
 		rights, err := Parse(text)
 		positive, negative := strings.CutPrefix(identifier, "-")
 		switch {
-		case err != nil || !w.is(positive): // a line that was edited by hand
+		case err != nil || !w.Is(positive): // a line that was edited by hand
 		case negative:
 			take |= rights
 		default:

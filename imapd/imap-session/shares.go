@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+
+	"posthorn/imapd/internal/acl"
+	"posthorn/internal/directory"
+	"posthorn/internal/mailbox"
+	"posthorn/internal/statefile"
+)
+
+// shares is what the process knows of mailboxes that users show each other. It is
+// safe for concurrent use.
+type shares struct {
+	store *mailbox.Store
+	uid   int    // whose the mail is
+	root  string // the folder of the list of who shares what
+	boxes func(ctx context.Context, names []string) ([]directory.Box, error)
+
+	mu   sync.Mutex
+	list *mailbox.State // nil before it was asked for
+}
+
+// open returns the list as it is at present.
+func (h *shares) open() (*mailbox.State, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.list == nil {
+		list, err := h.store.State(h.root)
+		if err != nil {
+			return nil, err
+		}
+		h.list = list
+	}
+	_, err := h.list.Load()
+	return h.list, err
+}
+
+// with returns who shares something with w, sorted. Whether w may see a certain
+// mailbox is written in that.
+func (h *shares) with(w acl.Who) ([]string, error) {
+	list, err := h.open()
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil // nobody has mail yet
+	}
+	if err != nil {
+		return nil, err
+	}
+	all := list.All(statefile.Share)
+	maps.DeleteFunc(all, func(owner, identifiers string) bool {
+		return owner == w.User || !slices.ContainsFunc(strings.Fields(identifiers), w.Is)
+	})
+	return slices.Sorted(maps.Keys(all)), nil
+}
+
+// note enters to whom an owner gives rights in any of his folders.
+func (h *shares) note(owner string, box *mailbox.Box) error {
+	identifiers, err := named(box)
+	if err != nil {
+		return err
+	}
+	list, err := h.open()
+	if err != nil {
+		return err
+	}
+	return list.Update(func(c *statefile.Changes) error {
+		if len(identifiers) == 0 {
+			c.Drop(statefile.Share, owner)
+		} else {
+			c.Set(statefile.Share, owner, strings.Join(identifiers, " "))
+		}
+		return nil
+	})
+}
+
+// named returns the identifiers that have rights in folders of a box.
+func named(box *mailbox.Box) ([]string, error) {
+	folders, err := box.Folders()
+	if err != nil {
+		return nil, err
+	}
+	found := map[string]bool{}
+	for _, name := range folders {
+		has, err := box.HasState(name)
+		if err != nil || !has {
+			continue
+		}
+		state, err := box.State(name)
+		if errors.Is(err, mailbox.ErrNoFolder) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		for identifier := range state.All(statefile.Rights) {
+			found[identifier] = identifier != acl.Owner && !strings.HasPrefix(identifier, "-")
+		}
+		state.Close()
+	}
+	maps.DeleteFunc(found, func(_ string, counts bool) bool { return !counts })
+	return slices.Sorted(maps.Keys(found)), nil
+}
+
+// box opens the box of another user, which must be there and have the same owner
+// on the disk: the folders of any other uid are out of reach. The caller closes it.
+func (h *shares) box(owner string) (*mailbox.Box, error) {
+	boxes, err := h.boxes(context.Background(), []string{owner})
+	if err != nil {
+		return nil, err
+	}
+	if len(boxes) != 1 || boxes[0].Verdict.Err() != nil || boxes[0].UID != h.uid {
+		return nil, mailbox.ErrNoFolder
+	}
+	if _, err := os.Stat(boxes[0].Mail); err != nil {
+		return nil, mailbox.ErrNoFolder // to open it would make it
+	}
+	return h.store.Open(boxes[0].Mail)
+}
