@@ -23,6 +23,7 @@ var foreign = map[string]string{
 	"imapd/internal/deflate":              "Reader",                        // what clients compress
 	"imapd/internal/encode":               "Reader",                        // binary parts of what is filed
 	"imapd/internal/find":                 "Find",                          // messages that are searched
+	"imapd/internal/gist":                 "Gist",                          // what is kept of a message
 	"imapd/internal/mimepart":             "Parse",                         // their structure, addresses
 	"imapd/internal/order":                "Base Threads",                  // subjects, references
 	"imapd/internal/preview":              "Of",                            // messages in lists
@@ -41,7 +42,7 @@ var foreign = map[string]string{
 	"internal/guard":                      "Dialogue Dotted Params",        // SMTP and LMTP
 	"internal/handover":                   "Decode",                        // deliver and queue-remote
 	"internal/id":                         "Time",                          // ids
-	"internal/index":                      "Index",                         // what a session finds on the disk
+	"internal/index":                      "Column Index",                  // what a session finds on the disk
 	"internal/login":                      "Reader",                        // IMAP and POP3 before the login
 	"internal/mailbox":                    "FolderName Info ToLF",          // names in a Maildir
 	"internal/maildir":                    "ReadName ToLF",                 // the same

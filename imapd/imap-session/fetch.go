@@ -38,6 +38,7 @@ func (s *Session) fetch(c *wire.Command) (string, error) {
 	if seqs, err = partialFetch(c, seqs, mod.Partial); err != nil {
 		return "", err
 	}
+	f.known = f.keptAlone()
 	err = f.run(seqs)
 	if gone := errors.Is(err, mailbox.ErrExpunged); gone || err == nil {
 		return completed(c, gone), nil
@@ -50,6 +51,7 @@ type fetcher struct {
 	*Session
 	query.Fetch
 	marked map[int]bool // messages that this FETCH made \Seen
+	known  bool         // the index can have all that is asked of a message's content
 }
 
 // run answers for each message. Messages that are gone are left out (RFC 2180
@@ -108,6 +110,15 @@ func (f *fetcher) message(seq int) error {
 			return err
 		}
 	}
+	if f.known {
+		k, ok, err := f.keptOf(seq)
+		if ok {
+			f.writeMessage(seq, m, k)
+		}
+		if ok || err != nil {
+			return err
+		}
+	}
 	var p parts
 	if f.needsBody() {
 		var err error
@@ -116,8 +127,8 @@ func (f *fetcher) message(seq int) error {
 		}
 		defer p.close()
 	}
-	answers, err := p.sections(f.Sections)
-	if err != nil {
+	var err error
+	if p.answers, err = p.sections(f.Sections); err != nil {
 		return err
 	}
 	if f.previews(p.size) {
@@ -125,7 +136,7 @@ func (f *fetcher) message(seq int) error {
 			return err
 		}
 	}
-	f.writeMessage(seq, m, &p, answers)
+	f.writeMessage(seq, m, &p)
 	return nil
 }
 
@@ -171,7 +182,16 @@ func needHeader(sections []query.Section) bool {
 	return false
 }
 
-func (f *fetcher) writeMessage(seq int, m mailbox.Message, p *parts, answers []section) {
+// contents writes what FETCH asks for of a message's content: an open message, or
+// what the index has of one.
+type contents interface {
+	envelope(f *fetcher)
+	structure(f *fetcher, extended bool)
+	writePreview(f *fetcher)
+	writeSection(f *fetcher, i int)
+}
+
+func (f *fetcher) writeMessage(seq int, m mailbox.Message, c contents) {
 	w := f.w
 	if f.Items&query.Flags != 0 || f.marked[seq] {
 		f.introduce(m)
@@ -197,35 +217,26 @@ func (f *fetcher) writeMessage(seq int, m mailbox.Message, p *parts, answers []s
 	f.writeIdentity(seq, &sep)
 	if f.Items&query.Envelope != 0 {
 		sep.item("ENVELOPE ")
-		p.root.Envelope(w)
+		c.envelope(f)
 	}
 	if f.Items&query.Body != 0 {
 		sep.item("BODY ")
-		f.structure(p.root, false)
+		c.structure(f, false)
 	}
 	if f.Items&query.BodyStructure != 0 {
 		sep.item("BODYSTRUCTURE ")
-		f.structure(p.root, true)
+		c.structure(f, true)
 	}
 	if f.Items&query.Preview != 0 {
 		sep.item("PREVIEW ")
-		f.writePreview(p)
+		c.writePreview(f)
 	}
-	for _, a := range answers {
-		sep.item(a.label)
+	for i := range f.Sections {
+		sep.item(f.Sections[i].Label)
 		w.Raw(" ")
-		a.write(w, p.src)
+		c.writeSection(f, i)
 	}
 	w.Raw(")\r\n")
-}
-
-// structure writes a BODY or BODYSTRUCTURE.
-func (f *fetcher) structure(p *mimepart.Part, extended bool) {
-	if f.utf8 {
-		p.StructureRev2(f.w, extended) // RFC 9051 section 7.5.2, RFC 9755 section 6
-		return
-	}
-	p.Structure(f.w, extended)
 }
 
 // separator writes a space between items.

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"slices"
 	"strings"
 	"time"
 
 	"posthorn/imapd/internal/find"
+	"posthorn/imapd/internal/gist"
 	"posthorn/imapd/internal/query"
 	"posthorn/internal/mailbox"
 )
@@ -74,6 +76,8 @@ type candidate struct {
 	measured bool
 	body     *mailbox.Body
 	text     *find.Message
+	summary  gist.Summary
+	summed   bool
 }
 
 func (c *candidate) close() {
@@ -154,14 +158,10 @@ func (c *candidate) measures(k query.Key) (bool, error) {
 
 // sent compares the day of the Date field; a message without one is not found.
 func (c *candidate) sent(k query.Key) (bool, error) {
-	text, err := c.open()
-	if err != nil {
+	if err := c.sum(); err != nil || !c.summary.Dated {
 		return false, err
 	}
-	date, ok, err := text.Date()
-	if err != nil || !ok {
-		return false, err
-	}
+	date := c.summary.Day
 	switch k.Op {
 	case query.SentBefore:
 		return date.Before(k.Date), nil
@@ -178,17 +178,69 @@ func day(t time.Time) time.Time {
 	return time.Date(y, m, d, 0, 0, 0, 0, time.UTC)
 }
 
+// sum finds what the index has of the message, or has it have that.
+func (c *candidate) sum() error {
+	if c.summed {
+		return nil
+	}
+	text, ok := c.view.Kept(c.seq, mailbox.Summary)
+	if ok {
+		c.summary, ok = gist.ReadSummary(text)
+	}
+	if !ok {
+		texts, err := c.read(c.seq)
+		if err != nil {
+			return err
+		}
+		c.summary, _ = gist.ReadSummary(texts[mailbox.Summary])
+	}
+	c.summed = true
+	return nil
+}
+
+// header returns the part of the header that the index has.
+func (c *candidate) header() (*find.Message, error) {
+	text, ok := c.view.Kept(c.seq, mailbox.Head)
+	if !ok {
+		texts, err := c.read(c.seq)
+		if err != nil {
+			return nil, err
+		}
+		text = texts[mailbox.Head]
+	}
+	h, ok := gist.ReadHeader(text)
+	if !ok {
+		return c.open()
+	}
+	return find.New(bytes.NewReader(h.Fields), int64(len(h.Fields))), nil
+}
+
+// inHeader looks for a text in a header field.
+func (c *candidate) inHeader(k query.Key) (bool, error) {
+	if k.Text != "" && (k.Op == query.AddressText || strings.EqualFold(k.Field, "subject")) {
+		err := c.sum()
+		return err == nil && c.summary.Contains(k.Field, k.Text), err
+	}
+	find := c.open
+	if gist.Usual([]string{k.Field}) {
+		find = c.header
+	}
+	text, err := find()
+	if err != nil {
+		return false, err
+	}
+	return text.Field(k.Field, k.Text)
+}
+
 func (c *candidate) contains(k query.Key) (bool, error) {
+	if k.Op == query.AddressText || k.Op == query.FieldText {
+		return c.inHeader(k)
+	}
 	text, err := c.open()
 	if err != nil {
 		return false, err
 	}
-	switch k.Op {
-	case query.AddressText:
-		return text.Addresses(k.Field, k.Text)
-	case query.FieldText:
-		return text.Field(k.Field, k.Text)
-	case query.BodyText:
+	if k.Op == query.BodyText {
 		return text.Body(k.Text)
 	}
 	return text.Any(k.Text)

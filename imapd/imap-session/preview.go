@@ -11,7 +11,7 @@ func (f *fetcher) previews(size int64) bool {
 	return f.Items&query.Preview != 0 && (f.Items&query.PreviewLazy == 0 || size <= lazySize)
 }
 
-func (f *fetcher) writePreview(p *parts) {
+func (p *parts) writePreview(f *fetcher) {
 	if !f.previews(p.size) {
 		f.w.Raw("NIL")
 		return

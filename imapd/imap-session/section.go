@@ -16,12 +16,25 @@ type parts struct {
 	close func()
 
 	preview string
+	answers []section // by index in the FETCH's sections
 }
+
+func (p *parts) envelope(f *fetcher) { p.root.Envelope(f.w) }
+
+// structure writes a BODY or BODYSTRUCTURE.
+func (p *parts) structure(f *fetcher, extended bool) {
+	if f.utf8 {
+		p.root.StructureRev2(f.w, extended) // RFC 9051 section 7.5.2, RFC 9755 section 6
+		return
+	}
+	p.root.Structure(f.w, extended)
+}
+
+func (p *parts) writeSection(f *fetcher, i int) { p.answers[i].write(f.w, p.src) }
 
 // section is the answer for one section: octets of the message, and maybe an
 // empty line that is none of its.
 type section struct {
-	label  string
 	none   bool // there is no such part: NIL
 	ranges []mimepart.Range
 	tail   string // what follows them
@@ -46,7 +59,7 @@ func (p *parts) sections(wanted []query.Section) ([]section, error) {
 }
 
 func (p *parts) section(q query.Section) (section, error) {
-	a := section{label: q.Label}
+	var a section
 	if q.Kind == query.Decoded || q.Kind == query.DecodedSize {
 		var err error
 		a.content, err = p.content(q)

@@ -40,6 +40,7 @@ type folder struct {
 	loaded   bool   // picture stands for the files
 	resting  bool   // the index stands for the files: picture is empty
 	rest     rest
+	texts    texts
 	used     time.Time   // when the picture was last needed
 	tired    *time.Timer // ends the picture that nobody needs
 	dirty    bool        // something may have changed without a trace in the times
@@ -130,6 +131,7 @@ func makeMaildir(root dovecot.Dir, disk string) error {
 func (f *folder) close() {
 	f.syncs.close()
 	f.rest.close()
+	f.texts.close()
 	if f.tired != nil {
 		f.tired.Stop()
 	}

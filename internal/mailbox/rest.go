@@ -246,7 +246,10 @@ func (f *folder) inherit() {
 			recs, whole, _ = f.rest.file.Load()
 			return nil
 		})
-		whole = whole && err == nil && f.rest.file.Header().UIDValidity == f.list.UIDValidity()
+		whole = whole && err == nil
+		if f.rest.file.Header().UIDValidity != f.list.UIDValidity() {
+			recs, whole = nil, false // of other messages
+		}
 	}
 	// Of another boot it is not known what reached the disk: all modseqs are new.
 	same := whole && f.rest.file.Header().Boot == f.store.boot && f.store.boot != 0
@@ -321,6 +324,11 @@ func (f *folder) lieDown() {
 	}
 	mod := f.mod
 	f.picture, f.loaded, f.resting = picture{mod: mod}, false, true
+	for _, c := range f.texts.columns {
+		if c != nil {
+			c.Rest()
+		}
+	}
 }
 
 // mayRest reports whether the index stands for the files, and each view for the
@@ -344,6 +352,7 @@ func (f *folder) mayRest() bool {
 // reopen opens the index that another process has written.
 func (f *folder) reopen() {
 	f.rest.close()
+	f.texts.close()
 	f.rest.off = f.indexDir().Locked(f.openIndex) != nil
 	f.mod = max(f.mod, f.rest.modseq())
 }
@@ -354,6 +363,14 @@ func (r *rest) modseq() uint64 {
 		return 0
 	}
 	return r.file.Header().ModSeq
+}
+
+// columns returns the numbers of the index's columns.
+func (r *rest) columns() (ids [index.Columns]uint64) {
+	if r.file != nil {
+		ids = r.file.Header().Columns
+	}
+	return ids
 }
 
 func (r *rest) close() {

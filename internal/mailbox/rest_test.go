@@ -178,6 +178,7 @@ func TestIndexDamaged(t *testing.T) {
 				if got, want := seen(w.v), files(t, w.path); got != want {
 					t.Fatalf("step %d (%s):\ngot  %s\nwant %s", step, strings.Join(w.did, ", "), got, want)
 				}
+				w.texts()
 			}
 			w.close()
 		})
@@ -241,6 +242,27 @@ func (w *walk) step(n int) {
 	syncView(w.T, w.v, true)
 }
 
+// texts has the index keep texts of some messages and looks at all that it kept:
+// what is there is of that very message.
+func (w *walk) texts() {
+	w.Helper()
+	for seq := 1; seq <= w.v.Len(); seq++ {
+		uid := w.v.At(seq).UID
+		for c := range Column(index.Columns) {
+			want := strings.Repeat(fmt.Sprint(c, uid, w.v.UIDValidity(), " "), int(uid)%50)
+			if w.r.IntN(4) == 0 {
+				var t Texts
+				t[c] = []byte(want)
+				t[1-c] = []byte(strings.Repeat(fmt.Sprint(1-c, uid, w.v.UIDValidity(), " "), int(uid)%50))
+				w.v.Keep(seq, t)
+			}
+			if got, ok := w.v.Kept(seq, c); ok && string(got) != want {
+				w.Fatalf("%s: column %d of UID %d: got %q, want %q or nothing", strings.Join(w.did, ", "), c, uid, got, want)
+			}
+		}
+	}
+}
+
 // foreign does what another program may do to the files.
 func (w *walk) foreign() error {
 	entries, err := os.ReadDir(w.path + "/cur")
@@ -285,4 +307,26 @@ func (w *walk) damage() string {
 		w.Fatal(err)
 	}
 	return how + " " + filepath.Base(path)
+}
+
+// TestColumnsAreTrimmed: what was kept of messages that are gone goes too.
+func TestColumnsAreTrimmed(t *testing.T) {
+	path := t.TempDir()
+	b := openBox(t, newStore(t, Options{}), path)
+	v := sel(t, b, "INBOX", false)
+	big := bytes.Repeat([]byte("x"), 200<<10)
+	for i := range 30 {
+		uid := appendText(t, b, "INBOX", fmt.Sprint(i), Flags{System: Seen})
+		syncView(t, v, true)
+		v.Keep(v.Len(), Texts{big, {}})
+		if i > 0 {
+			if err := v.Expunge([]uint32{uid}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		syncView(t, v, true)
+		if st, err := os.Stat(path + "/posthorn.cache"); err == nil && st.Size() > 4<<20 {
+			t.Fatalf("after %d: got %d bytes for one message", i, st.Size())
+		}
+	}
 }

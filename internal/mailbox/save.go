@@ -19,6 +19,7 @@ func (f *folder) save() {
 	if f.rest.stale {
 		return // the next scan takes in first what another process wrote
 	}
+	f.writeTexts()
 	if f.rest.layout != f.list.Rewrites() {
 		f.relist()
 	}
@@ -96,6 +97,12 @@ func (f *folder) header() index.Header {
 	}
 	if f.news > 0 {
 		h.Flags |= index.HasNew
+	}
+	h.Columns = f.rest.columns()
+	for i, c := range f.texts.columns {
+		if c != nil {
+			h.Columns[i] = c.ID()
+		}
 	}
 	place, ok := f.list.Place()
 	h.List = index.Stamp{Inode: place.Inode, Size: place.Size, Time: place.Time}

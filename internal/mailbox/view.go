@@ -23,6 +23,7 @@ type View struct {
 	mod      uint64   // the folder's, when flags were last told
 	keywords int      // how many were told
 	behind   bool     // some of them are gone and were not announced
+	text     Texts    // what Kept returned last
 }
 
 // Select opens a session's own view of a folder. A view that is not read-only

@@ -1,0 +1,251 @@
+// Package gist makes what the index keeps of a message for FETCH and SEARCH, all
+// in one pass over it: ENVELOPE and BODYSTRUCTURE as they are sent, the usual
+// header fields, and the fields that are searched, decoded and without case.
+//
+// A text that was kept may be of another version; then it is none. Nothing here
+// keeps state.
+package gist
+
+import (
+	"bytes"
+	"encoding/binary"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"posthorn/imapd/internal/charset"
+	"posthorn/imapd/internal/date"
+	"posthorn/imapd/internal/decode"
+	"posthorn/imapd/internal/mimepart"
+	"posthorn/imapd/internal/wire"
+	"posthorn/internal/mailbox"
+)
+
+// version is what the texts begin with. It changes when the same message would
+// give other texts.
+const version = 1
+
+// usual are the header fields that clients ask for in lists of messages, in lower
+// case.
+func usual() []string {
+	return []string{
+		"from", "sender", "to", "cc", "bcc", "reply-to", "subject", "date", "message-id", "in-reply-to", "references",
+		"content-type", "content-transfer-encoding", "content-description", "content-disposition", "content-language", "mime-version",
+		"priority", "x-priority", "importance", "newsgroups", "disposition-notification-to", "lines", "x-label", "x-mailer", "user-agent",
+		"list-id", "list-post", "list-help", "list-subscribe", "list-unsubscribe", "list-archive", "list-owner",
+	}
+}
+
+// Usual reports whether the index has all fields of those names.
+func Usual(names []string) bool {
+	all := usual()
+	for _, name := range names {
+		if !slices.Contains(all, strings.ToLower(name)) {
+			return false
+		}
+	}
+	return true
+}
+
+// Make returns what the index is to keep of the message that src holds in its
+// first size octets. Errors are those of reading.
+func Make(src io.ReaderAt, size int64, pool *wire.Pool) (t mailbox.Texts, err error) {
+	root, err := mimepart.Parse(src, size)
+	if err != nil {
+		return t, err
+	}
+	if t[mailbox.Head], err = head(src, root); err != nil {
+		return t, err
+	}
+	t[mailbox.Summary], err = summary(src, root, pool)
+	return t, err
+}
+
+// head returns the usual fields of a header as they stand in it, behind a byte
+// for the version and one that tells whether an empty line follows.
+func head(src io.ReaderAt, root *mimepart.Part) ([]byte, error) {
+	ranges, err := mimepart.Select(src, root.Header, usual(), false)
+	if err != nil {
+		return nil, err
+	}
+	b := []byte{version, 0}
+	if root.Blank || root.Body.Len() > 0 {
+		b[1] = 1
+	}
+	for _, r := range ranges {
+		at := len(b)
+		b = append(b, make([]byte, r.Len())...)
+		if _, err := src.ReadAt(b[at:], r.Off); err != nil && err != io.EOF {
+			return nil, err
+		}
+	}
+	for i, c := range b[2:] {
+		if c == 0 {
+			b[2+i] = 0x80 // as wire's Writer does
+		}
+	}
+	return b, nil
+}
+
+// Header is the usual fields of a message's header.
+type Header struct {
+	Fields []byte // with their line ends
+	Blank  bool   // an empty line follows them
+}
+
+// ReadHeader reads a kept head; ok is false for one of another version.
+func ReadHeader(b []byte) (h Header, ok bool) {
+	if len(b) < 2 || b[0] != version {
+		return h, false
+	}
+	return Header{Fields: b[2:], Blank: b[1] == 1}, true
+}
+
+// Select appends the fields of those names to dst, as mimepart.Select finds them.
+func (h Header) Select(dst []byte, names []string) []byte {
+	take := false
+	for rest := h.Fields; len(rest) > 0; {
+		line := rest
+		if i := bytes.IndexByte(rest, '\n'); i >= 0 {
+			line = rest[:i+1]
+		}
+		rest = rest[len(line):]
+		if line[0] != ' ' && line[0] != '\t' {
+			take = named(line, names)
+		}
+		if take {
+			dst = append(dst, line...)
+		}
+	}
+	return dst
+}
+
+func named(line []byte, names []string) bool {
+	i := bytes.IndexByte(line, ':')
+	if i < 0 {
+		return false
+	}
+	name := bytes.TrimRight(line[:i], " \t")
+	for _, n := range names {
+		if len(n) == len(name) && strings.EqualFold(n, string(name)) {
+			return true
+		}
+	}
+	return false
+}
+
+// Summary is what is kept of a message beside its header.
+type Summary struct {
+	Envelope  []byte // as sent to a client that reads no UTF-8
+	Structure []byte // BODYSTRUCTURE of RFC 3501, likewise
+	Plain     bool   // both are the same for clients that read UTF-8
+	Day       time.Time
+	Dated     bool      // Day is that of the Date field
+	found     [5][]byte // what is searched, by field
+}
+
+// searched are the fields of Summary.found.
+func searched() [5]string { return [5]string{"from", "to", "cc", "bcc", "subject"} }
+
+// The flags of a kept Summary.
+const (
+	dated byte = 1 << iota
+	plain
+)
+
+// summary returns a message's Summary as it is kept.
+func summary(src io.ReaderAt, root *mimepart.Part, pool *wire.Pool) ([]byte, error) {
+	v, _ := root.Field("date")
+	d, ok := date.Parse(v)
+	flags, day := byte(0), int64(0)
+	if ok && d.Timed {
+		flags, day = dated, d.Day.Unix()
+	}
+	envelope := text(pool, root.Envelope)
+	structure := text(pool, func(w mimepart.Output) { root.Structure(w, true) })
+	rev2 := text(pool, func(w mimepart.Output) { root.StructureRev2(w, true) })
+	if ascii(envelope) && ascii(structure) && bytes.Equal(structure, rev2) {
+		flags |= plain
+	}
+	b := binary.AppendVarint([]byte{version, flags}, day)
+	b = appendText(appendText(b, envelope), structure)
+	names := searched()
+	for _, name := range names[:4] {
+		b = appendText(b, []byte(charset.Fold(decode.Words(mimepart.Format(root.Addresses(name))))))
+	}
+	subject, err := fields(src, root, names[4])
+	return appendText(b, subject), err
+}
+
+// text returns what write writes.
+func text(pool *wire.Pool, write func(mimepart.Output)) []byte {
+	var b bytes.Buffer
+	w := wire.NewWriter(&b, pool)
+	write(w)
+	w.Flush() // a buffer takes everything
+	return b.Bytes()
+}
+
+// fields returns the values of a field as they are searched, a NUL behind each.
+func fields(src io.ReaderAt, root *mimepart.Part, name string) (out []byte, err error) {
+	ranges, err := mimepart.Select(src, root.Header, []string{name}, false)
+	for _, r := range ranges {
+		if err == nil {
+			_, err = mimepart.EachField(src, r, func(field string) bool {
+				_, value, _ := strings.Cut(field, ":")
+				out = append(append(out, charset.Fold(decode.Words(value))...), 0)
+				return false
+			})
+		}
+	}
+	return out, err
+}
+
+func appendText(b, text []byte) []byte {
+	return append(binary.AppendUvarint(b, uint64(len(text))), text...)
+}
+
+// ReadSummary reads a kept summary; ok is false for one of another version. It
+// shares b's memory.
+func ReadSummary(b []byte) (s Summary, ok bool) {
+	if len(b) < 2 || b[0] != version {
+		return s, false
+	}
+	flags := b[1]
+	s.Dated, b = flags&dated != 0, b[2:]
+	day, n := binary.Varint(b)
+	if n <= 0 {
+		return s, false
+	}
+	s.Day, b = time.Unix(day, 0).UTC(), b[n:]
+	texts := [2 + len(s.found)][]byte{}
+	for i := range texts {
+		size, n := binary.Uvarint(b)
+		if n <= 0 || size > uint64(len(b)-n) {
+			return s, false
+		}
+		texts[i], b = b[n:n+int(size)], b[n+int(size):]
+	}
+	s.Envelope, s.Structure = texts[0], texts[1]
+	copy(s.found[:], texts[2:])
+	s.Plain = flags&plain != 0
+	return s, len(b) == 0
+}
+
+func ascii(b []byte) bool {
+	for _, c := range b {
+		if c >= 0x80 {
+			return false
+		}
+	}
+	return true
+}
+
+// Contains reports whether the addresses of from, to, cc or bcc, or the field
+// subject, contain a text, as package find does.
+func (s *Summary) Contains(field, text string) bool {
+	names := searched()
+	i := slices.Index(names[:], strings.ToLower(field))
+	return i >= 0 && bytes.Contains(s.found[i], []byte(charset.Fold(text)))
+}

@@ -1,0 +1,160 @@
+package mailbox
+
+import (
+	"posthorn/internal/index"
+)
+
+// Column names one of the texts that the index can keep of a message. What stands
+// in them is the session's matter; the texts of a UID never change.
+type Column int
+
+// The columns. A FETCH reads only the one that it needs.
+const (
+	Summary Column = iota // for FETCH and SEARCH
+	Head                  // usual header fields
+)
+
+// Texts are what the index keeps of a message, by column.
+type Texts [index.Columns][]byte
+
+// maxKept is how many bytes of texts are gathered before they are written.
+const maxKept = 128 << 10
+
+// texts are a folder's columns, and what is about to be written to them.
+type texts struct {
+	columns [index.Columns]*index.Column // nil: not open
+	off     bool                         // they cannot be written
+	kept    [index.Columns][]index.Entry
+	size    int
+	checked [index.Columns]int64 // how large a column may become before it is looked through
+}
+
+func (t *texts) close() {
+	for i, c := range t.columns {
+		if c != nil {
+			c.Close()
+			t.columns[i] = nil
+		}
+	}
+}
+
+// Kept returns the text that Keep kept of message seq, valid until the next call
+// for that column; ok is false when there is none.
+func (v *View) Kept(seq int, c Column) (text []byte, ok bool) {
+	f := v.folder
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	r := f.find(v.uid(seq))
+	if r == nil {
+		return nil, false
+	}
+	if n := len(f.texts.kept[c]); n > 0 && f.texts.kept[c][n-1].UID == r.uid {
+		return f.texts.kept[c][n-1].Text, true // of a moment ago
+	}
+	if r.texts[c] == 0 || f.column(int(c)) == nil {
+		return nil, false
+	}
+	if text, ok = f.column(int(c)).Text(r.texts[c], r.uid); !ok {
+		r.texts[c] = 0 // damaged: it is made again
+		return nil, false
+	}
+	v.text[c] = append(v.text[c][:0], text...)
+	return v.text[c], true
+}
+
+// Keep has the index keep texts of message seq. One that is too long, or cannot
+// be written, is not kept.
+func (v *View) Keep(seq int, t Texts) {
+	f := v.folder
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	r := f.find(v.uid(seq))
+	if r == nil || f.texts.off || f.rest.off || len(t[Summary]) > index.MaxEntry || len(t[Head]) > index.MaxEntry {
+		return
+	}
+	for i, text := range t {
+		f.texts.kept[i] = append(f.texts.kept[i], index.Entry{UID: r.uid, Text: text})
+		f.texts.size += len(text)
+	}
+	if f.texts.size > maxKept {
+		f.writeTexts()
+	}
+}
+
+// column returns an open column, nil when there is none.
+func (f *folder) column(i int) *index.Column {
+	if f.texts.columns[i] == nil && f.rest.file != nil {
+		// An error means that there is none.
+		_ = f.indexDir().Locked(func() (err error) {
+			f.texts.columns[i], err = index.OpenColumn(f.indexDir(), i, f.rest.file.Header().Columns[i])
+			return err
+		})
+	}
+	return f.texts.columns[i]
+}
+
+// writeTexts writes what was kept.
+func (f *folder) writeTexts() {
+	if f.texts.size == 0 {
+		return
+	}
+	kept := f.texts.kept
+	f.texts.kept, f.texts.size = [index.Columns][]index.Entry{}, 0
+	for i := range kept {
+		if f.column(i) == nil && f.createColumn(i) != nil {
+			f.texts.off = true
+			return
+		}
+		var places []uint32
+		err := f.indexDir().Locked(func() (err error) {
+			places, err = f.texts.columns[i].Append(kept[i])
+			return err
+		})
+		if err != nil {
+			f.texts.off = true
+			return
+		}
+		for j, e := range kept[i] {
+			if r := f.find(e.UID); r != nil {
+				r.texts[i] = places[j]
+				f.note(r)
+			}
+		}
+		f.trim(i)
+	}
+}
+
+// spare is how much of a column may be of messages that are gone, beside half of
+// it.
+const spare = 1 << 20
+
+// trim begins a column anew when most of it is of messages that are gone.
+func (f *folder) trim(i int) {
+	c := f.texts.columns[i]
+	size, live := c.Size(), int64(0)
+	if size <= max(f.texts.checked[i], spare) {
+		return
+	}
+	for j := range f.records {
+		live += c.Length(f.records[j].texts[i])
+	}
+	if f.texts.checked[i] = 2 * size; size > 2*live+spare {
+		f.texts.checked[i] = 0
+		c.Close()
+		f.texts.off = f.createColumn(i) != nil
+	}
+}
+
+// createColumn begins a column anew.
+func (f *folder) createColumn(i int) error {
+	for j := range f.records {
+		if r := &f.records[j]; r.texts[i] != 0 {
+			r.texts[i] = 0
+			f.note(r)
+		}
+	}
+	return f.indexDir().Locked(func() (err error) {
+		f.texts.columns[i], err = index.CreateColumn(f.indexDir(), i)
+		return err
+	})
+}
