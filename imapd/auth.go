@@ -79,6 +79,8 @@ func code(r login.Reason) string {
 		return "[INUSE] "
 	case login.Unavailable:
 		return "[UNAVAILABLE] "
+	case login.Limit:
+		return "[LIMIT] "
 	case login.Refused:
 		return "[CONTACTADMIN] "
 	}

@@ -18,6 +18,7 @@ import (
 	"posthorn/internal/conf"
 	"posthorn/internal/daemon"
 	"posthorn/internal/evlog"
+	"posthorn/internal/login"
 	"posthorn/internal/sock"
 	"posthorn/internal/verdict"
 )
@@ -110,6 +111,9 @@ func session(req attr.List, f *os.File) attr.List {
 	if req.Get("ticket") == "busy" {
 		return append(sock.Reply(verdict.New(verdict.Later, "4.2.0", "in use")), attr.Attr{Name: "reason", Value: "in-use"})
 	}
+	if req.Get("ticket") == "many" {
+		return append(sock.Reply(verdict.New(verdict.Later, "4.3.2", "too many sessions")), attr.Attr{Name: "reason", Value: "limit"})
+	}
 	pending, _ := base64.StdEncoding.DecodeString(req.Get("pending"))
 	conn, _ := net.FileConn(f)
 	fmt.Fprintf(conn, "%s OK %s %q\r\n", req.Get("tag"), req.Get("ticket"), pending)
@@ -167,9 +171,9 @@ func TestDialogues(t *testing.T) {
 			strings.Repeat("a BAD unknown command before login\r\n", 3) + bye},
 		{"no commands", "\r\na\r\n(\r\n" + out, "* BAD a command starts with a tag\r\na BAD a command name must follow the tag\r\n* BAD a command starts with a tag\r\n" + bye},
 		{"no certificate", "a STARTTLS\r\n" + out, "a BAD TLS is not available or active already\r\n" + bye},
-		{"failures", "a LOGIN down pw\r\nb LOGIN closed pw\r\nc LOGIN busy pw\r\nd LOGIN ann x\r\n" + out,
+		{"failures", "a LOGIN down pw\r\nb LOGIN closed pw\r\nc LOGIN busy pw\r\nm LOGIN many pw\r\nd LOGIN ann x\r\n" + out,
 			"a NO [UNAVAILABLE] login is not possible right now, try again later\r\nb NO [CONTACTADMIN] account is closed\r\n" +
-				"c NO [INUSE] in use\r\nd NO [AUTHENTICATIONFAILED] wrong user name or password\r\n" + bye},
+				"c NO [INUSE] in use\r\nm NO [LIMIT] too many sessions\r\nd NO [AUTHENTICATIONFAILED] wrong user name or password\r\n" + bye},
 		{"too many mistakes", strings.Repeat("a X\r\n", maxMistakes), strings.Repeat("a BAD unknown command before login\r\n", maxMistakes) + "* BYE too many mistakes\r\n"},
 		{"a line without end", strings.Repeat("x", 50000), "* BYE line too long\r\n"},
 		// What a refused literal holds must not run (RFC 7888 section 4).
@@ -193,5 +197,17 @@ func TestNoPasswordInClear(t *testing.T) {
 	}
 	if n := strings.Count(got, "NO [PRIVACYREQUIRED]"); n != 3 {
 		t.Errorf("got %q, want three refusals", got)
+	}
+}
+
+// TestRefusal: over a limit the greeting is a BYE that says so.
+func TestRefusal(t *testing.T) {
+	for _, tc := range []struct {
+		reason login.Reason
+		want   string
+	}{{login.Unavailable, "* BYE [UNAVAILABLE] x\r\n"}, {0, "* BYE x\r\n"}} {
+		if got := (protocol{}).Refusal(tc.reason, "x"); got != tc.want {
+			t.Errorf("got %q, want %q", got, tc.want)
+		}
 	}
 }

@@ -24,7 +24,9 @@ type protocol struct{}
 func (protocol) Service() string { return "imap" }
 
 // Refusal returns what a client is told that is sent away.
-func (protocol) Refusal(text string) string { return "* BYE " + text + "\r\n" }
+func (protocol) Refusal(r login.Reason, text string) string {
+	return "* BYE " + code(r) + text + "\r\n"
+}
 
 // Converse speaks until the client logs out or has logged in.
 func (protocol) Converse(ctx context.Context, c *login.Conn) error {

@@ -128,6 +128,9 @@ func session(req attr.List, f *os.File) attr.List {
 	if req.Get("ticket") == "busy" {
 		return append(sock.Reply(verdict.New(verdict.Later, "4.2.0", "in use")), attr.Attr{Name: "reason", Value: "in-use"})
 	}
+	if req.Get("ticket") == "many" {
+		return append(sock.Reply(verdict.New(verdict.Later, "4.3.2", "too many sessions")), attr.Attr{Name: "reason", Value: "limit"})
+	}
 	pending, _ := base64.StdEncoding.DecodeString(req.Get("pending"))
 	conn, _ := net.FileConn(f)
 	fmt.Fprintf(conn, "+OK %s %q\r\n", req.Get("ticket"), pending)
@@ -182,9 +185,9 @@ func TestDialogues(t *testing.T) {
 		{"languages", "LANG\r\nLANG *\r\nlang EN-gb\r\nLANG i-default\r\nLANG es\r\nLANG eng\r\nUTF8\r\nQUIT\r\n", "+OK language listing follows\r\nen English\r\n.\r\n" +
 			strings.Repeat("+OK en English it is\r\n", 3) + strings.Repeat("-ERR no such language\r\n", 2) + "+OK UTF8 enabled\r\n" + bye},
 		{"no certificate", "STLS\r\nQUIT\r\n", "-ERR TLS is not available or active already\r\n" + bye},
-		{"failures", "USER down\r\nPASS pw\r\nUSER closed\r\nPASS pw\r\nUSER busy\r\nPASS pw\r\nUSER ann\r\nPASS x\r\nQUIT\r\n",
+		{"failures", "USER down\r\nPASS pw\r\nUSER closed\r\nPASS pw\r\nUSER busy\r\nPASS pw\r\nUSER many\r\nPASS pw\r\nUSER ann\r\nPASS x\r\nQUIT\r\n",
 			user + "-ERR [SYS/TEMP] login is not possible right now, try again later\r\n" + user + "-ERR [SYS/PERM] account is closed\r\n" +
-				user + "-ERR [IN-USE] in use\r\n" + user + "-ERR [AUTH] wrong user name or password\r\n" + bye},
+				user + "-ERR [IN-USE] in use\r\n" + user + "-ERR [SYS/TEMP] too many sessions\r\n" + user + "-ERR [AUTH] wrong user name or password\r\n" + bye},
 		{"too many failures", strings.Repeat("USER ann\r\nPASS x\r\n", 5), strings.Repeat(user+"-ERR [AUTH] wrong user name or password\r\n", 4)},
 		{"too many mistakes", strings.Repeat("X\r\n", maxMistakes), strings.Repeat("-ERR unknown command before login\r\n", maxMistakes) + "-ERR too many mistakes\r\n"},
 		{"a line without end", strings.Repeat("x", 50000), "-ERR line too long\r\n"},

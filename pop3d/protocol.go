@@ -18,7 +18,7 @@ type protocol struct{}
 
 func (protocol) Service() string { return "pop3" }
 
-func (protocol) Refusal(text string) string { return "-ERR " + text + "\r\n" }
+func (protocol) Refusal(r login.Reason, text string) string { return "-ERR " + code(r) + text + "\r\n" }
 
 // Converse speaks until the client quits or has logged in.
 func (protocol) Converse(ctx context.Context, c *login.Conn) error {
@@ -158,7 +158,7 @@ func code(r login.Reason) string {
 		return "[AUTH] "
 	case login.InUse:
 		return "[IN-USE] "
-	case login.Unavailable:
+	case login.Unavailable, login.Limit:
 		return "[SYS/TEMP] "
 	case login.Refused:
 		return "[SYS/PERM] "

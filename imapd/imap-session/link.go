@@ -15,6 +15,8 @@ type link struct {
 	*session.Conn
 	out      *wire.Writer
 	progress time.Duration
+	until    time.Time // when the block under way must have come
+	got      int       // octets of it
 
 	unpack *deflate.Reader // of what the client compresses; nil if it does not
 	pack   *deflate.Packers
@@ -45,12 +47,24 @@ func (l *link) Read(p []byte) (int, error) {
 	return l.read(p)
 }
 
-// read reads with the deadline of a transfer.
+// block is what a client must send in the time of progress.
+const block = 32 << 10
+
+// begin gives the client its time for what comes next.
+func (l *link) begin() { l.until, l.got = time.Now().Add(l.progress), 0 }
+
+// read reads with the deadline of a transfer, which is put off by each block, not
+// by each octet.
 func (l *link) read(p []byte) (int, error) {
-	if err := l.SetReadDeadline(time.Now().Add(l.progress)); err != nil {
+	if l.got >= block {
+		l.begin()
+	}
+	if err := l.SetReadDeadline(l.until); err != nil {
 		return 0, err
 	}
-	return l.Conn.Read(p)
+	n, err := l.Conn.Read(p)
+	l.got += n
+	return n, err
 }
 
 // Write writes what the client is told.

@@ -122,6 +122,7 @@ func (s *Session) turn(why session.Event) error {
 
 // listen executes all commands that have come.
 func (s *Session) listen() error {
+	s.link.begin()
 	if ready, err := s.link.wait(s.in); !ready || err != nil {
 		return gone(err)
 	}
@@ -140,6 +141,7 @@ func (s *Session) listen() error {
 // command takes the line that has begun to come: a command, or the end of an
 // IDLE.
 func (s *Session) command() error {
+	s.link.begin()
 	if s.idling != "" {
 		return s.endIdle()
 	}

@@ -62,6 +62,28 @@ func TestStall(t *testing.T) {
 	}
 }
 
+// TestDrip sends octets one by one, faster than the bound for each: the command
+// takes too long as a whole.
+func TestDrip(t *testing.T) {
+	f := newFixture(t)
+	f.host.limits.Store(&limits{idle: limit, progress: 50 * time.Millisecond, maxSize: 1 << 20})
+	conn, ended := f.connect()
+	go func() {
+		tick := time.NewTicker(time.Millisecond)
+		defer tick.Stop()
+		for range tick.C {
+			if _, err := io.WriteString(conn, "a"); err != nil {
+				return
+			}
+		}
+	}()
+	all, err := io.ReadAll(conn)
+	if !strings.HasSuffix(string(all), "* BYE autologout\r\n") {
+		t.Errorf("got %q, %v", all, err)
+	}
+	<-ended
+}
+
 func TestStop(t *testing.T) {
 	f := newFixture(t)
 	f.host.limits.Store(&limits{idle: time.Millisecond, progress: limit, maxSize: 1 << 20})

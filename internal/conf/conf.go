@@ -61,6 +61,7 @@ type Config struct {
 	MaxRecipients, MaxReceived         int
 	BareNewline                        string // refuse or normalize
 	Connections, ConnectionsPerClient  int
+	SessionsPerUser                    int
 	Timeout, LoginTimeout, IdleTimeout time.Duration
 
 	AuthMechanisms                    []string // in capitals

@@ -174,7 +174,7 @@ func TestDirectives(t *testing.T) {
 		"libexec": {"/l", "l"}, "process-user": {"smtpd 61001:61001", "nobody x"},
 		"process-group": {"sockets 61000", "wheel 0"}, "landlock": {"require", "perhaps"}, "mailq-users": {"root 33 *", "a:b"}, "message-size": {"100M", "1X"},
 		"max-recipients": {"2000", "5"}, "max-received": {"30", "0"}, "bare-newline": {"normalize", "keep"},
-		"connections": {"5", "0"}, "connections-per-client": {"5", "-1"}, "timeout": {"30s", "30"}, "login-timeout": {"30s", "5y"},
+		"connections": {"5", "0"}, "connections-per-client": {"5", "-1"}, "sessions-per-user": {"5", "0"}, "timeout": {"30s", "30"}, "login-timeout": {"30s", "5y"},
 		"idle-timeout": {"1h", "1s"}, "pop3": {"uidl=UID%u-%v fetched=30d deleted=hide", "fetched=flagged"}, "resolver": {"127.0.0.1 127.0.0.1:5353 [::1]:53", "dns.example"}, "remote-port": {"2525", "0"},
 		"remote-tls": {"require", "dane"}, "remote-bind": {"192.0.2.1", "eth0"}, "remote-concurrency": {"5", "0"},
 		"destination-concurrency": {"5", "x"}, "deliver-concurrency": {"5", "65"}, "connect-timeout": {"5s", "0"},

@@ -86,6 +86,8 @@ var directives = []Directive{
 	{"connections", "number", "1000", false, true, "connections of one service at a time", number(func(c *Config) *int { return &c.Connections }, 1, 100000)},
 	{"connections-per-client", "number", "50", false, true, "connections of one client address at a time",
 		number(func(c *Config) *int { return &c.ConnectionsPerClient }, 1, 100000)},
+	{"sessions-per-user", "number", "50", false, false, "IMAP sessions of one user at a time, and POP3 sessions",
+		number(func(c *Config) *int { return &c.SessionsPerUser }, 1, 100000)},
 	{"timeout", "duration", "5m", false, false, "longest silence of an SMTP client", duration(func(c *Config) *time.Duration { return &c.Timeout }, time.Second, time.Hour)},
 	{"login-timeout", "duration", "1m", false, false, "longest silence of an IMAP or POP3 client before login",
 		duration(func(c *Config) *time.Duration { return &c.LoginTimeout }, time.Second, time.Hour)},

@@ -17,6 +17,7 @@ const (
 	Insecure                      // a password in clear was not looked at: -, [PRIVACYREQUIRED]
 	Unavailable                   // a temporary trouble of ours: [SYS/TEMP], [UNAVAILABLE]
 	InUse                         // another session has the mailbox: [IN-USE], [INUSE]
+	Limit                         // as many sessions as this user may have: [SYS/TEMP], [LIMIT]
 	Refused                       // this account may not: [SYS/PERM], [CONTACTADMIN]
 	Malformed                     // the client broke the exchange off, or made no sense: -, BAD
 	Unsupported                   // no such mechanism here: -, -

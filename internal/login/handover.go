@@ -106,6 +106,8 @@ func refusal(reply attr.List) error {
 		return nil
 	case reply.Get("reason") == "in-use":
 		return &Failure{Reason: InUse, Text: v.Text}
+	case reply.Get("reason") == "limit":
+		return &Failure{Reason: Limit, Text: v.Text}
 	case v.Kind == verdict.Never:
 		return &Failure{Reason: Refused, Text: v.Text}
 	}

@@ -35,8 +35,8 @@ const limit = 20 * time.Second // for what a test waits for
 // bytes), BUG, QUIT; anything else is echoed.
 type words struct{}
 
-func (words) Service() string            { return "pop3" }
-func (words) Refusal(text string) string { return "BYE " + text + "\r\n" }
+func (words) Service() string                      { return "pop3" }
+func (words) Refusal(_ Reason, text string) string { return "BYE " + text + "\r\n" }
 
 func (words) Converse(ctx context.Context, c *Conn) error {
 	c.WriteString("HELLO\r\n")

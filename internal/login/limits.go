@@ -16,17 +16,20 @@ type limits struct {
 func newLimits() *limits { return &limits{clients: map[netip.Prefix]int{}} }
 
 // enter counts a connection of ip unless that would make more than total or
-// more than each of one client. A bound of 0 is none.
-func (l *limits) enter(ip netip.Addr, total, each int) bool {
+// more than each of one client; then it says so. A bound of 0 is none.
+func (l *limits) enter(ip netip.Addr, total, each int) (refusal string) {
 	key := clientKey(ip)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if total > 0 && l.total >= total || each > 0 && l.clients[key] >= each {
-		return false
+	switch {
+	case total > 0 && l.total >= total:
+		return "too many connections"
+	case each > 0 && l.clients[key] >= each:
+		return "too many connections of one client"
 	}
 	l.total++
 	l.clients[key]++
-	return true
+	return ""
 }
 
 // leave takes back one enter.

@@ -117,7 +117,7 @@ func TestLimits(t *testing.T) {
 	a.want("HELLO")
 	b.want("HELLO")
 	c := dial(t, in.addr)
-	c.want("BYE too many connections, try again later")
+	c.want("BYE too many connections of one client, try again later")
 	c.wantEnd()
 	d := dial(t, in.tlsAddr) // no words before TLS
 	d.wantEnd()

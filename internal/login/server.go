@@ -29,10 +29,11 @@ type Protocol interface {
 	// name start in clear, those of the name with an s behind it in TLS.
 	Service() string
 
-	// Refusal returns the line, with its end, for a client that is sent away:
-	// over a limit before any greeting, or later when it was too slow, sent
-	// too long a line, or the daemon stops. text has no line end.
-	Refusal(text string) string
+	// Refusal returns the line, with its end, for a client that is sent away: for
+	// the reason Unavailable over a limit before any greeting, or because the
+	// daemon stops; for none, 0, when it was too slow or sent too long a line.
+	// text has no line end.
+	Refusal(r Reason, text string) string
 
 	// Converse speaks with one client, greeting first, in the connection's own
 	// goroutine. It returns nil when the dialogue is over (quit, too many
@@ -227,12 +228,16 @@ func (s *Server) admit(ctx context.Context, e entry, nc net.Conn) {
 	ip := clientOf(nc)
 	set := s.settings.Load()
 	tcp, ok := nc.(stream)
-	if !ok || !s.limits.enter(ip, set.connections, set.perClient) {
-		s.log.ConnectionRefused(e.service, ip.String(), "too many connections")
+	why := "not a connection of the kernel"
+	if ok {
+		why = s.limits.enter(ip, set.connections, set.perClient)
+	}
+	if why != "" {
+		s.log.ConnectionRefused(e.service, ip.String(), why)
 		if !e.implicit {
 			// A new socket has room for a line: this does not wait.
 			nc.SetWriteDeadline(time.Now().Add(time.Second))
-			nc.Write([]byte(s.proto.Refusal("too many connections, try again later")))
+			nc.Write([]byte(s.proto.Refusal(Unavailable, why+", try again later")))
 		}
 		nc.Close()
 		return
@@ -310,8 +315,8 @@ func (s *Server) serve(ctx context.Context, e entry, c *Conn) {
 		s.log.HandshakeFailed(c.sid, e.service, c.client.String(), failed.err)
 		return
 	}
-	if text := farewell(ctx, err); text != "" {
-		c.WriteString(s.proto.Refusal(text))
+	if reason, text := farewell(ctx, err); text != "" {
+		c.WriteString(s.proto.Refusal(reason, text))
 	}
 	c.socket.SetWriteDeadline(time.Now().Add(5 * time.Second))
 	c.Flush()
@@ -328,16 +333,16 @@ func (s *Server) converse(ctx context.Context, e entry, c *Conn) error {
 }
 
 // farewell is what a client is told whose dialogue ended with err.
-func farewell(ctx context.Context, err error) string {
+func farewell(ctx context.Context, err error) (Reason, string) {
 	switch {
 	case err == nil:
-		return ""
+		return 0, ""
 	case ctx.Err() != nil:
-		return "server is stopping, try again later"
+		return Unavailable, "server is stopping, try again later"
 	case errors.Is(err, ErrLineTooLong):
-		return "line too long"
+		return 0, "line too long"
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return "login took too long"
+		return 0, "login took too long"
 	}
-	return ""
+	return 0, ""
 }

@@ -107,14 +107,18 @@ func TestWhoAndKick(t *testing.T) {
 func TestWhoInPages(t *testing.T) {
 	in := start(t, 0, 0)
 	const n = 2*maxPage + 3
+	in.mu.Lock()
 	for i := range n {
 		in.conns[&Conn{SID: fmt.Sprintf("s%05d", i), User: "u", Service: "imap"}] = struct{}{}
 	}
+	in.mu.Unlock()
 	all, err := Who(t.Context(), in.control(t))
 	if err != nil || len(all) != n || !slices.IsSortedFunc(all, func(a, b Guest) int { return strings.Compare(a.ID, b.ID) }) {
 		t.Errorf("got %d sessions, %v, want %d in order", len(all), err, n)
 	}
+	in.mu.Lock()
 	clear(in.conns)
+	in.mu.Unlock()
 }
 
 // TestWhoAsksChildren: the sessions of system users are in processes of their

@@ -22,6 +22,9 @@ import (
 	"posthorn/internal/verdict"
 )
 
+// errLimit is the refusal of one session too many for a user.
+var errLimit = verdict.Fail(verdict.Later, "4.3.2", "too many sessions of this user, end one or try again later", nil)
+
 // ErrInUse is what an Opener returns when another session has the mailbox to
 // itself; it is looked for with errors.Is.
 var ErrInUse = errors.New("mailbox is in use")
@@ -70,7 +73,7 @@ type Server struct {
 
 // New makes <service>-session.sock and returns a server whose sessions open
 // prepares. Sessions are bounded by conf's Connections in total and
-// ConnectionsPerClient for one mailbox. It is called before rights are dropped.
+// SessionsPerUser for one mailbox. It is called before rights are dropped.
 //
 // It sets d's rights: vmail's uid, which may write the mail of virtual users. As
 // root with system-users it starts the starter of the children that run the
@@ -124,7 +127,7 @@ func newServer(service string, open Opener, log *evlog.Log, dir Redeemer, peers 
 
 // apply takes the settings of c.
 func (s *Server) apply(c *conf.Config) {
-	s.settings.Store(&settings{total: c.Connections, perUser: c.ConnectionsPerClient})
+	s.settings.Store(&settings{total: c.Connections, perUser: c.SessionsPerUser})
 }
 
 // Reload takes new bounds; sessions that run are not ended by them.
@@ -199,12 +202,17 @@ func (s *Server) refuse(req attr.List, err error) attr.List {
 
 // refusal is the answer for an error.
 func refusal(v verdict.Verdict, err error) attr.List {
-	if !errors.Is(err, ErrInUse) {
-		return sock.Reply(v)
+	switch {
+	case errors.Is(err, ErrInUse):
+		reply := sock.Reply(verdict.New(verdict.Later, "4.2.0", "mailbox is in use by another session"))
+		reply.Add("reason", "in-use")
+		return reply
+	case errors.Is(err, errLimit):
+		reply := sock.Reply(v)
+		reply.Add("reason", "limit")
+		return reply
 	}
-	reply := sock.Reply(verdict.New(verdict.Later, "4.2.0", "mailbox is in use by another session"))
-	reply.Add("reason", "in-use")
-	return reply
+	return sock.Reply(v)
 }
 
 // start opens a session for c, which is bound to grant, and sets it going.
@@ -264,7 +272,7 @@ func (s *Server) enter(ctx context.Context, c *Conn) error {
 	case set.total > 0 && len(s.conns) >= set.total:
 		return verdict.Fail(verdict.Later, "4.3.2", "too many sessions, try again later", nil)
 	case set.perUser > 0 && s.users[box] >= set.perUser:
-		return verdict.Fail(verdict.Later, "4.3.2", "too many sessions of this mailbox, try again later", nil)
+		return errLimit
 	}
 	s.conns[c] = struct{}{}
 	s.users[box]++

@@ -300,11 +300,11 @@ func TestDescriptors(t *testing.T) {
 func TestBounds(t *testing.T) {
 	in := start(t, 3, 2)
 	var conns []net.Conn
-	for _, tc := range []struct{ ticket, verdict string }{
-		{"good", "done"}, {"good", "done"}, {"good", "later"}, {"bob", "done"}, {"bob", "later"},
+	for _, tc := range []struct{ ticket, verdict, reason string }{
+		{"good", "done", ""}, {"good", "done", ""}, {"good", "later", "limit"}, {"bob", "done", ""}, {"bob", "later", ""},
 	} {
 		conn, reply := in.handOver(t, request("ticket", tc.ticket))
-		if got := reply.Get("verdict"); got != tc.verdict {
+		if got := reply.Get("verdict"); got != tc.verdict || reply.Get("reason") != tc.reason {
 			t.Fatalf("%s after %d: got %v, want %s", tc.ticket, len(conns), reply, tc.verdict)
 		}
 		conns = append(conns, conn)
