@@ -12,6 +12,7 @@ import (
 	"posthorn/internal/conf"
 	"posthorn/internal/password"
 	"posthorn/internal/tables"
+	"posthorn/internal/tlsconf"
 )
 
 // check looks at everything that a start needs and says all that is wrong.
@@ -109,6 +110,9 @@ func checkKeys(c *conf.Config) error {
 			found = append(found, fmt.Errorf("tls: %s: %w", file, err))
 		}
 	}
+	if c.TLSClients != "" {
+		found = append(found, tlsconf.Clients(new(tls.Config), c.TLSClients))
+	}
 	return errors.Join(found...)
 }
 
@@ -152,6 +156,11 @@ func checkPrograms(c *conf.Config) error {
 		path := filepath.Join(c.Libexec, name)
 		if fi, err := os.Stat(path); err != nil || fi.Mode()&0o111 == 0 {
 			found = append(found, fmt.Errorf("libexec: %s: expected the program %s (%v)", path, name, err))
+		}
+	}
+	if c.TokenHelper != "" {
+		if fi, err := os.Stat(c.TokenHelper); err != nil || fi.Mode()&0o111 == 0 {
+			found = append(found, fmt.Errorf("token-helper: %s: expected a program (%v)", c.TokenHelper, err))
 		}
 	}
 	return errors.Join(found...)

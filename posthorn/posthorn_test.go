@@ -261,6 +261,8 @@ func TestCheck(t *testing.T) {
 		{"a uid that may own no mail", "chmod 600 users; echo 'root@test:x:0:0::::' >> users", "users:3"},
 		{"an aliases line", "echo 'a b c' > aliases", "aliases:1: "},
 		{"a missing key", "echo 'tls /nonexistent.pem' >> posthorn.conf", "tls: /nonexistent.pem"},
+		{"a missing authority", "echo 'tls-clients /nonexistent.pem' >> posthorn.conf", "tls-clients /nonexistent.pem"},
+		{"a missing helper", "echo 'token-helper /nonexistent' >> posthorn.conf", "token-helper: /nonexistent"},
 		{"a missing secret", "echo 'smarthost default [a]:1 login=@/nonexistent' >> posthorn.conf", "posthorn.conf:"},
 		{"a folder's mode", "chmod 777 spool/queue", "spool/queue: found mode"},
 		{"a missing program", "rm libexec/authd", "expected the program authd"},

@@ -117,7 +117,7 @@ func pair(t testing.TB) (client, server net.Conn) {
 
 // run has a session over conn without any waiting in between.
 func run(conn net.Conn, d maildrop) error {
-	tr := newTransaction(&session.Conn{Stream: conn}, d, limit, evlog.New(io.Discard))
+	tr := newTransaction(&session.Conn{Stream: conn, Offered: "PLAIN LOGIN"}, d, limit, evlog.New(io.Discard))
 	for why := session.Begin; !tr.Turn(why).Until.IsZero(); why = session.Input {
 	}
 	tr.Close()
@@ -365,3 +365,12 @@ func (s *script) Read(p []byte) (int, error)       { return s.Reader.Read(p) }
 func (s *script) Write(p []byte) (int, error)      { return s.said.Write(p) }
 func (s *script) SetReadDeadline(time.Time) error  { return nil }
 func (s *script) SetWriteDeadline(time.Time) error { return nil }
+
+// TestRetention: EXPIRE says for how long what was fetched stays (RFC 2449 6.7).
+func TestRetention(t *testing.T) {
+	for days, want := range map[int]string{0: "EXPIRE NEVER", 30: "EXPIRE 30"} {
+		if got := (&transaction{expire: days}).retention(); got != want {
+			t.Errorf("%d days: got %q, want %q", days, got, want)
+		}
+	}
+}

@@ -13,6 +13,7 @@ func TestParse(t *testing.T) {
 		ok         bool
 	}{
 		{"verb alone", "STAT", Command{"STAT", ""}, true},
+		{"a digit in the verb", "UTF8", Command{"UTF8", ""}, true},
 		{"lower case", "retr 1", Command{"RETR", "1"}, true},
 		{"blanks in a password", "PASS a b  c ", Command{"PASS", "a b  c "}, true},
 		{"octets above 127", "PASS p\u00e4\xff", Command{"PASS", "p\u00e4\xff"}, true},
@@ -53,6 +54,21 @@ func TestNumbers(t *testing.T) {
 		got, err := Command{Arg: tc.arg}.Numbers(tc.n)
 		if !reflect.DeepEqual(got, tc.want) || (err == nil) != (tc.want != nil) {
 			t.Errorf("%q: got %v, %v, want %v", tc.arg, got, err, tc.want)
+		}
+	}
+}
+
+func TestLogins(t *testing.T) {
+	for _, tc := range []struct {
+		mechanisms []string
+		want       string
+	}{
+		{nil, ""},
+		{[]string{"PLAIN", "LOGIN"}, "USER, SASL PLAIN LOGIN"},
+		{[]string{"SCRAM-SHA-256"}, "SASL SCRAM-SHA-256"},
+	} {
+		if got := strings.Join(Logins(tc.mechanisms), ", "); got != tc.want {
+			t.Errorf("%v: got %q, want %q", tc.mechanisms, got, tc.want)
 		}
 	}
 }
