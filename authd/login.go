@@ -262,6 +262,9 @@ func (s *service) redeem(ctx context.Context, req attr.List) (attr.List, error) 
 	answer.AddInt("gid", int64(b.GID))
 	answer.Add("home", b.Home)
 	answer.Add("mail", b.Mail)
+	if q := b.Quota.String(); q != "" {
+		answer.Add("quota", q)
+	}
 	if t.client.IsValid() {
 		answer.Add("client", t.client.String())
 	}

@@ -30,7 +30,7 @@ const loginUsers = "ann:" + md5Secret + "\n" +
 	"empty:\n" +
 	"closed:" + md5Secret + "::::::nologin\n" +
 	"near:" + md5Secret + "::::::allow_nets=192.0.2.0/24\n" +
-	"own:" + md5Secret + ":1001:1002::/home/own::userdb_mail=maildir:~/Mail userdb_acl_groups=staff,sales imap_off=Compress=deflate,idle pop3=fetched=7d,uidl=%f\n"
+	"own:" + md5Secret + ":1001:1002::/home/own::userdb_mail=maildir:~/Mail userdb_quota_rule=*:storage=1M userdb_acl_groups=staff,sales imap_off=Compress=deflate,idle pop3=fetched=7d,uidl=%f\n"
 
 var home = netip.MustParseAddr("192.0.2.1")
 
@@ -189,7 +189,7 @@ func TestDelayIsTold(t *testing.T) {
 }
 
 func TestRedeem(t *testing.T) {
-	s := newSite(t, "ticket-life 10s\n", loginUsers, "")
+	s := newSite(t, "ticket-life 10s\nquota 5G messages=9 mailboxes=7\n", loginUsers, "")
 	svc := s.service(t)
 	var mu sync.Mutex
 	now := time.Now()
@@ -205,7 +205,7 @@ func TestRedeem(t *testing.T) {
 	}
 	one := ticket("own")
 	g, err := c.Redeem(t.Context(), one, "imap")
-	want := "{own@example.org {own@example.org 1001 1002 /home/own /home/own/Mail {done 2.0.0 ok}} 192.0.2.1 COMPRESS=DEFLATE,IDLE staff,sales fetched=7d,uidl=%f}"
+	want := "{own@example.org {own@example.org 1001 1002 /home/own /home/own/Mail bytes=1048576:messages=0:mailboxes=7 {done 2.0.0 ok}} 192.0.2.1 COMPRESS=DEFLATE,IDLE staff,sales fetched=7d,uidl=%f}"
 	if err == nil {
 		g.Box.Verdict.Text = "ok"
 	}

@@ -142,6 +142,9 @@ func appendBox(l attr.List, b directory.Box) attr.List {
 	l.AddInt("gid", int64(b.GID))
 	l.Add("home", b.Home)
 	l.Add("mail", b.Mail)
+	if q := b.Quota.String(); q != "" {
+		l.Add("quota", q)
+	}
 	return l
 }
 
@@ -150,12 +153,14 @@ func appendBox(l attr.List, b directory.Box) attr.List {
 func (s *service) box(ctx context.Context, name string) directory.Box {
 	b := directory.Box{Name: name, Verdict: verdict.New(verdict.Done, "2.0.0", "ok")}
 	set := s.settings.Load()
+	b.Quota = set.conf.Quota
 	if u, ok := set.users.Get().Lookup(name); ok {
 		b.UID, b.GID = u.UID, u.GID
 		if b.UID < 0 {
 			b.UID, b.GID = s.vmail.UID, s.vmail.GID
 		}
 		b.Home, b.Mail = u.Paths(set.conf.MailRoot)
+		b.Quota, _ = b.Quota.With(u.Quota) // it was tried when the line was read
 		return b
 	}
 	u, ok, err := s.system.lookup(ctx, name)

@@ -223,10 +223,10 @@ func TestResolveSystemUsers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "[{carl 1003 1003 /home/carl /home/carl/Maildir {done 2.0.0 ok}} " +
-		"{ann@example.org 61008 61008 /srv/mail/example.org/ann /srv/mail/example.org/ann/Maildir {done 2.0.0 ok}} " +
-		"{busy -1 -1   {later 4.3.0 the mailbox cannot be looked up at present, try again later}} " +
-		"{daemon -1 -1   {never 5.1.1 no such mailbox here}} {carl@example.org -1 -1   {never 5.1.1 no such mailbox here}}]"
+	want := "[{carl 1003 1003 /home/carl /home/carl/Maildir  {done 2.0.0 ok}} " +
+		"{ann@example.org 61008 61008 /srv/mail/example.org/ann /srv/mail/example.org/ann/Maildir  {done 2.0.0 ok}} " +
+		"{busy -1 -1    {later 4.3.0 the mailbox cannot be looked up at present, try again later}} " +
+		"{daemon -1 -1    {never 5.1.1 no such mailbox here}} {carl@example.org -1 -1    {never 5.1.1 no such mailbox here}}]"
 	if got := fmt.Sprint(boxes); got != want {
 		t.Errorf("boxes: got\n%s\nwant\n%s", got, want)
 	}

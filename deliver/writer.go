@@ -117,7 +117,7 @@ func (s *service) job(r handover.DeliverRequest, found []directory.Box, indexes 
 	for _, i := range indexes {
 		j.Boxes = append(j.Boxes, box.Box{
 			Name: r.Boxes[i].Box, Rcpt: r.Boxes[i].Rcpt,
-			Place: box.Place(s.mailRoot, found[i].Home, found[i].Mail),
+			Place: box.Place(s.mailRoot, found[i].Home, found[i].Mail), Quota: found[i].Quota,
 		})
 	}
 	return j

@@ -48,6 +48,7 @@ var foreign = map[string]string{
 	"internal/maildir":                    "ReadName ToLF",                 // the same
 	"internal/message":                    "Header Lines",                  // headers, Received, line ends
 	"internal/password":                   "Parse",                         // stored passwords
+	"internal/quota":                      "Parse",                         // maildirsize
 	"internal/screen":                     "Line",                          // what an administrator sees
 	"internal/session":                    "Request",                       // hand-overs
 	"internal/spool":                      "Append Read Record",            // envelopes and records

@@ -18,7 +18,7 @@ var rungs = [][]string{
 	{"stamp", "uidl", "verdict"},
 	{"attr", "conf", "durable", "evlog", "id", "park", "password", "priv", "screen", "tlsconf", "utf7"},
 	{"addr", "dnsx", "dovecot", "dsn", "index", "maildir", "message", "sock"},
-	{"courier", "daemon", "directory", "guard", "spool", "starter", "statefile", "tables"},
+	{"courier", "daemon", "directory", "guard", "quota", "spool", "starter", "statefile", "tables"},
 	{"door", "handover", "login", "mailbox", "session"},
 }
 

@@ -78,6 +78,8 @@ func refusalText(err error) string {
 		return "mailbox is open read-only"
 	case errors.Is(err, mailbox.ErrExpunged):
 		return "[EXPUNGEISSUED] messages are gone"
+	case errors.Is(err, mailbox.ErrOverQuota):
+		return "[OVERQUOTA] no room left for this user's mail" // RFC 9208 section 4.3.1
 	case errors.Is(err, mailbox.ErrKeywords):
 		return "[LIMIT] no room for another keyword"
 	case errors.Is(err, mailbox.ErrBadKeyword):

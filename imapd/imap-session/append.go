@@ -48,6 +48,9 @@ func (s *Session) file(name string, m *wire.Message, limit int) (validity uint32
 	} else if !exists {
 		return 0, nil, tryCreate(mailbox.ErrNoFolder)
 	}
+	if err := p.box.Room(1, 1); err != nil { // if it is full: no need to send it
+		return 0, nil, err
+	}
 	a := &arrivals{Session: s, to: p, next: m, limit: limit}
 	validity, uids, err = p.box.AppendAll(p.folder, func(yield func(mailbox.Incoming) bool) { a.all(first, yield) })
 	switch {

@@ -17,7 +17,7 @@ func (s *Session) copy(c *wire.Command) (string, error) {
 	if len(seqs) == 0 {
 		return c.Name + " completed, no messages", nil
 	}
-	code, _, err := s.copyTo(seqs, name)
+	code, _, err := s.copyTo(seqs, name, s.view.CopyTo)
 	return code + " " + c.Name + " completed", err
 }
 
@@ -33,7 +33,7 @@ func (s *Session) move(c *wire.Command) (string, error) {
 	case len(seqs) == 0:
 		return c.Name + " completed, no messages", nil
 	}
-	code, moved, err := s.copyTo(seqs, name)
+	code, moved, err := s.copyTo(seqs, name, s.view.CopyToMove)
 	if err != nil {
 		return "", err
 	}
@@ -53,14 +53,17 @@ func (s *Session) copyArgs(c *wire.Command) (sequence, string, error) {
 	return seqs, name, err
 }
 
+// copier is View.CopyTo or View.CopyToMove.
+type copier func(b *mailbox.Box, dest string, may mailbox.Settable, seqs []int) (uidvalidity uint32, src, dst []uint32, err error)
+
 // copyTo copies and returns the response code of RFC 4315 section 3, and the
 // UIDs that were copied.
-func (s *Session) copyTo(seqs sequence, name string) (code string, src []uint32, err error) {
+func (s *Session) copyTo(seqs sequence, name string, run copier) (code string, src []uint32, err error) {
 	p, err := s.find(name, acl.Insert)
 	if err != nil {
 		return "", nil, tryCreate(err)
 	}
-	validity, src, dst, err := s.view.CopyTo(p.box, p.folder, p.settable(), seqs.slice())
+	validity, src, dst, err := run(p.box, p.folder, p.settable(), seqs.slice())
 	if err != nil {
 		return "", nil, tryCreate(err)
 	}

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"posthorn/internal/conf"
 	"posthorn/internal/directory"
 	"posthorn/internal/durable"
 	"posthorn/internal/evlog"
@@ -28,13 +29,14 @@ const limit = 20 * time.Second // for what a test waits for
 
 // fixture is one user's mailbox and the sessions on it.
 type fixture struct {
-	t    *testing.T
-	dir  string
-	host *host
-	user directory.Grant // who logs in; without a name: the one user
-	off  []string        // capabilities that its sessions are not offered
-	lot  *park.Lot
-	wg   sync.WaitGroup
+	t     *testing.T
+	dir   string
+	host  *host
+	quota conf.Quota      // of the sessions that begin
+	user  directory.Grant // who logs in; without a name: the one user
+	off   []string        // capabilities that its sessions are not offered
+	lot   *park.Lot
+	wg    sync.WaitGroup
 
 	mu    sync.Mutex
 	conns []*session.Conn
@@ -83,6 +85,7 @@ func (f *fixture) connect() (conn net.Conn, ended chan error) {
 	if err != nil {
 		f.t.Fatal(err)
 	}
+	box.Limit(f.quota)
 	server, client := pair(f.t)
 	ended = make(chan error, 1)
 	c := &session.Conn{Stream: server, Service: "imap", Tag: "*", User: f.user.User}

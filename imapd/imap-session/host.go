@@ -62,6 +62,7 @@ func (h *host) open(_ context.Context, c *session.Conn, grant directory.Grant) (
 	if err != nil {
 		return nil, err
 	}
+	box.Limit(grant.Box.Quota)
 	s := newSession(h, c, box)
 	if grant.Groups != "" {
 		s.groups = strings.Split(strings.Clone(grant.Groups), ",")

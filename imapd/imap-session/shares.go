@@ -120,5 +120,9 @@ func (h *shares) box(owner string) (*mailbox.Box, error) {
 	if _, err := os.Stat(boxes[0].Mail); err != nil {
 		return nil, mailbox.ErrNoFolder // to open it would make it
 	}
-	return h.store.Open(boxes[0].Mail)
+	box, err := h.store.Open(boxes[0].Mail)
+	if err == nil {
+		box.Limit(boxes[0].Quota)
+	}
+	return box, err
 }

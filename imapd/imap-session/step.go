@@ -61,6 +61,10 @@ func (s *Session) execute(c *wire.Command) (done string, err error) {
 		return s.deleteFolder(c)
 	case "RENAME":
 		return s.renameFolder(c)
+	case "GETQUOTA":
+		return s.getQuota(c)
+	case "GETQUOTAROOT":
+		return s.getQuotaRoot(c)
 	case "STATUS":
 		return s.status(c)
 	case "SETACL", "DELETEACL":

@@ -72,6 +72,8 @@ type Config struct {
 
 	POP3 POP3
 
+	Quota Quota
+
 	Landlock string // try, require or no
 
 	users  map[string]string // process-user

@@ -183,6 +183,7 @@ func TestDirectives(t *testing.T) {
 		"token-helper": {"/usr/local/libexec/token", "token"}, "tls-clients": {"/etc/posthorn/clients.pem", "clients.pem"},
 		"auth-workers": {"4", "0"}, "auth-failures": {"3", "0"},
 		"auth-window": {"1m", "0"}, "auth-delay": {"0", "2m"}, "ticket-life": {"5s", "2m"}, "plaintext-login": {"no", "lan"},
+		"quota":       {"1G messages=1000 mailboxes=50", "1G folders=3"},
 		"special-use": {`"Gesendete Objekte" \Sent`, `Sent Sent`},
 	}
 	for _, d := range Directives() {

@@ -97,6 +97,8 @@ var directives = []Directive{
 	{"pop3", "[uidl=template] [fetched=keep|seen|days] [deleted=remove|hide]", "uidl=%08Xu%08Xv fetched=seen deleted=remove", false, false,
 		"how POP3 clients know messages, and what becomes of those that they fetch and delete", setPOP3},
 
+	{"quota", "[size] [messages=number] [mailboxes=number]", "0", false, false, "what a mailbox may hold, unless its user's line says otherwise; 0 is no limit", setQuota},
+
 	{"resolver", "host[:port] …", "", true, true, "name servers, instead of those of resolv.conf", setResolver},
 	{"remote-port", "port", "25", false, true, "port of other domains' hosts", text(func(c *Config) *string { return &c.RemotePort }, checkPort)},
 	{"remote-tls", "may|require|none", "may", false, false, "TLS with other domains' hosts: where offered, always with a checked certificate, never",

@@ -23,8 +23,9 @@ import (
 // Proto is the protocol of auth.sock.
 const Proto = "posthorn-auth/1"
 
-// MaxBoxes is how many boxes one request may ask for.
-const MaxBoxes = 1000
+// MaxBoxes is how many boxes one request may ask for: the answer fits one list
+// then.
+const MaxBoxes = 900
 
 // MaxAddresses is how many addresses one request may ask for.
 const MaxAddresses = 500
@@ -167,6 +168,7 @@ type Box struct {
 	UID, GID int
 	Home     string // may not exist yet
 	Mail     string // path of the Maildir; may not exist yet
+	Quota    conf.Quota
 	// Verdict says whether the box is there; the fields above but Name hold
 	// only when it is done.
 	Verdict verdict.Verdict
@@ -229,6 +231,9 @@ func parseBox(g attr.List) (Box, error) {
 		return b, err
 	}
 	if b.GID, err = id(g, "gid"); err != nil {
+		return b, err
+	}
+	if b.Quota, err = (conf.Quota{}).With(g.Get("quota")); err != nil {
 		return b, err
 	}
 	b.Home, b.Mail = g.Get("home"), g.Get("mail")

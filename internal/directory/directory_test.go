@@ -164,7 +164,7 @@ func TestBoxes(t *testing.T) {
 				fmt.Fprintf(&b, "box=%s verdict=never status=5.1.1 text=gone ", name)
 				continue
 			}
-			fmt.Fprintf(&b, "box=%s verdict=done status=2.0.0 text=ok uid=1001 gid=1002 home=/h/%s mail=/h/%s/Maildir ", name, name, name)
+			fmt.Fprintf(&b, "box=%s verdict=done status=2.0.0 text=ok uid=1001 gid=1002 home=/h/%s mail=/h/%s/Maildir quota=bytes=5 ", name, name, name)
 		}
 		return b.String()
 	})
@@ -176,7 +176,7 @@ func TestBoxes(t *testing.T) {
 	if err != nil || len(boxes) != len(names) {
 		t.Fatalf("got %d boxes, %v, want %d", len(boxes), err, len(names))
 	}
-	if got, want := fmt.Sprint(boxes[0]), "{ann 1001 1002 /h/ann /h/ann/Maildir {done 2.0.0 ok}}"; got != want {
+	if got, want := fmt.Sprint(boxes[0]), "{ann 1001 1002 /h/ann /h/ann/Maildir bytes=5:messages=0:mailboxes=0 {done 2.0.0 ok}}"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	if boxes[1].Verdict.Kind != verdict.Never || boxes[1].UID > 0 {

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"posthorn/internal/conf"
 	"posthorn/internal/dovecot"
 	"posthorn/internal/utf7"
 )
@@ -21,6 +22,7 @@ import (
 type Box struct {
 	store *Store
 	root  dovecot.Dir
+	limit conf.Quota
 }
 
 // Close gives back what the box holds. Its Views are closed before.
@@ -64,7 +66,7 @@ func (b *Box) Exists(name string) (bool, error) {
 }
 
 // Create makes the folder name; no parent needs to exist, and none is made.
-// Errors: ErrExists, ErrBadName.
+// Errors: ErrExists, ErrBadName, ErrOverQuota.
 func (b *Box) Create(name string) error {
 	disk, err := diskName(name)
 	if err != nil || !creatable(name) {
@@ -72,6 +74,9 @@ func (b *Box) Create(name string) error {
 	}
 	if disk == "." || b.isMaildir(disk) {
 		return ErrExists
+	}
+	if err := b.roomForFolder(); err != nil {
+		return err
 	}
 	if err := makeMaildir(b.root, disk); err != nil {
 		return fmt.Errorf("making folder: %w", err)

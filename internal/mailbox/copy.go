@@ -18,7 +18,8 @@ import (
 // Copy files copies of messages in the folder dest, all or none, and returns
 // dest's UIDVALIDITY with the UIDs here and there in the same order. Messages
 // that are gone are left out (all gone: ErrExpunged). When it returns nil the
-// copies are durable. Errors: ErrNoFolder, ErrBadName, ErrKeywords, ErrExpunged.
+// copies are durable. Errors: ErrNoFolder, ErrBadName, ErrKeywords, ErrExpunged,
+// ErrOverQuota.
 func (v *View) Copy(seqs []int, dest string) (uidvalidity uint32, src, dst []uint32, err error) {
 	return v.CopyTo(v.box, dest, Settable{System: ^SystemFlag(0), Keywords: true}, seqs)
 }
@@ -32,6 +33,19 @@ type Settable struct {
 // CopyTo is Copy to a folder of any box of the same Store. The copies get only
 // flags that are settable.
 func (v *View) CopyTo(b *Box, dest string, may Settable, seqs []int) (uidvalidity uint32, src, dst []uint32, err error) {
+	return v.copy(b, dest, may, seqs, b.roomFor)
+}
+
+// CopyToMove is CopyTo for messages that are removed here next: within a box they
+// need no room.
+func (v *View) CopyToMove(b *Box, dest string, may Settable, seqs []int) (uidvalidity uint32, src, dst []uint32, err error) {
+	if b != v.box {
+		return v.CopyTo(b, dest, may, seqs)
+	}
+	return v.copy(b, dest, may, seqs, func([]*draft) error { return nil })
+}
+
+func (v *View) copy(b *Box, dest string, may Settable, seqs []int, room func([]*draft) error) (uidvalidity uint32, src, dst []uint32, err error) {
 	to, disk, err := b.enter(dest)
 	if err != nil {
 		return 0, nil, nil, err
@@ -56,6 +70,10 @@ func (v *View) CopyTo(b *Box, dest string, may Settable, seqs []int) (uidvalidit
 	}
 	if len(c.drafts) == 0 {
 		return 0, nil, nil, ErrExpunged
+	}
+	if err := room(c.drafts); err != nil {
+		discard(b.root.Disk, tmp, c.drafts)
+		return 0, nil, nil, err
 	}
 	uidvalidity, dst, err = b.file(to, tmp, c.drafts)
 	if err != nil {

@@ -43,7 +43,7 @@ func (d *draft) file() string {
 
 // Append files a message and returns its UIDVALIDITY and UID. When it returns
 // nil the message is durable; after an error it is not there. Errors:
-// ErrNoFolder, ErrBadName, ErrShort, ErrKeywords, ErrBadKeyword.
+// ErrNoFolder, ErrBadName, ErrShort, ErrKeywords, ErrBadKeyword, ErrOverQuota.
 func (b *Box) Append(name string, m Incoming) (uidvalidity, uid uint32, err error) {
 	uidvalidity, uids, err := b.AppendAll(name, slices.Values([]Incoming{m}))
 	if err != nil {
@@ -77,6 +77,10 @@ func (b *Box) AppendAll(name string, all iter.Seq[Incoming]) (uidvalidity uint32
 			return 0, nil, err
 		}
 		drafts = append(drafts, d)
+	}
+	if err := b.roomFor(drafts); err != nil {
+		discard(b.root.Disk, tmp, drafts)
+		return 0, nil, err
 	}
 	uidvalidity, uids, err = b.file(f, tmp, drafts)
 	if err != nil {

@@ -22,15 +22,24 @@ func (b *Box) Size(name string) (total int64, err error) {
 	return total, err
 }
 
-// Deleted returns how many of a folder's messages are \Deleted; else it is Size.
-func (b *Box) Deleted(name string) (n int, err error) {
-	err = b.each(name, func(_ *View, _ int, m Message) error {
-		if m.Flags.System&Deleted != 0 {
-			n++
+// Deleted returns how many of a folder's messages are \Deleted, and their size
+// together; else it is Size.
+func (b *Box) Deleted(name string) (n int, total int64, err error) {
+	err = b.each(name, func(v *View, seq int, m Message) (err error) {
+		if m.Flags.System&Deleted == 0 {
+			return nil
 		}
-		return nil
+		if m.Size < 0 {
+			m, err = v.Measure(seq)
+		}
+		if errors.Is(err, ErrExpunged) {
+			return nil
+		}
+		n++
+		total += m.Size
+		return err
 	})
-	return n, err
+	return n, total, err
 }
 
 // each looks at all messages of a folder.

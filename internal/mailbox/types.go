@@ -20,6 +20,7 @@ var (
 	ErrLocked     = errors.New("mailbox is in use by another POP3 session")
 	ErrTooLarge   = errors.New("message is too large")
 	ErrShort      = errors.New("message ended before its announced size")
+	ErrOverQuota  = errors.New("mailbox has no room for more")
 	ErrClosed     = errors.New("closed")
 )
 

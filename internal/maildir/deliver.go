@@ -23,6 +23,10 @@ type Message struct {
 	Header []byte    // goes in front, with LF line ends: Return-Path, Delivered-To
 	Body   io.ReaderAt
 	Size   int64 // bytes of Body, with CRLF line ends
+
+	// Room returns nil if the Maildir whose folder is dirfd may get the message;
+	// nil itself: all may. It is not asked where an earlier try has delivered.
+	Room func(p Place, dirfd int) error
 }
 
 // Result is what became of one Place. After an error nothing was promised and
@@ -83,6 +87,7 @@ func (d *Delivery) batch(places []Place, m Message, results []Result) {
 		targets[i], results[i].Err = b.open(p)
 	}
 	b.look()
+	b.room()
 	b.write()
 	b.name()
 	b.sync()

@@ -24,6 +24,18 @@ func (b *batch) quota() {
 	}
 }
 
+// room asks whether the message may be delivered where it is not yet.
+func (b *batch) room() {
+	if b.message.Room == nil {
+		return
+	}
+	for _, t := range b.targets {
+		if t.open() {
+			t.err = b.message.Room(t.place, t.base)
+		}
+	}
+}
+
 // AddSize appends a change of size and number of messages to the maildirsize
 // of the Maildir++ whose root folder is dirfd. Without such a file it does
 // nothing: no file means that no quota is kept.

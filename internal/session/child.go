@@ -106,6 +106,7 @@ func granted(req attr.List, g directory.Grant) attr.List {
 	l.Add("grant-gid", strconv.Itoa(g.Box.GID))
 	l.Add("grant-home", g.Box.Home)
 	l.Add("grant-mail", g.Box.Mail)
+	l.Add("grant-quota", g.Box.Quota.String())
 	l.Add("grant-imap-off", g.IMAPOff)
 	l.Add("grant-pop3", g.POP3)
 	return l
@@ -115,6 +116,8 @@ func granted(req attr.List, g directory.Grant) attr.List {
 func grantOf(l attr.List) (g directory.Grant, err error) {
 	g.User, g.IMAPOff, g.POP3 = l.Get("grant-user"), l.Get("grant-imap-off"), l.Get("grant-pop3")
 	g.Box = directory.Box{Name: l.Get("grant-box"), Home: l.Get("grant-home"), Mail: l.Get("grant-mail")}
+	var qerr error
+	g.Box.Quota, qerr = g.Box.Quota.With(l.Get("grant-quota"))
 	uid, uerr := l.Int("grant-uid")
 	gid, gerr := l.Int("grant-gid")
 	g.Box.UID, g.Box.GID = int(uid), int(gid)
@@ -123,7 +126,7 @@ func grantOf(l attr.List) (g directory.Grant, err error) {
 	if !filepath.IsAbs(g.Box.Mail) || !filepath.IsAbs(g.Box.Home) {
 		err = errors.New("paths are not absolute")
 	}
-	return g, errors.Join(err, uerr, gerr, cerr)
+	return g, errors.Join(err, qerr, uerr, gerr, cerr)
 }
 
 // runChild is the life of a child. It serves one owner's sessions and ends when

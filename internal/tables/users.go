@@ -22,6 +22,7 @@ type User struct {
 	AllowNets []netip.Prefix // where logins may come from; none means anywhere
 	Groups    string         // that he is in for the rights of mailboxes, with commas
 	IMAPOff   string         // capabilities that IMAP does not offer this user, with commas, in upper case
+	Quota     string         // what conf.Quota.With makes of this user's limits, or ""
 	POP3      string         // what conf.POP3.With makes of this user's mailbox, or ""
 	Place     Place
 
@@ -225,6 +226,9 @@ func (u *User) setExtra(field string) (err error) {
 		u.AllowNets, err = parseNets(value)
 	case "imap_off":
 		u.IMAPOff, err = parseCapabilities(value)
+	case "userdb_quota_rule":
+		u.Quota = value
+		_, err = conf.Quota{}.With(value)
 	case "pop3":
 		u.POP3 = value
 		_, err = conf.POP3{}.With(value)

@@ -4,18 +4,23 @@
 package box
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"posthorn/internal/addr"
+	"posthorn/internal/conf"
 	"posthorn/internal/durable"
 	"posthorn/internal/maildir"
+	"posthorn/internal/quota"
+	"posthorn/internal/verdict"
 )
 
 // Box is one box to deliver to.
@@ -23,6 +28,7 @@ type Box struct {
 	Name  string
 	Rcpt  string // the address for which it gets the message
 	Place maildir.Place
+	Quota conf.Quota
 }
 
 // Job is one message for boxes that belong to one uid.
@@ -60,11 +66,14 @@ func Within(root, path string) bool {
 
 // Deliverer delivers in this process, with its rights. It is safe for
 // concurrent use.
-type Deliverer struct{ delivery *maildir.Delivery }
+type Deliverer struct {
+	disk     *durable.Disk
+	delivery *maildir.Delivery
+}
 
 // New returns a Deliverer that writes node into file names.
 func New(disk *durable.Disk, node string) *Deliverer {
-	return &Deliverer{maildir.NewDelivery(disk, node)}
+	return &Deliverer{disk, maildir.NewDelivery(disk, node)}
 }
 
 // Deliver delivers the message that lies in f, which has passed CheckFile, and
@@ -79,11 +88,27 @@ func (d *Deliverer) Deliver(j Job, f *os.File) []Result {
 	delivered := d.delivery.Deliver(places, maildir.Message{
 		ID: j.ID, Time: j.Time, Try: j.Try, Header: header(j),
 		Body: io.NewSectionReader(f, j.Offset, j.Size), Size: j.Size,
+		Room: func(p maildir.Place, dirfd int) error { return d.room(j, p, dirfd) },
 	})
 	for i, r := range delivered {
 		results[i] = Result{r.File, r.Err}
 	}
 	return results
+}
+
+// room returns nil if a box has room for the message. A full one may have room
+// later.
+func (d *Deliverer) room(j Job, p maildir.Place, dirfd int) error {
+	i := slices.IndexFunc(j.Boxes, func(b Box) bool { return b.Place == p })
+	if i < 0 {
+		return nil
+	}
+	q := quota.Box{Disk: d.disk, FD: dirfd, Limit: j.Boxes[i].Quota}
+	err := q.Room(quota.Usage{Bytes: j.Size, Messages: 1})
+	if errors.Is(err, quota.ErrOver) {
+		return verdict.Fail(verdict.Later, "4.2.2", "the mailbox is full", nil)
+	}
+	return err
 }
 
 // header returns what final delivery puts in front: Return-Path always (RFC

@@ -13,6 +13,7 @@ import (
 
 	"posthorn/internal/addr"
 	"posthorn/internal/attr"
+	"posthorn/internal/conf"
 	"posthorn/internal/durable"
 	"posthorn/internal/id"
 	"posthorn/internal/maildir"
@@ -39,7 +40,7 @@ func job(n int) Job {
 	j := Job{ID: id.New(), Try: 2, Time: time.UnixMicro(1792411200_000001), From: addr.Address{Local: "a b", Domain: "example.net"}, Offset: 7, Size: 9}
 	for i := range n {
 		home := "/home/" + strings.Repeat("x", i+1)
-		j.Boxes = append(j.Boxes, Box{"box" + home, "rcpt" + home, maildir.Place{Root: home, Path: home + "/Maildir"}})
+		j.Boxes = append(j.Boxes, Box{"box" + home, "rcpt" + home, maildir.Place{Root: home, Path: home + "/Maildir"}, conf.Quota{Messages: int64(i)}})
 	}
 	return j
 }
@@ -177,7 +178,7 @@ func TestHeaders(t *testing.T) {
 	} {
 		j := Job{ID: id.New(), Try: 1, Time: time.Unix(1, 0), From: c.from, Offset: 7, Size: 6}
 		for i, rcpt := range c.rcpts {
-			j.Boxes = append(j.Boxes, Box{rcpt, rcpt, maildir.Place{Root: root, Path: filepath.Join(root, c.name, string(rune('a'+i)))}})
+			j.Boxes = append(j.Boxes, Box{Name: rcpt, Rcpt: rcpt, Place: maildir.Place{Root: root, Path: filepath.Join(root, c.name, string(rune('a'+i)))}})
 		}
 		for i, r := range d.Deliver(j, spoolFile(t, "mail\r\n", os.O_RDONLY)) {
 			if r.Err != nil {
@@ -188,6 +189,43 @@ func TestHeaders(t *testing.T) {
 				t.Errorf("%s: got %q, %v, want %q", c.name, got, err, c.want)
 			}
 		}
+	}
+}
+
+// TestFullBox: a box without room does not get a message, but keeps one that an
+// earlier try has brought, and stands in nobody's way.
+func TestFullBox(t *testing.T) {
+	root := t.TempDir()
+	d := New(new(durable.Disk), "mx")
+	j := Job{ID: id.New(), Try: 1, Time: time.Unix(1, 0), Offset: 7, Size: 6}
+	for _, name := range []string{"full", "free", "none"} {
+		j.Boxes = append(j.Boxes, Box{Name: name, Place: maildir.Place{Root: root, Path: filepath.Join(root, name)}})
+	}
+	j.Boxes[0].Quota.Messages, j.Boxes[1].Quota.Storage = 1, 1000
+	send := func() (got string) {
+		for _, r := range d.Deliver(j, spoolFile(t, "mail\r\n", os.O_RDONLY)) {
+			got += verdict.Of(r.Err).Status + " "
+		}
+		return got
+	}
+	for _, tt := range []struct {
+		name, want string
+		try        int
+		again      bool
+	}{
+		{"first", "2.0.0 2.0.0 2.0.0 ", 1, false},
+		{"the same", "2.0.0 2.0.0 2.0.0 ", 2, true},
+		{"another", "4.2.2 2.0.0 2.0.0 ", 1, false},
+	} {
+		if j.Try = tt.try; !tt.again {
+			j.ID = id.New()
+		}
+		if got := send(); got != tt.want {
+			t.Errorf("%s: got %s, want %s", tt.name, got, tt.want)
+		}
+	}
+	if b, err := os.ReadFile(filepath.Join(root, "full", "maildirsize")); string(b) != "1C\n21 1\n" {
+		t.Errorf("got %q, %v", b, err)
 	}
 }
 

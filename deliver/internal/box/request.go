@@ -5,14 +5,15 @@ import (
 	"fmt"
 
 	"posthorn/internal/attr"
+	"posthorn/internal/conf"
 	"posthorn/internal/handover"
 	"posthorn/internal/maildir"
 	"posthorn/internal/sock"
 	"posthorn/internal/verdict"
 )
 
-// Encode returns the request to deliver-box: the one of deliver.sock with root=
-// and mail= for each box.
+// Encode returns the request to deliver-box: the one of deliver.sock with root=,
+// mail= and, if it has limits, quota= for each box.
 func (j Job) Encode() attr.List {
 	r := handover.DeliverRequest{ID: j.ID, Try: j.Try, Time: j.Time, From: j.From, Offset: j.Offset, Size: j.Size}
 	l := r.Encode()
@@ -21,6 +22,9 @@ func (j Job) Encode() attr.List {
 		l.Add("rcpt", b.Rcpt)
 		l.Add("root", b.Place.Root)
 		l.Add("mail", b.Place.Path)
+		if q := b.Quota.String(); q != "" {
+			l.Add("quota", q)
+		}
 	}
 	return l
 }
@@ -37,7 +41,11 @@ func Decode(l attr.List) (Job, error) {
 		if p.Root == "" || !Within(p.Root, p.Path) {
 			return Job{}, fmt.Errorf("found mail %.200q in root %.200q, expected a folder in another", p.Path, p.Root)
 		}
-		j.Boxes = append(j.Boxes, Box{Name: g.Get("box"), Rcpt: g.Get("rcpt"), Place: p})
+		q, err := conf.Quota{}.With(g.Get("quota"))
+		if err != nil {
+			return Job{}, err
+		}
+		j.Boxes = append(j.Boxes, Box{Name: g.Get("box"), Rcpt: g.Get("rcpt"), Place: p, Quota: q})
 	}
 	return j, nil
 }

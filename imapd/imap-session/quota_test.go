@@ -1,0 +1,49 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"posthorn/internal/conf"
+)
+
+// limited starts a session whose mailboxes have limits.
+func limited(f *fixture, q conf.Quota) *dialogue {
+	f.quota = q
+	return f.dialogue()
+}
+
+// TestQuota is made after the examples of RFC 9208 section 4.
+func TestQuota(t *testing.T) {
+	d := limited(newFixture(t), conf.Quota{Storage: 4096, Messages: 4, Mailboxes: 3})
+	d.want("GETQUOTAROOT INBOX", `* QUOTAROOT "INBOX" ""`, `* QUOTA "" (STORAGE 0 4 MESSAGE 0 4 MAILBOX 1 3)`, "OK GETQUOTAROOT completed")
+	d.file("INBOX", "", simple)
+	d.file("INBOX", `(\Deleted)`, "Subject: a\r\n\r\n"+strings.Repeat("x", 1400)+"\r\n")
+	d.want(`GETQUOTA ""`, `* QUOTA "" (STORAGE 2 4 MESSAGE 2 4 MAILBOX 1 3)`, "OK GETQUOTA completed")
+	d.want("STATUS INBOX (DELETED DELETED-STORAGE)", `* STATUS "INBOX" (DELETED 1 DELETED-STORAGE 1416)`, "OK STATUS completed")
+	d.want("CREATE Sent", "OK CREATE completed")
+	d.want("CREATE Trash", "OK CREATE completed")
+	d.want("CREATE More", "NO [OVERQUOTA] no room left for this user's mail")
+	d.want("GETQUOTAROOT none", `* QUOTAROOT "none" ""`, `* QUOTA "" (STORAGE 2 4 MESSAGE 2 4 MAILBOX 3 3)`, "OK GETQUOTAROOT completed")
+	large := strings.Repeat("x", 3000) + "\r\n"
+	d.want("APPEND Sent {3002+}\r\n"+large, "NO [OVERQUOTA] no room left for this user's mail")
+	d.do("SELECT INBOX")
+	d.want("COPY 1:2 Sent", "OK [COPYUID V 1:2 1:2] COPY completed")
+	d.want("COPY 1 Sent", "NO [OVERQUOTA] no room left for this user's mail")
+	d.want("APPEND Sent {3+}\r\nx\r\n", "NO [OVERQUOTA] no room left for this user's mail")
+	d.want("APPEND Sent {3}", "NO [OVERQUOTA] no room left for this user's mail") // it is not asked for
+	d.want("MOVE 2 Trash", "* OK [COPYUID V 2 1] copied", "* 2 EXPUNGE", "* 1 RECENT", "OK MOVE completed")
+	d.do("SELECT Trash")
+	d.do("STORE 1 +FLAGS (\\Deleted)")
+	d.do("EXPUNGE")
+	d.want(`GETQUOTA ""`, `* QUOTA "" (STORAGE 2 4 MESSAGE 3 4 MAILBOX 3 3)`, "OK GETQUOTA completed")
+	d.file("INBOX", "", simple)
+	d.want("GETQUOTA other", "NO [NONEXISTENT] no such quota root")
+	d.want("GETQUOTA", "BAD missing argument")
+	d.want(`SETQUOTA "" (STORAGE 9)`, "BAD unknown command")
+}
+
+func TestNoQuota(t *testing.T) {
+	d := newFixture(t).dialogue()
+	d.want("GETQUOTAROOT INBOX", `* QUOTAROOT "INBOX" ""`, `* QUOTA "" ()`, "OK GETQUOTAROOT completed")
+}
