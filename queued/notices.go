@@ -114,9 +114,6 @@ func (p *pass) setAside() bool {
 // sendNotices makes a message of each notice that is owed, and records it.
 func (p *pass) sendNotices() error {
 	for _, n := range slices.Clone(p.m.Notices) {
-		if n.Sent {
-			continue
-		}
 		if err := p.sendNotice(n); err != nil {
 			return err
 		}
@@ -126,9 +123,13 @@ func (p *pass) sendNotices() error {
 
 // sendNotice makes a notice durable, records that it is, and only then lets it
 // go: whenever that is cut short, the notice is found again by its id and is
-// not made twice.
+// not made twice. One that is recorded and waits is one whose record could not be
+// synced.
 func (p *pass) sendNotice(n spool.Notice) error {
 	it, placed := p.schedule.Arriving(n.ID)
+	if n.Sent && !placed {
+		return nil
+	}
 	var own *spool.Message
 	if !placed {
 		var ok bool

@@ -2,8 +2,12 @@ package main
 
 import (
 	"strings"
+	"sync/atomic"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
+	"posthorn/internal/durable"
 	"posthorn/internal/verdict"
 )
 
@@ -144,6 +148,62 @@ func TestADelayHasItsReason(t *testing.T) {
 	w.set(func() { clear(w.silent) })
 	w.deliver.start()
 	w.awaitEmpty(r)
+}
+
+// TestANoticeOnAFullDisk: a notice is in the queue, that it was made is not
+// recorded, and the disk takes nothing more when the next queue starts. That one
+// works all the same, and the sender is told once.
+func TestANoticeOnAFullDisk(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "retry 1s")
+	var full atomic.Bool
+	disk := &durable.Disk{Writes: true, Hook: func(op durable.Op) error {
+		if full.Load() && op.Name == "write" {
+			return unix.ENOSPC
+		}
+		if op.Name == "link" && len(w.log.lines("queued", "origin=smtp")) == 2 {
+			full.Store(true) // behind the name of the notice
+		}
+		return nil
+	}}
+	w.say["bob@test"], w.say["carl@test"] = later("busy"), later("busy")
+	r := w.runOn(disk)
+	w.submit("zed@test", "carl@test")
+	w.submit("ann@test", "bob@test")
+	w.set(func() { w.say["bob@test"] = never("gone") })
+	w.awaitLog("spool-failed")
+	r.stop()
+	w.set(func() { delete(w.say, "carl@test") })
+	r = w.runOn(disk)
+	w.await("the other message", func() bool { return len(w.boxes["carl@test"]) > 0 })
+	full.Store(false)
+	w.awaitEmpty(r)
+	if got := len(w.boxes["ann@test"]); got != 1 {
+		t.Errorf("the sender was told %d times, want once", got)
+	}
+}
+
+// TestANoticeWhoseRecordIsNotSynced goes all the same, without another queue.
+func TestANoticeWhoseRecordIsNotSynced(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "retry 1s")
+	var named, failed atomic.Bool
+	w.say["bob@test"] = never("gone")
+	r := w.runOn(&durable.Disk{Hook: func(op durable.Op) error {
+		if op.Name == "link" && len(w.log.lines("queued", "origin=smtp")) == 1 {
+			named.Store(true) // the notice
+		}
+		if op.Name == "sync" && named.Load() && failed.CompareAndSwap(false, true) {
+			return unix.EIO
+		}
+		return nil
+	}})
+	w.submit("ann@test", "bob@test")
+	w.awaitLog("spool-failed")
+	w.awaitEmpty(r)
+	if got := len(w.boxes["ann@test"]); got != 1 {
+		t.Errorf("the sender was told %d times, want once", got)
+	}
 }
 
 func TestADelayIsToldOnce(t *testing.T) {

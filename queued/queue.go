@@ -259,7 +259,9 @@ func (q *queue) find() error {
 	return nil
 }
 
-// settleNotices records the notices of a message that are in the queue.
+// settleNotices records the notices of a message that are in the queue. Where the
+// disk does not take that, because it is full, they wait until it does: what
+// else is in the queue makes room.
 func (q *queue) settleNotices(ref spool.Ref) error {
 	m, err := q.spool.Load(ref)
 	if err != nil {
@@ -271,7 +273,14 @@ func (q *queue) settleNotices(ref spool.Ref) error {
 			m.Sent(n.ID)
 		}
 	}
-	return m.Flush()
+	if err := m.Flush(); err != nil {
+		q.log.SpoolFailed(m.ID, err)
+		for _, n := range m.Notices {
+			q.schedule.Detain(n.ID)
+		}
+		q.schedule.Flush(m.ID) // its pass lets them go
+	}
+	return nil
 }
 
 // collectUntil looks for messages that smtpd kept while we did not answer.

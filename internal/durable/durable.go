@@ -48,9 +48,10 @@ const syncsAtOnce = 64
 // Disk carries out steps. The zero Disk works; it is safe for concurrent use
 // and must not be copied.
 type Disk struct {
-	// Hook, when set, sees each step but writes before it is made; an error
-	// from it is the step's error, and the step is not made.
-	Hook func(Op) error
+	// Hook, when set, sees each step before it is made, of writes only with
+	// Writes; an error from it is the step's error, and the step is not made.
+	Hook   func(Op) error
+	Writes bool
 
 	once  sync.Once
 	slots chan struct{}
@@ -61,7 +62,7 @@ var ErrNoUnnamed = errors.New("no unnamed files on this file system")
 
 // do makes a step, unless the hook refuses it.
 func (d *Disk) do(s step, call func() error) error {
-	if d.Hook != nil {
+	if d.Hook != nil && (d.Writes || s.Name != "write") {
 		if err := d.Hook(s.Op); err != nil {
 			return err
 		}
@@ -132,7 +133,7 @@ func (d *Disk) open(name string, dirfd int, path string, flags int, perm os.File
 
 // Write writes p where f stands.
 func (d *Disk) Write(f *os.File, p []byte) (n int, err error) {
-	err = step{Op: Op{Name: "write", Path: f.Name()}, file: f, data: p, at: current}.run(func() (err error) {
+	err = d.do(step{Op: Op{Name: "write", Path: f.Name()}, file: f, data: p, at: current}, func() (err error) {
 		n, err = f.Write(p)
 		return err
 	})
@@ -141,7 +142,7 @@ func (d *Disk) Write(f *os.File, p []byte) (n int, err error) {
 
 // WriteAt writes p at off.
 func (d *Disk) WriteAt(f *os.File, p []byte, off int64) (n int, err error) {
-	err = step{Op: Op{Name: "write", Path: f.Name()}, file: f, data: p, at: off}.run(func() (err error) {
+	err = d.do(step{Op: Op{Name: "write", Path: f.Name()}, file: f, data: p, at: off}, func() (err error) {
 		n, err = f.WriteAt(p, off)
 		return err
 	})

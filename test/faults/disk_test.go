@@ -7,7 +7,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -17,67 +16,33 @@ import (
 )
 
 // disk is a small file system of its own in place of a folder of the server.
-type disk struct {
-	folder, image string
-	kind          string
-}
+type disk struct{ *suite.Disk }
 
-// mount puts a fresh file system over a folder, which keeps owner and mode.
+// mount puts a fresh file system over a folder.
 func (s *site) mount(name, kind string) *disk {
 	s.Helper()
-	d := &disk{folder: filepath.Join(s.Dir, name), image: filepath.Join(s.Dir, name+".img"), kind: kind}
-	make := []string{"mkfs.ext4", "-q", "-m", "0", "-N", "512", d.image}
 	size := int64(8 << 20)
 	if kind == "btrfs" {
-		make, size = []string{"mkfs.btrfs", "-q", d.image}, 120<<20
+		size = 120 << 20
 	}
-	suite.Need(s.T, make[0])
-	if err := errors.Join(os.WriteFile(d.image, nil, 0o600), os.Truncate(d.image, size)); err != nil {
-		s.Fatal(err)
-	}
-	suite.Must(s.T, "", make[0], make[1:]...)
-	st, err := os.Stat(d.folder)
-	if err != nil {
-		s.Fatal(err)
-	}
-	d.attach(s)
-	s.Cleanup(func() { unix.Unmount(d.folder, unix.MNT_DETACH) })
-	os.Remove(filepath.Join(d.folder, "lost+found"))
-	own := st.Sys().(*syscall.Stat_t)
-	if err := errors.Join(os.Chown(d.folder, int(own.Uid), int(own.Gid)), os.Chmod(d.folder, st.Mode())); err != nil {
-		s.Fatal(err)
-	}
-	return d
-}
-
-// attach mounts the image.
-func (d *disk) attach(s *site) {
-	s.Helper()
-	if out, err := suite.Command(s.T, "", "mount", "-t", d.kind, "-o", "loop", d.image, d.folder); err != nil {
-		s.Skipf("needs root that may mount: %s", out)
-	}
+	return &disk{suite.Mount(s.T, filepath.Join(s.Dir, name), kind, size, 512)}
 }
 
 // fill writes until nothing is left, and returns how to take it away.
 func (d *disk) fill(s *site) func() {
-	name := filepath.Join(d.folder, "fill")
+	name := filepath.Join(d.Folder, "fill")
 	f, err := os.Create(name)
 	if err != nil {
 		s.Fatal(err)
 	}
-	for block := make([]byte, 64<<10); len(block) >= 1; {
-		if _, err := f.Write(block); err != nil {
-			block = block[:len(block)/2]
-		}
-	}
-	f.Sync()
-	f.Close()
+	defer f.Close()
+	suite.Fill(f)
 	return func() { os.Remove(name) }
 }
 
 // crowd makes files until no inode is left.
 func (d *disk) crowd(s *site) func() {
-	dir := filepath.Join(d.folder, "crowd")
+	dir := filepath.Join(d.Folder, "crowd")
 	err := os.Mkdir(dir, 0o700)
 	for n := 0; err == nil; n++ {
 		err = os.WriteFile(filepath.Join(dir, strconv.Itoa(n)), nil, 0o600)
@@ -92,15 +57,15 @@ func (d *disk) crowd(s *site) func() {
 // be saved: while nobody writes.
 func (d *disk) readOnly(s *site) func() {
 	s.Helper()
-	again(s, func() { suite.Must(s.T, "", "mount", "-o", "remount,ro", d.folder) })()
-	return func() { suite.Must(s.T, "", "mount", "-o", "remount,rw", d.folder) }
+	again(s, func() { suite.Must(s.T, "", "mount", "-o", "remount,ro", d.Folder) })()
+	return func() { suite.Must(s.T, "", "mount", "-o", "remount,rw", d.Folder) }
 }
 
 // goingDown is FS_IOC_SHUTDOWN: from now on every access is an error, as where a
 // disk has gone.
 func (d *disk) goingDown(s *site) {
 	s.Helper()
-	f, err := os.Open(d.folder)
+	f, err := os.Open(d.Folder)
 	if err != nil {
 		s.Fatal(err)
 	}
@@ -122,7 +87,7 @@ func (d *disk) broken(s *site) func() {
 // does when it meets an error.
 func (d *disk) aborted(s *site) func() {
 	s.Helper()
-	suite.Must(s.T, "", "mount", "-o", "remount,abort", d.folder)
+	suite.Must(s.T, "", "mount", "-o", "remount,abort", d.Folder)
 	return d.mend(s)
 }
 
@@ -130,14 +95,14 @@ func (d *disk) aborted(s *site) func() {
 // mount.
 func (d *disk) mend(s *site) func() {
 	return again(s, func() {
-		if err := unix.Unmount(d.folder, 0); err != nil {
+		if err := unix.Unmount(d.Folder, 0); err != nil {
 			s.Error(err)
 		}
 		// A copy, for another mount namespace may still hold the broken one.
-		suite.Must(s.T, "", "cp", "--sparse=always", d.image, d.image+".mended")
-		d.image += ".mended"
-		exec.Command("e2fsck", "-fy", d.image).Run() // it ends with 1 when it mended something
-		d.attach(s)
+		suite.Must(s.T, "", "cp", "--sparse=always", d.Image, d.Image+".mended")
+		d.Image += ".mended"
+		exec.Command("e2fsck", "-fy", d.Image).Run() // it ends with 1 when it mended something
+		d.Attach(s.T)
 	})
 }
 
@@ -211,9 +176,9 @@ func TestMail(t *testing.T) {
 // file system's quota.
 func limited(s *site, d *disk) func() {
 	s.Helper()
-	suite.Must(s.T, "", "btrfs", "quota", "enable", d.folder)
-	suite.Must(s.T, "", "btrfs", "qgroup", "limit", "1", d.folder)
-	return func() { suite.Must(s.T, "", "btrfs", "quota", "disable", d.folder) }
+	suite.Must(s.T, "", "btrfs", "quota", "enable", d.Folder)
+	suite.Must(s.T, "", "btrfs", "qgroup", "limit", "1", d.Folder)
+	return func() { suite.Must(s.T, "", "btrfs", "quota", "disable", d.Folder) }
 }
 
 // TestQuota has the file system refuse more to the owner of the mailboxes.

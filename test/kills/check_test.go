@@ -173,6 +173,10 @@ func (v *verdict) explain(s spot, first, second copyOf) bool {
 	} else if !first.taken {
 		return false
 	}
+	if !ok && s.place != abroad && v.f.fullMeanwhile(first.at, second.at) {
+		v.doubles[window+", disk full"]++
+		return true
+	}
 	if !ok {
 		return false
 	}

@@ -38,6 +38,7 @@ type fleet struct {
 
 	mu     sync.Mutex
 	kills  []kill
+	full   []kill   // times when a disk was
 	failed []string // daemons that ended though nobody killed them
 }
 
@@ -59,6 +60,14 @@ type process struct {
 // newFleet makes an instance and starts its daemons without a supervisor.
 func newFleet(t *testing.T, o instance.Options) *fleet {
 	t.Helper()
+	f := idleFleet(t, o)
+	f.start(true, path...)
+	return f
+}
+
+// idleFleet is newFleet with no daemon started yet.
+func idleFleet(t *testing.T, o instance.Options) *fleet {
+	t.Helper()
 	i := suite.Server(t, o)
 	if err := i.StopServer(); err != nil { // it made the folders
 		t.Fatal(err)
@@ -69,7 +78,6 @@ func newFleet(t *testing.T, o instance.Options) *fleet {
 		t.Fatal(err)
 	}
 	t.Cleanup(f.close)
-	f.start(true, path...)
 	return f
 }
 
@@ -166,6 +174,23 @@ func (f *fleet) kill(names ...string) {
 	}
 }
 
+// pause stops daemons where they are, as a debugger does or a machine that is
+// short of memory.
+func (f *fleet) pause(names ...string) {
+	for _, name := range names {
+		f.mine[name].cmd.Process.Signal(syscall.SIGSTOP)
+		f.say("test", "stopped name="+name)
+	}
+}
+
+// goOn lets the daemons go on that run.
+func (f *fleet) goOn() {
+	for name, p := range f.mine {
+		p.cmd.Process.Signal(syscall.SIGCONT)
+		f.say("test", "continued name="+name)
+	}
+}
+
 // buried notes that a daemon was killed.
 func (f *fleet) buried(p *process, before time.Time) {
 	delete(f.mine, p.name)
@@ -173,6 +198,20 @@ func (f *fleet) buried(p *process, before time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.kills = append(f.kills, kill{p.name, before, time.Now()})
+}
+
+// wasFull notes that a disk was full until now.
+func (f *fleet) wasFull(since time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.full = append(f.full, kill{"disk", since, time.Now()})
+}
+
+// fullMeanwhile reports whether a disk was full at some time between.
+func (f *fleet) fullMeanwhile(from, to time.Time) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.ContainsFunc(f.full, func(k kill) bool { return k.before.Before(to) && k.after.After(from) })
 }
 
 // killed says how often each daemon was killed.
@@ -222,6 +261,7 @@ func (f *fleet) close() {
 	for _, p := range f.mine {
 		p.doomed.Store(true)
 		p.cmd.Process.Signal(syscall.SIGTERM)
+		p.cmd.Process.Signal(syscall.SIGCONT)
 	}
 	for name, p := range f.mine {
 		killer := time.AfterFunc(suite.Limit, func() { p.cmd.Process.Kill() })

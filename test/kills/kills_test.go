@@ -111,26 +111,49 @@ func killAtRandom(t *testing.T, p *plan, letters int, atOnce bool, sum *tally) {
 	if !atOnce {
 		o.Conf += kept
 	}
-	f := newFleet(t, o)
-	l := newLoad(f.i.Addr["smtp"])
-	r := startReader(t, f.i, dora)
-	ctx, cancel := context.WithCancel(t.Context())
-	var senders sync.WaitGroup
-	senders.Go(func() { l.run(ctx, 20) })
-	for n := 0; n < p.rounds || l.acknowledged() < letters; n++ {
-		round := p.round(n)
-		time.Sleep(round.quiet)
-		f.kill(round.dead...)
-		time.Sleep(round.gone)
-		f.start(round.inTurn, round.order...)
+	b := besiege(newFleet(t, o))
+	for n := 0; n < p.rounds || b.l.acknowledged() < letters; n++ {
+		b.carryOut(p.round(n))
 	}
-	cancel()
-	senders.Wait()
-	stopped := time.Now()
-	v := check(t, f, l, r)
-	sum.add(v, l)
-	t.Logf("%d letters acknowledged, at once %t, other attempts %v; killed %v, all together and started again in %d orders; drained and checked in %v; doubled by window %v, at most %d by one kill; %d taken by the reader",
-		l.good, atOnce, l.broken, f.killed(), p.all, time.Since(stopped).Round(time.Second), v.doubles, v.most(), r.taken)
+	t.Logf("at once %t; all killed together and started again in %d orders", atOnce, p.all)
+	sum.add(b.end(), b.l)
+}
+
+// siege is a fleet under load.
+type siege struct {
+	f    *fleet
+	l    *load
+	r    *reader
+	lift func() // ends the load
+}
+
+func besiege(f *fleet) *siege {
+	b := &siege{f: f, l: newLoad(f.i.Addr["smtp"]), r: startReader(f.t, f.i, dora)}
+	ctx, cancel := context.WithCancel(f.t.Context())
+	var senders sync.WaitGroup
+	senders.Go(func() { b.l.run(ctx, 20) })
+	b.lift = func() { cancel(); senders.Wait() }
+	f.t.Cleanup(b.lift)
+	return b
+}
+
+func (b *siege) carryOut(r round) {
+	b.f.t.Helper()
+	time.Sleep(r.quiet)
+	b.f.kill(r.dead...)
+	time.Sleep(r.gone)
+	b.f.start(r.inTurn, r.order...)
+}
+
+// end checks what became of the letters.
+func (b *siege) end() *verdict {
+	b.f.t.Helper()
+	b.lift()
+	began := time.Now()
+	v := check(b.f.t, b.f, b.l, b.r)
+	b.f.t.Logf("%d letters acknowledged, other attempts %v; killed %v; drained and checked in %v; doubled by window %v, at most %d by one kill; %d taken by the reader",
+		b.l.good, b.l.broken, b.f.killed(), time.Since(began).Round(time.Second), v.doubles, v.most(), b.r.taken)
+	return v
 }
 
 // round is what is killed at a time.

@@ -25,7 +25,7 @@ type reader struct {
 // startReader has a reader at work until its stop, or the end of the test.
 func startReader(t *testing.T, i *instance.Instance, user string) *reader {
 	t.Helper()
-	r := &reader{i: i, user: user, dir: filepath.Join(i.Dir, "taken")}
+	r := &reader{i: i, user: user, dir: filepath.Join(i.Dir, "mail", "taken")}
 	if err := os.Mkdir(r.dir, 0o700); err != nil {
 		t.Fatal(err)
 	}

@@ -202,6 +202,16 @@ func (s *Schedule) Arriving(msg string) (*Item, bool) {
 	return it, true
 }
 
+// Detain has a message that was found and rests wait for Start.
+func (s *Schedule) Detain(msg string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if it, ok := s.items[keyOf(msg)]; ok && it.state == resting {
+		s.unrest(it)
+		it.state = arriving
+	}
+}
+
 // Take returns an item that is due and makes it active, or nil and how long
 // nothing will be due, unless Wake says otherwise.
 func (s *Schedule) Take(now time.Time) (*Item, time.Duration) {

@@ -245,3 +245,23 @@ func TestPostponedIsNotDueAtOnce(t *testing.T) {
 		t.Error("what is to be removed waits")
 	}
 }
+
+func TestDetainedWaitsForStart(t *testing.T) {
+	entry := messages(t, 2)
+	s := New(100)
+	first, second := entry(), entry()
+	s.Find(first)
+	s.Find(second)
+	s.Detain(first.Ref.ID())
+	it := take(t, s, t0)
+	if it.Ref() != second.Ref {
+		t.Error("what was detained is due")
+	}
+	s.Detain(second.Ref.ID()) // somebody works on it
+	s.Drop(it)
+	idle(t, s, t0)
+	it, ok := s.Arriving(first.Ref.ID())
+	if !ok || !s.Start(it, t0) || !it.Found() {
+		t.Errorf("got %v, %v, want it started, and known as found", it, ok)
+	}
+}
