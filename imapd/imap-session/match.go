@@ -200,19 +200,14 @@ func (c *candidate) sum() error {
 
 // header returns the part of the header that the index has.
 func (c *candidate) header() (*find.Message, error) {
-	text, ok := c.view.Kept(c.seq, mailbox.Head)
-	if !ok {
-		texts, err := c.read(c.seq)
-		if err != nil {
-			return nil, err
-		}
-		text = texts[mailbox.Head]
+	fields, ok, err := c.fields(c.seq)
+	if err != nil {
+		return nil, err
 	}
-	h, ok := gist.ReadHeader(text)
 	if !ok {
 		return c.open()
 	}
-	return find.New(bytes.NewReader(h.Fields), int64(len(h.Fields))), nil
+	return find.New(bytes.NewReader(fields), int64(len(fields))), nil
 }
 
 // inHeader looks for a text in a header field.

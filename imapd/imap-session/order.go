@@ -1,9 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 
+	"posthorn/imapd/internal/gist"
 	"posthorn/imapd/internal/mimepart"
 	"posthorn/imapd/internal/order"
 	"posthorn/internal/mailbox"
@@ -55,16 +58,41 @@ func (s *Session) ordered(seq int, needs order.Needs) (order.Message, error) {
 	return m, nil
 }
 
-// header returns the header of a message.
+// header returns the header of a message: what the index has of it, or else the
+// message itself.
 func (s *Session) header(seq int) (order.Header, error) {
-	body, err := s.view.Open(seq)
+	fields, ok, err := s.fields(seq)
 	if err != nil {
 		return nil, err
 	}
-	defer body.Close()
-	p, err := mimepart.ParseHeader(body, body.Size())
+	var src io.ReaderAt = bytes.NewReader(fields)
+	size := int64(len(fields))
+	if !ok {
+		body, err := s.view.Open(seq)
+		if err != nil {
+			return nil, err
+		}
+		defer body.Close()
+		src, size = body, body.Size()
+	}
+	p, err := mimepart.ParseHeader(src, size)
 	if err != nil {
 		return nil, fmt.Errorf("reading header: %w", err)
 	}
 	return p, nil
+}
+
+// fields returns the header fields that the index has of a message, or has it have
+// them; ok is false when it cannot.
+func (s *Session) fields(seq int) (fields []byte, ok bool, err error) {
+	text, ok := s.view.Kept(seq, mailbox.Head)
+	if !ok {
+		texts, err := s.read(seq)
+		if err != nil {
+			return nil, false, err
+		}
+		text = texts[mailbox.Head]
+	}
+	h, ok := gist.ReadHeader(text)
+	return h.Fields, ok, nil
 }
