@@ -15,7 +15,7 @@ import (
 // rungs is the ladder of doc/architecture.md: a package imports lower rungs
 // only, nobody sideways or up.
 var rungs = [][]string{
-	{"stamp", "uidl", "verdict"},
+	{"calm", "stamp", "uidl", "verdict"},
 	{"attr", "conf", "durable", "evlog", "id", "park", "password", "priv", "screen", "tlsconf", "utf7"},
 	{"addr", "dnsx", "dovecot", "dsn", "index", "maildir", "message", "sock"},
 	{"courier", "daemon", "directory", "guard", "quota", "spool", "starter", "statefile", "tables"},

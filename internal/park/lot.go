@@ -3,23 +3,20 @@ package park
 import (
 	"fmt"
 	"os"
-	"runtime/debug"
 	"sync"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"posthorn/internal/calm"
 )
 
 // Times of a Lot.
 const (
-	quiet = 3 * time.Second // without anything before memory is given back
-	round = time.Second     // between two looks at who is late
+	moment = time.Second // of Linger: in a dialogue of a program the next line comes within
+	round  = time.Second // between two looks at who is late
 )
-
-// moment is how long Linger waits. In a dialogue of a program the next line
-// comes within.
-const moment = time.Second
 
 // Lot holds the spots of a process. It is safe for concurrent use.
 type Lot struct {
@@ -29,14 +26,12 @@ type Lot struct {
 	raw syscall.RawConn
 
 	began time.Time // where the lot's clock is 0
+	calm  calm.Watch
 
-	mu     sync.Mutex
-	spots  map[int32]*Spot // by descriptor
-	next   time.Duration   // when the first of those that are parked may be late; 0: none
-	bell   *time.Timer     // rings at next
-	moved  bool            // since the last look of settle
-	settle *time.Timer     // runs only while there is something to look at
-	armed  bool
+	mu    sync.Mutex
+	spots map[int32]*Spot // by descriptor
+	next  time.Duration   // when the first of those that are parked may be late; 0: none
+	bell  *time.Timer     // rings at next
 }
 
 // Open returns a Lot without spots. The caller closes it.
@@ -53,9 +48,8 @@ func Open() (*Lot, error) {
 		l.set.Close()
 		return nil, fmt.Errorf("epoll set: %w", err)
 	}
-	l.bell, l.settle = time.AfterFunc(time.Hour, l.ring), time.AfterFunc(time.Hour, l.calm)
+	l.bell = time.AfterFunc(time.Hour, l.ring)
 	l.bell.Stop()
-	l.settle.Stop()
 	go l.run()
 	return l, nil
 }
@@ -64,7 +58,6 @@ func Open() (*Lot, error) {
 func (l *Lot) Close() error {
 	l.mu.Lock()
 	l.bell.Stop()
-	l.settle.Stop()
 	l.mu.Unlock()
 	return l.set.Close()
 }
@@ -130,31 +123,4 @@ func (l *Lot) ring() {
 
 // Stir notes that the process has done something for a connection that has no
 // spot.
-func (l *Lot) Stir() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.touch()
-}
-
-// touch notes that somebody came or went; l.mu is held.
-func (l *Lot) touch() {
-	l.moved = true
-	if !l.armed {
-		l.armed = true
-		l.settle.Reset(quiet)
-	}
-}
-
-// calm gives memory back when nobody came or went since its last look.
-func (l *Lot) calm() {
-	l.mu.Lock()
-	moved := l.moved
-	l.moved, l.armed = false, moved
-	if moved {
-		l.settle.Reset(quiet)
-	}
-	l.mu.Unlock()
-	if !moved {
-		debug.FreeOSMemory()
-	}
-}
+func (l *Lot) Stir() { l.calm.Stir() }

@@ -49,7 +49,7 @@ func (l *Lot) Rent(conn Conn, call func()) (*Spot, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.spots[s.fd] = s
-	l.touch()
+	l.calm.Stir()
 	return s, nil
 }
 
@@ -113,7 +113,7 @@ func (s *Spot) Park(until time.Time) error {
 	l := s.lot
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.touch()
+	l.calm.Stir()
 	s.parked = true
 	if s.woken || over(until) {
 		s.release()
@@ -195,5 +195,5 @@ func (s *Spot) Leave() {
 		l.control(unix.EPOLL_CTL_DEL, s.fd) // fails only where the lot is closed
 	}
 	delete(l.spots, s.fd)
-	l.touch()
+	l.calm.Stir()
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"posthorn/internal/attr"
+	"posthorn/internal/calm"
 	"posthorn/internal/evlog"
 	"posthorn/internal/verdict"
 )
@@ -25,6 +26,7 @@ type Server struct {
 	Public  bool          // any uid may connect, with few connections: Handle decides
 	Timeout time.Duration // to read the rest of a request, and to write an answer; default 30 s
 	Log     *evlog.Log
+	calm    calm.Watch
 
 	// Handle answers one request. It owns f, which may be nil, and closes it.
 	// A returned descriptor goes out with the answer and is closed then.
@@ -135,6 +137,7 @@ func (s *Server) request(ctx context.Context, c *attr.Conn, peer Peer) error {
 		bad := verdict.New(verdict.Later, "4.3.5", fmt.Sprintf("found proto %.60q, expected %s", got, s.Proto))
 		return errors.Join(errors.New(bad.Text), s.write(c, Reply(bad), nil))
 	}
+	s.calm.Stir()
 	answer, out := s.Handle(ctx, peer, req, f)
 	if out != nil {
 		defer out.Close()
