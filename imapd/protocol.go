@@ -30,22 +30,29 @@ func (protocol) Refusal(r login.Reason, text string) string {
 
 // Converse speaks until the client logs out or has logged in.
 func (protocol) Converse(ctx context.Context, c *login.Conn) error {
-	s := state{conn: c}
-	s.read = wire.NewReader(c, wire.Limits{
-		Command: maxCommand, Literals: maxLiterals, Discard: maxDiscard,
-	}, s.invite)
+	s := newState(c)
 	c.WriteString("* OK [CAPABILITY " + s.capabilities(ctx) + "] Posthorn ready\r\n")
+	return s.converse(ctx)
+}
+
+// Resume speaks with a client that came back by UNAUTHENTICATE (RFC 8437).
+func (protocol) Resume(ctx context.Context, c *login.Conn) error {
+	return newState(c).converse(ctx)
+}
+
+// converse speaks until the client logs out or has logged in.
+func (s *state) converse(ctx context.Context) error {
 	for s.mistakes < maxMistakes {
 		over, err := s.turn(ctx)
 		if errors.Is(err, wire.ErrFlood) {
-			c.WriteString("* BYE literal too large\r\n")
+			s.conn.WriteString("* BYE literal too large\r\n")
 			return nil
 		}
 		if over || err != nil {
 			return err
 		}
 	}
-	c.WriteString("* BYE too many mistakes\r\n")
+	s.conn.WriteString("* BYE too many mistakes\r\n")
 	return nil
 }
 
@@ -54,6 +61,14 @@ type state struct {
 	conn     *login.Conn
 	read     *wire.Reader
 	mistakes int
+}
+
+func newState(c *login.Conn) *state {
+	s := &state{conn: c}
+	s.read = wire.NewReader(c, wire.Limits{
+		Command: maxCommand, Literals: maxLiterals, Discard: maxDiscard,
+	}, s.invite)
+	return s
 }
 
 // invite asks a client for the literal it wants to send (RFC 3501 section 7.5).

@@ -219,6 +219,7 @@ func TestRights(t *testing.T) {
 		{access{How: "ask", Path: in("sockets/remote.sock"), Proto: "posthorn-remote/1"}, "queued"},
 		{access{How: "ask", Path: in("sockets/imap-session.sock"), Proto: "posthorn-session/1"}, "imapd"},
 		{access{How: "ask", Path: in("sockets/pop3-session.sock"), Proto: "posthorn-session/1"}, "pop3d"},
+		{access{How: "ask", Path: in("sockets/imap-return.sock"), Proto: "posthorn-session/1"}, "deliver imap-session pop3-session"},
 		{access{How: "ask", Path: in("sockets/auth.sock"), Proto: "posthorn-auth/1"}, "smtpd queued deliver imapd pop3d imap-session pop3-session authd"},
 		{access{How: "submit", Path: in("sockets/submit.sock")}, ""},
 		{access{How: "read", Path: "/etc/hostname"}, ""},

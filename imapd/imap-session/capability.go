@@ -26,6 +26,9 @@ func (s *Session) announced() string {
 	if s.offers("APPENDLIMIT") {
 		list += " APPENDLIMIT=" + strconv.FormatInt(s.limits.maxSize, 10) // RFC 7889 section 2
 	}
+	if s.canReturn() {
+		list += " UNAUTHENTICATE"
+	}
 	return list
 }
 

@@ -42,6 +42,9 @@ func open(d *daemon.Daemon) (daemon.Service, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := server.GiveBack(d.Conf); err != nil {
+		return nil, daemon.BadConfig(err)
+	}
 	server.OnReload = h.apply
 	return server, nil
 }

@@ -43,6 +43,8 @@ func (s *Session) execute(c *wire.Command) (done string, err error) {
 		return s.enable(c)
 	case "NAMESPACE":
 		return s.namespace(c)
+	case "UNAUTHENTICATE":
+		return s.unauthenticate(c)
 	case "COMPRESS":
 		return s.compress(c)
 	case "IDLE":

@@ -25,6 +25,8 @@ type Conn struct {
 	failed  int       // logins refused for their credentials
 	given   bool      // handed over: nothing of the connection is ours
 	relayed bool      // a relay closes it
+	resumed bool      // it came back from a session
+	below   *tls.Conn // of a relay of this process below socket, or nil
 
 	offered []string // SASL mechanisms, as Mechanisms returned them last
 }
@@ -60,10 +62,18 @@ func (c *Conn) SID() string { return c.sid }
 func (c *Conn) Client() netip.Addr { return c.client }
 
 // TLS tells whether the connection is encrypted.
-func (c *Conn) TLS() bool { return c.tls != nil }
+func (c *Conn) TLS() bool { return c.encrypted() != nil }
+
+// encrypted returns the TLS of the connection, nil without.
+func (c *Conn) encrypted() *tls.Conn {
+	if c.tls != nil {
+		return c.tls
+	}
+	return c.below
+}
 
 // CanStartTLS tells whether StartTLS may be offered now.
-func (c *Conn) CanStartTLS() bool { return c.tls == nil && c.server.tls() != nil }
+func (c *Conn) CanStartTLS() bool { return !c.TLS() && c.server.tls() != nil }
 
 // Secure tells whether Login takes a password from this client: over TLS, or in
 // clear as plaintext-login says.
@@ -72,9 +82,9 @@ func (c *Conn) Secure() bool {
 	case "yes":
 		return true
 	case "no":
-		return c.tls != nil
+		return c.TLS()
 	}
-	return c.tls != nil || c.client.IsLoopback()
+	return c.TLS() || c.client.IsLoopback()
 }
 
 // ReadLine sends what was written, unless the next line is here already (so

@@ -77,6 +77,12 @@ func (b *reader) fill() error {
 	return err
 }
 
+// put has b begin with what was read already, at most bufferSize.
+func (b *reader) put(read []byte) {
+	b.buf = make([]byte, bufferSize)
+	b.r, b.w = 0, copy(b.buf, read)
+}
+
 // buffered returns the bytes read ahead.
 func (b *reader) buffered() []byte { return b.buf[b.r:b.w] }
 

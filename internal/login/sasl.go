@@ -36,8 +36,8 @@ const Plain = "PLAIN"
 // firstStep says what the directory has to know of the connection.
 func (c *Conn) firstStep() directory.Step {
 	step := directory.Step{Service: c.server.proto.Service(), Client: c.client, TLS: c.TLS()}
-	if c.tls != nil {
-		state := c.tls.ConnectionState()
+	if t := c.encrypted(); t != nil {
+		state := t.ConnectionState()
 		step.TLSExporter, step.Certificate = tlsconf.Exporter(state), tlsconf.Names(state)
 	}
 	return step

@@ -74,6 +74,9 @@ type Server struct {
 	conns    sync.WaitGroup
 	entries  []entry
 
+	back      *net.UnixListener // where clients come back, or nil
+	backPeers []int
+
 	mu       sync.Mutex
 	early    map[*Conn]struct{} // not logged in
 	relayed  map[*Conn]struct{}
@@ -111,7 +114,10 @@ func New(d *daemon.Daemon, p Protocol) (*Server, error) {
 		return nil, err
 	}
 	s.apply(d.Conf)
-	return s, s.open(d)
+	if err := s.open(d); err != nil {
+		return nil, err
+	}
+	return s, s.openBack(d)
 }
 
 // newServer returns a server without listeners and settings.
@@ -137,11 +143,19 @@ func (s *Server) Serve(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var loops sync.WaitGroup
-	failed := make(chan error, len(s.entries))
+	failed := make(chan error, len(s.entries)+1)
 	for _, e := range s.entries {
 		loops.Go(func() {
 			if err := s.accept(ctx, e); err != nil {
 				failed <- fmt.Errorf("accept %s: %w", e.service, err)
+				cancel()
+			}
+		})
+	}
+	if s.back != nil {
+		loops.Go(func() {
+			if err := s.serveBack(ctx); err != nil {
+				failed <- err
 				cancel()
 			}
 		})
@@ -324,6 +338,9 @@ func (s *Server) serve(ctx context.Context, e entry, c *Conn) {
 
 // converse lets the protocol speak.
 func (s *Server) converse(ctx context.Context, e entry, c *Conn) error {
+	if c.resumed {
+		return s.proto.(Returner).Resume(ctx, c)
+	}
 	if e.implicit {
 		if err := c.handshake(ctx); err != nil {
 			return err

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"posthorn/internal/park"
+	"posthorn/internal/sock"
 )
 
 // ErrStopping is why sessions end when the program is told to stop.
@@ -39,6 +40,7 @@ type Conn struct {
 	User    string     // as whom the client logged in
 	box     string     // whose sessions are counted together
 	pending []byte
+	back    *sock.Client // where it may go back, or nil
 
 	mu   sync.Mutex
 	spot *park.Spot // of the visit, or nil

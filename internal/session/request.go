@@ -43,7 +43,7 @@ func (s *Server) parse(req attr.List, file *os.File) (*Conn, error) {
 func (s *Server) read(req attr.List) (*Conn, error) {
 	c := &Conn{
 		SID: strings.Clone(req.Get("sid")), Service: s.service, Tag: strings.Clone(req.Get("tag")), TLS: req.Get("tls") == "yes",
-		Offered: strings.Clone(req.Get("mechanisms")),
+		Offered: strings.Clone(req.Get("mechanisms")), back: s.back,
 	}
 	if got := req.Get("request"); got != "session" {
 		return nil, malformed(fmt.Sprintf("request %.20q", got))

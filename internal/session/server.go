@@ -63,6 +63,7 @@ type Server struct {
 	hold     func() (release func()) // keeps the process while a session runs
 	settings atomic.Pointer[settings]
 	lot      *park.Lot      // where sessions wait
+	back     *sock.Client   // of the login daemon, for clients that go back, or nil
 	running  sync.WaitGroup // sessions
 	stops    sync.Once      // has the context of the first session end all
 
@@ -162,6 +163,9 @@ func (s *Server) Serve(ctx context.Context) error {
 	err := server.Serve(ctx, s.listener)
 	s.running.Wait()
 	s.lot.Close()
+	if s.back != nil {
+		s.back.Close()
+	}
 	if cause := context.Cause(ctx); err == nil && !errors.Is(cause, context.Canceled) {
 		err = cause
 	}
