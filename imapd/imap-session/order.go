@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"unicode/utf8"
 
 	"posthorn/imapd/internal/gist"
 	"posthorn/imapd/internal/mimepart"
@@ -67,7 +68,7 @@ func (s *Session) header(seq int) (order.Header, error) {
 	}
 	var src io.ReaderAt = bytes.NewReader(fields)
 	size := int64(len(fields))
-	if !ok {
+	if !ok || !utf8.Valid(fields) { // the index has fields as they are sent, with another octet for NUL
 		body, err := s.view.Open(seq)
 		if err != nil {
 			return nil, err
