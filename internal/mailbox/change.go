@@ -148,8 +148,8 @@ func (v *View) Expunge(uids []uint32) error {
 		return f.unlink(uids, deleted, &removed)
 	}, func() {})
 	if len(removed.uids) > 0 {
-		f.dropWords(removed.uids)
 		f.forget(&removed)
+		f.dropWords()
 		f.audience.tell(v)
 		// A line that could not be written costs a recount, no message.
 		_ = maildir.AddSize(v.box.root.Disk, v.box.root.FD, -removed.bytes, -len(removed.uids))

@@ -230,30 +230,26 @@ func (f *folder) fileWords(drafts []*draft) error {
 // unique is the key of a draft's words.
 func (d *draft) unique() string { return string(unique([]byte(d.base))) }
 
-// dropWords takes away the words of messages that are removed, and those that
-// other programs have left. What cannot be written now harms nobody.
-func (f *folder) dropWords(removed map[uint32]bool) {
-	if len(f.words.of) == 0 {
+// dropWords takes away, once they are many, the words of messages that are gone.
+// These are gone for good before: a power cut that brings a message back must find
+// its words. What cannot be written now harms nobody.
+func (f *folder) dropWords() {
+	if len(f.words.of) <= 2*len(f.records)+uidStep || f.dirty || f.store.opt.Shared {
 		return
 	}
-	var keys []string
-	for i := range f.records {
-		if r := &f.records[i]; removed[r.uid] && f.wordsOf(r) != nil {
-			keys = append(keys, string(unique(f.base(r))))
-		}
-	}
-	if !f.dirty && !f.store.opt.Shared && len(f.words.of) > 2*len(f.records)+uidStep {
-		keys = append(keys, f.strayWords()...)
-	}
-	if keys == nil {
+	keys := f.strayWords()
+	if f.syncNames(true, true) != nil {
 		return
 	}
-	_ = f.state.Update(func(c *statefile.Changes) error {
+	err := f.state.Update(func(c *statefile.Changes) error {
 		for _, key := range keys {
 			c.Drop(statefile.Keywords, key)
 		}
 		return nil
 	})
+	if err != nil {
+		return
+	}
 	for _, key := range keys {
 		f.words.set(key, nil)
 	}

@@ -124,8 +124,8 @@ func TestWordsTravel(t *testing.T) {
 	}
 }
 
-// TestWordsGo: lines of messages that are removed are taken out, and in the end
-// those of messages that other programs have removed.
+// TestWordsGo: lines of messages that are gone stay until they are many, for a
+// power cut may bring such a message back.
 func TestWordsGo(t *testing.T) {
 	b, path := full(t, nil)
 	v := sel(t, b, "INBOX", false)
@@ -136,8 +136,8 @@ func TestWordsGo(t *testing.T) {
 		t.Fatal(err)
 	}
 	f := v.folder
-	if got := len(f.state.All("keywords")); got != 2 {
-		t.Errorf("got %d lines, want 2", got)
+	if got := len(f.state.All("keywords")); got != 3 {
+		t.Errorf("got %d lines, want all 3 for now", got)
 	}
 	var b2 strings.Builder
 	for i := range 2000 {

@@ -30,6 +30,7 @@ var errands = []errand{
 	{"a mailbox is known", "", list(4), known},
 	{"a new uidlist", "", list(1100), known},
 	{"imap-session dies with a new uidlist", "rename:/dovecot-uidlist:1:after", list(1100), broken},
+	{"keywords without letters", "", "", worded},
 }
 
 // filling has messages arrive and be filed, marked, copied, moved and removed.
@@ -125,6 +126,28 @@ func broken(t *testing.T, i *instance.Instance, record string, _ []*letter) {
 	u.file("INBOX", "", "c")
 	u.open("INBOX")
 	u.expunge(true, "c")
+}
+
+// worded has messages get keywords when all letters are taken.
+func worded(t *testing.T, i *instance.Instance, record string, _ []*letter) {
+	var letters strings.Builder
+	for n := range 26 {
+		fmt.Fprintf(&letters, " letter%d", n)
+	}
+	u := ann(t, i, "ann", record)
+	u.open("INBOX")
+	u.file("INBOX", letters.String()[1:], "letters")
+	u.file("INBOX", `\Seen Word`, "worded")
+	u.create("Work")
+	u.file("Work", letters.String()[1:], "others")
+	u.look()
+	u.mark("Later", "letters")
+	u.copy("Work", "worded")
+	u.mark("-Word", "worded")
+	u.file("INBOX", "Word Later", "last")
+	u.look()
+	u.expunge(false, "letters")
+	u.open("Work")
 }
 
 // run records an errand.
@@ -291,6 +314,7 @@ var forgetful = []struct {
 	{"no sync of its folder", "syncdir:/Maildir/cur:0:skip,syncdir:/Maildir/new:0:skip", 0, "is lost from INBOX"},
 	{"no sync of the folder that a message is moved to", "syncdir:/.Work/cur:0:skip", 0, "is lost from Work"},
 	{"no sync of a new folder", "syncdir:/Maildir:0:skip", 1, "the folder"},
+	{"no sync of posthorn-state", "sync:/posthorn-state:0:skip", 6, "with the flags"},
 	{"no sync of a new list", "sync:/dovecot-uidlist.tmp:0:skip", 0, "UIDVALIDITY"},
 }
 
