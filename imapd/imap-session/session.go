@@ -39,7 +39,7 @@ const (
 // Session is one client from its login to its end, a session.Session.
 type Session struct {
 	*host
-	limits  limits
+	limits  *limits
 	conn    *session.Conn
 	link    *link
 	in      *wire.Input
@@ -74,7 +74,7 @@ var errGone = errors.New("client gone")
 
 // newSession returns a session whose box is its to close.
 func newSession(h *host, c *session.Conn, box *mailbox.Box) *Session {
-	s := &Session{host: h, limits: *h.limits.Load(), conn: c, box: box}
+	s := &Session{host: h, limits: h.limits.Load(), conn: c, box: box}
 	s.link = &link{Conn: c, progress: s.limits.progress}
 	s.in = wire.NewInput(s.link, h.pool, maxLine)
 	s.w = wire.NewWriter(s.link, h.pool)

@@ -29,7 +29,7 @@ func (v *View) Store(seqs []int, op Op, flags Flags) (changed []int, err error) 
 			return nil, err
 		}
 	}
-	change, _ := bitsOf(flags, &f.keywords)
+	change, _ := bitsOf(flags, f.keywords)
 	told, mod := v.mod == f.mod, f.mod
 	stands := make(map[uint32]bool, len(seqs))
 	uids := v.uidsOf(seqs)

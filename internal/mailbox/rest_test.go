@@ -53,7 +53,7 @@ func seen(v *View) string {
 	var out []string
 	for seq := 1; seq <= v.Len(); seq++ {
 		m := v.At(seq)
-		b, _ := bitsOf(m.Flags, &v.folder.keywords)
+		b, _ := bitsOf(m.Flags, v.folder.keywords)
 		out = append(out, fmt.Sprintf("%06d:%s", m.UID, b.letters()))
 	}
 	return strings.Join(out, " ")

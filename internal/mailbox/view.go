@@ -216,7 +216,7 @@ func (v *View) Keywords() []string {
 	f := v.folder
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return append(keywordNames(keywordBits, &f.keywords), f.unlettered(f.words.all)...)
+	return append(keywordNames(keywordBits, f.keywords), f.unlettered(f.words.all)...)
 }
 
 // KeywordRoom reports whether a keyword not in Keywords can still be stored
