@@ -92,7 +92,7 @@ func (s *Session) uidsOf(seqs []int) wire.Set {
 
 // writeESearch answers a SEARCH with RETURN; one that is only to be saved has no
 // answer of its own (RFC 5182 section 2.2).
-func (s *Session) writeESearch(c *wire.Command, r query.Return, o found, number func(int) uint32) {
+func (s *Session) writeESearch(c *wire.Command, r query.Return, o found, number func(int) uint32, modSeq uint64) {
 	if r == (query.Return{Extended: true, Save: true}) {
 		return
 	}
@@ -117,6 +117,10 @@ func (s *Session) writeESearch(c *wire.Command, r query.Return, o found, number 
 	if r.All && len(o.list) > 0 {
 		s.w.Raw(" ALL ")
 		s.writeSet(o.list, number)
+	}
+	if modSeq > 0 {
+		s.w.Raw(" MODSEQ ")
+		s.w.Num(modSeq)
 	}
 	s.w.Raw("\r\n")
 }

@@ -98,6 +98,8 @@ func (c *candidate) meets(k query.Key) (bool, error) {
 		return c.m.Recent, nil
 	case query.Flag:
 		return c.flagged(k), nil
+	case query.ModSeqs:
+		return c.m.ModSeq >= k.Num, nil
 	case query.EmailIs:
 		id, err := c.view.EmailID(c.seq)
 		return id == k.Text, err

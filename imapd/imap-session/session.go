@@ -54,6 +54,9 @@ type Session struct {
 	utf8Accept bool // UTF8=ACCEPT
 	rev2       bool // IMAP4rev2
 	uidOnly    bool // UIDONLY
+	modSeqs    bool // CONDSTORE
+	resync     bool // QRESYNC
+	shrinks    bool // the command under way removes messages
 
 	view   *mailbox.View // nil: nothing is selected
 	folder string        // the name of what is

@@ -30,9 +30,9 @@ func (s *Session) sort(c *wire.Command) (string, error) {
 	}
 	numbers := s.numbersOf(isUID(c))
 	if q.Return.Extended {
-		s.writeESearch(c, q.Return, found, numbers)
+		s.writeESearch(c, q.Return, found, numbers, f.modSeq(found))
 	} else {
-		s.writeNumbers("SORT", found.list, numbers)
+		s.writeNumbers("SORT", found.list, numbers, f.modSeq(found))
 	}
 	return completed(c, f.gone), nil
 }
