@@ -75,6 +75,8 @@ type finder struct {
 	tag  string
 	key  query.Key
 	gone bool // some messages are
+
+	scores map[int]int // of FUZZY keys, by sequence number
 }
 
 // newFinder makes a search ready to run.
@@ -116,7 +118,7 @@ func (f *finder) some(seq, step, limit int) ([]int, error) {
 		if err := progress.done(1); err != nil {
 			return nil, err
 		}
-		found, err := f.matches(seq, f.key)
+		found, err := f.matches(seq)
 		switch {
 		case errors.Is(err, mailbox.ErrExpunged):
 			f.gone = true

@@ -24,7 +24,7 @@ func (s *Session) sort(c *wire.Command) (string, error) {
 	if err := f.order(sorter); err != nil {
 		return "", err
 	}
-	found := sorted(sorter.Sorted(), q.Return)
+	found := f.scored(sorted(sorter.Sorted(), q.Return), q.Return)
 	if q.Return.Save {
 		s.saved = s.uidsOf(found.saved(q.Return))
 	}
@@ -45,7 +45,7 @@ func sorted(list []int, r query.Return) found {
 	}
 	from, to := r.Partial.Cut(len(list))
 	first, last := list[0], list[len(list)-1]
-	if !r.Extended || r.All || r.Count || !r.Min && !r.Max && r.Partial.Lo == 0 {
+	if !r.Extended || r.All || r.Count || r.Relevancy || !r.Min && !r.Max && r.Partial.Lo == 0 {
 		return found{list: list, min: first, max: last, part: list[from:to]}
 	}
 	out := found{part: list[from:to]}

@@ -51,6 +51,7 @@ const (
 	And         // Sub
 	Or          // Sub
 	Not         // Sub, one
+	Fuzzy       // Sub, one (RFC 6203)
 )
 
 // Key is a search key and, with And, Or and Not, the keys below it.
@@ -92,14 +93,21 @@ func ParseSearch(s *wire.Scanner) (Search, error) {
 	if err != nil {
 		return q, err
 	}
-	q.Key, err = p.all(word)
+	if q.Key, err = p.all(word); err == nil && q.Return.Relevancy && !p.fuzzy {
+		err = errRelevancy
+	}
 	return q, err
 }
+
+// errRelevancy is scores asked of a search that gives none (RFC 6203 sections 4 and
+// 6).
+var errRelevancy = bad("RELEVANCY needs a FUZZY key")
 
 type searchParser struct {
 	s     *wire.Scanner
 	keys  int
 	depth int
+	fuzzy bool // there is a FUZZY
 }
 
 // word takes the word of a key, "" for one that begins otherwise.
@@ -235,6 +243,10 @@ func (p *searchParser) named(word string) (Key, error) {
 	case "NOT":
 		sub, err := p.operands(1)
 		return Key{Op: Not, Sub: sub}, err
+	case "FUZZY":
+		sub, err := p.operands(1)
+		p.fuzzy = true
+		return Key{Op: Fuzzy, Sub: sub}, err
 	case "OR":
 		sub, err := p.operands(2)
 		return Key{Op: Or, Sub: sub}, err
