@@ -136,24 +136,32 @@ func (s *Schedule) Len() int {
 func (s *Schedule) List(after string, limit int) (page []Info, more bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	keys := s.keysBehind(keyOf(after))
-	if len(keys) > limit {
-		keys, more = keys[:limit], true
-	}
-	for _, k := range keys {
+	keys := s.keysBehind(keyOf(after), limit+1) // one more says whether there is one
+	for _, k := range keys[:min(len(keys), limit)] {
 		page = append(page, s.items[k].info())
 	}
-	return page, more
+	return page, len(keys) > limit
 }
 
-func (s *Schedule) keysBehind(after key) []key {
+// keysBehind returns the first most keys behind after, in order. It keeps no more
+// than twice as many: the others would be sorted for each page again.
+func (s *Schedule) keysBehind(after key, most int) []key {
 	var keys []key
+	var last *key // of most smaller ones; what is behind it is on a later page
+	first := func() {
+		slices.SortFunc(keys, func(a, b key) int { return bytes.Compare(a[:], b[:]) })
+		keys = keys[:min(len(keys), most)]
+	}
 	for k, it := range s.items {
-		if it.ref.Placed() && bytes.Compare(k[:], after[:]) > 0 {
-			keys = append(keys, k)
+		if !it.ref.Placed() || bytes.Compare(k[:], after[:]) <= 0 || last != nil && bytes.Compare(k[:], last[:]) > 0 {
+			continue
+		}
+		if keys = append(keys, k); len(keys) == 2*most {
+			first()
+			last = &keys[most-1]
 		}
 	}
-	slices.SortFunc(keys, func(a, b key) int { return bytes.Compare(a[:], b[:]) })
+	first()
 	return keys
 }
 
