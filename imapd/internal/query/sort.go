@@ -149,10 +149,11 @@ func sortKey(word string) By {
 // Algorithm is a way to thread messages.
 type Algorithm uint8
 
-// The algorithms of RFC 5256 section 3.
+// The algorithms of RFC 5256 section 3, and that of draft-ietf-morg-inthread.
 const (
 	OrderedSubject Algorithm = iota + 1
 	References
+	Refs
 )
 
 // parseAlgorithm takes the name of an algorithm.
@@ -166,6 +167,8 @@ func parseAlgorithm(s *wire.Scanner) (Algorithm, error) {
 		return OrderedSubject, nil
 	case "REFERENCES":
 		return References, nil
+	case "REFS":
+		return Refs, nil
 	}
 	return 0, bad("unknown way to thread")
 }

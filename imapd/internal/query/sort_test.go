@@ -49,6 +49,7 @@ func TestParseThread(t *testing.T) {
 	for _, tt := range []struct{ in, want string }{
 		{"ORDEREDSUBJECT UTF-8 SINCE 5-MAR-2000", "1 UTF-8 (since@2000-03-05)"},
 		{"references us-ascii TEXT gewp", `2 US-ASCII (text="gewp")`},
+		{"refs utf-8 1", "3 UTF-8 (seq[{1 1}])"},
 		{"REFERENCES", "error"},
 		{"REFERENCES UTF-8", "error"},
 		{"JWZ UTF-8 ALL", "error"},
