@@ -3,7 +3,6 @@ package mailbox
 import (
 	"cmp"
 	"errors"
-	"math"
 
 	"golang.org/x/sys/unix"
 
@@ -15,55 +14,24 @@ import (
 // those whose flags stand as asked, in the order given; messages that are gone
 // are left out. Errors: ErrReadOnly, ErrKeywords, ErrBadKeyword.
 func (v *View) Store(seqs []int, op Op, flags Flags) (changed []int, err error) {
-	changed, _, err = v.StoreUnchanged(seqs, math.MaxUint64, op, flags)
-	return changed, err
-}
-
-// StoreUnchanged is Store for those of the messages whose modseq is not above
-// since; it returns the others too (RFC 7162 3.1.3).
-func (v *View) StoreUnchanged(seqs []int, since uint64, op Op, flags Flags) (changed, modified []int, err error) {
 	if v.readOnly {
-		return nil, nil, ErrReadOnly
+		return nil, ErrReadOnly
 	}
 	f := v.folder
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if err := f.need(); err != nil {
-		return nil, nil, err
+	told, mod := v.mod == f.mod, f.mod
+	if err := f.seeFlags(); err != nil {
+		return nil, err
 	}
+	told = told && f.mod == mod
 	defer f.save()
-	if since < math.MaxUint64 {
-		if err := f.refreshFor(v); err != nil { // what others did just now counts
-			return nil, nil, err
-		}
-		seqs, modified = v.split(seqs, since)
-	}
-	changed, err = v.store(seqs, op, flags)
-	return changed, modified, err
-}
-
-// split parts messages by whether their modseq is above since.
-func (v *View) split(seqs []int, since uint64) (same, modified []int) {
-	for _, seq := range seqs {
-		if r := v.folder.find(v.uid(seq)); r != nil && r.mod > since {
-			modified = append(modified, seq)
-		} else {
-			same = append(same, seq)
-		}
-	}
-	return same, modified
-}
-
-// store is Store in a folder that is locked and in memory.
-func (v *View) store(seqs []int, op Op, flags Flags) (changed []int, err error) {
-	f := v.folder
 	if op != Remove {
 		if err := f.needKeywords(flags.Keywords); err != nil {
 			return nil, err
 		}
 	}
-	change, _ := bitsOf(flags, f.keywords)
-	told, mod := v.mod == f.mod, f.mod
+	change, _ := bitsOf(flags, &f.keywords)
 	stands := make(map[uint32]bool, len(seqs))
 	uids := v.uidsOf(seqs)
 	words := flags.Keywords
@@ -88,6 +56,16 @@ func (v *View) store(seqs []int, op Op, flags Flags) (changed []int, err error) 
 		}
 	}
 	return changed, err
+}
+
+// seeFlags has the picture in memory with the flags of now: where they are already
+// what a session asks for nothing is written, so they must not be those of before
+// another program took one away.
+func (f *folder) seeFlags() error {
+	if err := f.catchUp(); err != nil {
+		return err
+	}
+	return f.need()
 }
 
 func (v *View) uidsOf(seqs []int) []uint32 {

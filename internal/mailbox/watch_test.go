@@ -3,13 +3,10 @@ package mailbox
 import (
 	"os"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"posthorn/internal/evlog"
 )
 
 // bell returns a channel that is sent to when the view is told of a change.
@@ -106,6 +103,30 @@ func TestForeignChangeInsideABatch(t *testing.T) {
 	}
 }
 
+// TestStoreOfWhatAnotherTookAway: a flag that another program has just removed is
+// not taken for one that is there.
+func TestStoreOfWhatAnotherTookAway(t *testing.T) {
+	path := t.TempDir()
+	putFile(t, path, "1.z.x:2,S", text("a"))
+	b := openBox(t, newStore(t, Options{}), path)
+	v, other := sel(t, b, "INBOX", false), sel(t, b, "INBOX", true)
+	if err := os.Rename(path+"/cur/1.z.x:2,S", path+"/cur/1.z.x:2,F"); err != nil {
+		t.Fatal(err)
+	}
+	changed, err := v.Store([]int{1}, Add, Flags{System: Seen})
+	if err != nil || !slices.Equal(changed, []int{1}) {
+		t.Fatalf("got %v, %v, want 1 changed", changed, err)
+	}
+	if _, err := os.Stat(path + "/cur/1.z.x:2,FS"); err != nil {
+		t.Error(err)
+	}
+	for _, v := range []*View{v, other} {
+		if c := syncView(t, v, true); len(c.Flags) != 1 {
+			t.Errorf("got %+v, want to be told of the flag that the other program set", c)
+		}
+	}
+}
+
 // TestOwnChangesCostNoScan: after own renames the folder is not read again.
 func TestOwnChangesCostNoScan(t *testing.T) {
 	path := t.TempDir()
@@ -145,50 +166,5 @@ func TestPictureIsDropped(t *testing.T) {
 	}
 	if v := sel(t, b, "INBOX", true); v.UIDValidity() == 0 {
 		t.Error("got no UIDVALIDITY from the folder opened again")
-	}
-}
-
-// instances counts the inotify instances of this process.
-func instances(t *testing.T) (n int) {
-	t.Helper()
-	fds, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, fd := range fds {
-		if to, _ := os.Readlink("/proc/self/fd/" + fd.Name()); strings.Contains(to, "inotify") {
-			n++
-		}
-	}
-	return n
-}
-
-// TestTwoInstances: the kernel gives a user few instances, so however many
-// folders and sessions there are, two are all that is taken.
-func TestTwoInstances(t *testing.T) {
-	before := instances(t)
-	s := newStore(t, Options{})
-	for range 20 {
-		b := openBox(t, s, t.TempDir())
-		sel(t, b, "INBOX", false)
-		sel(t, b, "INBOX", true)
-	}
-	if got := instances(t) - before; got != 2 {
-		t.Errorf("got %d instances, want 2", got)
-	}
-}
-
-// TestUnwatchedIsLogged: once, with the reason.
-func TestUnwatchedIsLogged(t *testing.T) {
-	var log strings.Builder
-	s := newStore(t, Options{Log: evlog.New(&log)})
-	s.watchOnce.Do(func() { s.watchErr = unix.EMFILE })
-	paths := []string{t.TempDir(), t.TempDir()}
-	for _, path := range paths {
-		sel(t, openBox(t, s, path), "INBOX", false)
-	}
-	want := "folder-unwatched folder=" + paths[0] + " err=\"too many open files\"\n"
-	if got := log.String(); got != want {
-		t.Errorf("got %q, want %q", got, want)
 	}
 }
