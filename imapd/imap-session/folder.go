@@ -97,7 +97,7 @@ func inherit(p, parent place) error {
 	return copyFacts(parent, p, statefile.Rights)
 }
 
-// deleteFolder removes a folder; its own session leaves it first, others that
+// deleteFolder removes a folder; its own session has left it then, others that
 // have it selected are ended.
 func (s *Session) deleteFolder(c *wire.Command) (string, error) {
 	name, err := folderOnly(c)
@@ -111,10 +111,13 @@ func (s *Session) deleteFolder(c *wire.Command) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if err := p.box.Delete(p.folder); err != nil {
+		return "", err
+	}
 	if p.name == s.folder {
 		s.unselect()
 	}
-	return "DELETE completed", p.box.Delete(p.folder)
+	return "DELETE completed", nil
 }
 
 // renameFolder gives a folder, with those below it, another name.
@@ -143,11 +146,14 @@ func (s *Session) renameFolder(c *wire.Command) (string, error) {
 	case p.folder == "INBOX" && p.box != s.box:
 		return "", no("[CANNOT] INBOX is its owner's to rename")
 	}
-	if from != "INBOX" && (s.folder == p.name || strings.HasPrefix(s.folder, p.name+levels(p.name))) {
+	if err := p.box.Rename(p.folder, dest.folder); err != nil {
+		return "", err
+	}
+	if from == "INBOX" {
+		return "RENAME completed", s.copyAnnotations(dest.folder)
+	}
+	if s.folder == p.name || strings.HasPrefix(s.folder, p.name+levels(p.name)) {
 		s.unselect()
 	}
-	if err := p.box.Rename(p.folder, dest.folder); err != nil || from != "INBOX" {
-		return "RENAME completed", err
-	}
-	return "RENAME completed", s.copyAnnotations(dest.folder)
+	return "RENAME completed", nil
 }

@@ -130,6 +130,8 @@ func TestDeleteAndRename(t *testing.T) {
 	d.want("RENAME A C", "OK RENAME completed") // C.b was free
 	d.do("SELECT C.b")
 	other.do("SELECT C.b")
+	d.want("RENAME C C", "NO [ALREADYEXISTS] mailbox exists already")
+	d.want("SEARCH ALL", "* SEARCH 1", "OK SEARCH completed") // still selected
 	d.want("RENAME C A", "OK RENAME completed")
 	d.want("NOOP", "OK NOOP completed")
 	d.want("FETCH 1 FLAGS", "BAD no mailbox is selected")

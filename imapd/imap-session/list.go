@@ -194,9 +194,7 @@ func (a *lister) statusOf(name string) (_ *counts, exists bool) {
 		return nil, false
 	}
 	if err != nil {
-		if refusalText(err) == "" {
-			a.log.IMAPFailed(a.conn.SID, a.conn.User, "LIST", err)
-		}
+		a.log.IMAPFailed(a.conn.SID, a.conn.User, "LIST", err)
 		return nil, true
 	}
 	return &status, true

@@ -10,9 +10,9 @@ import (
 	"posthorn/imapd/internal/mimepart"
 )
 
-// inText searches a text part. One whose encoding nobody knows
+// inText searches a text part for folded text. One whose encoding nobody knows
 // is no text (RFC 2045 section 6.4).
-func (m *Message) inText(p *mimepart.Part, text wanted) (bool, error) {
+func (m *Message) inText(p *mimepart.Part, text string) (bool, error) {
 	src := &source{r: io.NewSectionReader(m.src, p.Body.Off, p.Body.Len())}
 	r, ok := decode.NewReader(p.Encoding(), src)
 	if !ok {
@@ -43,9 +43,9 @@ func (s *source) Read(p []byte) (int, error) {
 // piece is how much of a text is searched at once.
 const piece = 32 << 10
 
-// contains searches a stream, size octets at a time. Pieces overlap as the text
-// needs it, and none ends within a character.
-func contains(r io.Reader, size int64, text wanted) (bool, error) {
+// contains searches a stream for folded text, size octets at a time. Pieces
+// overlap by the text's length, and none ends within a character.
+func contains(r io.Reader, size int64, text string) (bool, error) {
 	buf := make([]byte, size)
 	kept := 0     // bytes of a character that began in the last piece
 	overlap := "" // folded
@@ -57,7 +57,7 @@ func contains(r io.Reader, size int64, text wanted) (bool, error) {
 			whole -= partial(data)
 		}
 		window := overlap + charset.Fold(string(data[:whole]))
-		if text.in(window) {
+		if strings.Contains(window, text) {
 			return true, nil
 		}
 		if err == io.EOF || err == io.ErrUnexpectedEOF {
@@ -66,7 +66,7 @@ func contains(r io.Reader, size int64, text wanted) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		overlap = window[max(0, len(window)-text.overlap()):]
+		overlap = window[max(0, len(window)-len(text)):]
 		kept = copy(buf, data[whole:])
 	}
 }

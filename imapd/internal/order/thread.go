@@ -13,7 +13,6 @@ type Thread struct {
 	Replies []*Thread
 
 	sent    int64
-	arrived int64
 	subject string
 	reply   bool // by its subject
 	merged  bool // into another thread
@@ -26,7 +25,7 @@ type Thread struct {
 type Threads struct {
 	alg  query.Algorithm
 	list []*Thread
-	ids  map[string]*Thread // with REFERENCES and REFS
+	ids  map[string]*Thread // with REFERENCES
 }
 
 // NewThreads returns Threads that are made in the way of alg.
@@ -40,23 +39,20 @@ func (t *Threads) Needs() Needs { return Needs{Arrival: true, Header: true} }
 // Add takes a message; its sequence number is above those taken before.
 func (t *Threads) Add(m Message) {
 	n := &Thread{}
-	if t.alg != query.OrderedSubject {
+	if t.alg == query.References {
 		n = t.link(m)
 	}
-	n.Seq, n.sent, n.arrived = m.Seq, m.sent(), m.Arrival.Unix()
+	n.Seq, n.sent = m.Seq, m.sent()
 	n.subject, n.reply = m.subject()
 	t.list = append(t.list, n)
 }
 
 // Threads returns the threads. To be called once.
 func (t *Threads) Threads() []*Thread {
-	switch t.alg {
-	case query.OrderedSubject:
-		return t.bySubject()
-	case query.Refs:
-		return t.byLatest()
+	if t.alg == query.References {
+		return t.byReferences()
 	}
-	return t.byReferences()
+	return t.bySubject()
 }
 
 // bySubject is ORDEREDSUBJECT (RFC 5256 section 3).

@@ -29,7 +29,6 @@ const (
 	Envelope
 	Body
 	BodyStructure
-	ModSeq   // RFC 7162
 	SaveDate // RFC 8514
 	EmailID  // RFC 8474
 	ThreadID
@@ -96,8 +95,6 @@ func (f *Fetch) item(s *wire.Scanner, word string) error {
 		f.Items |= Envelope
 	case "BODYSTRUCTURE":
 		f.Items |= BodyStructure
-	case "MODSEQ":
-		f.Items |= ModSeq
 	case "SAVEDATE":
 		f.Items |= SaveDate
 	case "EMAILID":

@@ -1,7 +1,6 @@
 package query
 
 import (
-	"slices"
 	"strings"
 
 	"posthorn/imapd/internal/wire"
@@ -52,11 +51,7 @@ func ParseSort(s *wire.Scanner) (q Sort, err error) {
 	if q.By, err = parseCriteria(s); err != nil {
 		return q, err
 	}
-	fuzzy, err := q.criteria(s)
-	scored := q.Return.Relevancy || slices.ContainsFunc(q.By, func(c Criterion) bool { return c.By == ByRelevancy })
-	if err == nil && scored && !fuzzy {
-		err = errRelevancy
-	}
+	err = q.criteria(s)
 	return q, err
 }
 
@@ -71,24 +66,23 @@ func ParseThread(s *wire.Scanner) (q Thread, err error) {
 	if q.Algorithm, err = parseAlgorithm(s); err != nil {
 		return q, err
 	}
-	_, err = q.criteria(s)
+	err = q.criteria(s)
 	return q, err
 }
 
-// criteria takes a charset, which has to be named, and keys; fuzzy says that a
-// FUZZY is among them.
-func (q *Search) criteria(s *wire.Scanner) (fuzzy bool, err error) {
+// criteria takes a charset, which has to be named, and keys.
+func (q *Search) criteria(s *wire.Scanner) error {
 	p := searchParser{s: s}
 	name, err := p.text()
 	if err != nil {
-		return false, err
+		return err
 	}
 	q.Charset = strings.ToUpper(name)
 	if err := s.Space(); err != nil {
-		return false, err
+		return err
 	}
 	q.Key, err = p.all("")
-	return p.fuzzy, err
+	return err
 }
 
 // maxCriteria bounds the criteria of one SORT; there are no more keys.
@@ -140,8 +134,6 @@ func sortKey(word string) By {
 		return ByDisplayFrom
 	case "DISPLAYTO":
 		return ByDisplayTo
-	case "RELEVANCY":
-		return ByRelevancy
 	}
 	return 0
 }
@@ -149,11 +141,10 @@ func sortKey(word string) By {
 // Algorithm is a way to thread messages.
 type Algorithm uint8
 
-// The algorithms of RFC 5256 section 3, and that of draft-ietf-morg-inthread.
+// The algorithms of RFC 5256 section 3.
 const (
 	OrderedSubject Algorithm = iota + 1
 	References
-	Refs
 )
 
 // parseAlgorithm takes the name of an algorithm.
@@ -167,8 +158,6 @@ func parseAlgorithm(s *wire.Scanner) (Algorithm, error) {
 		return OrderedSubject, nil
 	case "REFERENCES":
 		return References, nil
-	case "REFS":
-		return Refs, nil
 	}
 	return 0, bad("unknown way to thread")
 }
