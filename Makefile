@@ -1,7 +1,7 @@
 # make          builds everything into bin/
 # make run      a whole server with a demo account, on loopback, without root
 # make test     every test that can run here; at the end it says what it skipped and why
-# make prove    the long proofs: power cuts and kills at every step and at random, faults that wait, the queue's model; ends with their counts
+# make prove    the long proofs: power cuts and kills at every step and at random, faults that wait, the models of queue and mailboxes; ends with their counts
 # make check    formatting, vet, staticcheck, module files, man pages, scripts
 # make install  what etc/install.txt names: DESTDIR, PREFIX and the folders below
 
@@ -52,7 +52,7 @@ test:
 
 prove:
 	$(GO) test -count=1 -tags prove ./internal/durable
-	POSTHORN_PROVE=1 $(GO) run ./scripts/testrun $(TESTFLAGS) -counts -- -p 1 -count=1 -timeout 60m ./test/power/... ./test/kills ./test/faults ./queued
+	POSTHORN_PROVE=1 $(GO) run ./scripts/testrun $(TESTFLAGS) -counts -- -p 1 -count=1 -timeout 60m ./test/power/... ./test/kills ./test/faults ./test/views ./queued
 
 check:
 	@test -z "$$(gofmt -l .)" || { echo 'gofmt would change:'; gofmt -l .; exit 1; }

@@ -19,6 +19,14 @@ import (
 	"posthorn/internal/spool"
 )
 
+// key is an id without the cost of a string.
+type key [id.Len]byte
+
+func keyOf(msg string) (k key) {
+	copy(k[:], msg)
+	return k
+}
+
 type state uint8
 
 const (
@@ -57,7 +65,7 @@ func (it *Item) Found() bool { return it.found }
 // Take, Start or Claim made active belongs to the caller until Rest, Wait or Drop.
 type Schedule struct {
 	mu     sync.Mutex
-	items  map[id.Key]*Item
+	items  map[key]*Item
 	due    itemHeap
 	gates  map[string]*Gate
 	timers gateHeap // when gates that failed are tried again
@@ -70,7 +78,7 @@ type Schedule struct {
 // New returns an empty schedule that has at most so many items active.
 func New(most int) *Schedule {
 	return &Schedule{
-		items: map[id.Key]*Item{}, gates: map[string]*Gate{}, most: most,
+		items: map[key]*Item{}, gates: map[string]*Gate{}, most: most,
 		wake: make(chan struct{}, 1),
 	}
 }
@@ -90,7 +98,7 @@ func (s *Schedule) signal() {
 func (s *Schedule) Reserve(msg string) (*Item, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	k := id.KeyOf(msg)
+	k := keyOf(msg)
 	if _, ok := s.items[k]; ok {
 		return nil, false
 	}
@@ -103,7 +111,7 @@ func (s *Schedule) Reserve(msg string) (*Item, bool) {
 func (s *Schedule) Adopt(msg string) (ref spool.Ref, known bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	k := id.KeyOf(msg)
+	k := keyOf(msg)
 	if it, ok := s.items[k]; ok {
 		return it.ref, true
 	}
@@ -115,8 +123,8 @@ func (s *Schedule) Adopt(msg string) (ref spool.Ref, known bool) {
 func (s *Schedule) Cancel(msg string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if it, ok := s.items[id.KeyOf(msg)]; ok && it.state == arriving {
-		delete(s.items, id.KeyOf(msg))
+	if it, ok := s.items[keyOf(msg)]; ok && it.state == arriving {
+		delete(s.items, keyOf(msg))
 	}
 }
 
@@ -158,7 +166,7 @@ func (s *Schedule) Claim(it *Item) {
 func (s *Schedule) Find(e spool.Entry) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	k := e.Ref.Key()
+	k := keyOf(e.Ref.ID())
 	if it, ok := s.items[k]; ok && (it.state != arriving || it.ref.Placed()) {
 		return
 	}
@@ -176,7 +184,7 @@ func (s *Schedule) Find(e spool.Entry) {
 func (s *Schedule) Known(msg string) (spool.Ref, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	it, ok := s.items[id.KeyOf(msg)]
+	it, ok := s.items[keyOf(msg)]
 	if !ok {
 		return spool.Ref{}, false
 	}
@@ -187,7 +195,7 @@ func (s *Schedule) Known(msg string) (spool.Ref, bool) {
 func (s *Schedule) Arriving(msg string) (*Item, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	it, ok := s.items[id.KeyOf(msg)]
+	it, ok := s.items[keyOf(msg)]
 	if !ok || it.state != arriving || !it.ref.Placed() {
 		return nil, false
 	}
@@ -198,7 +206,7 @@ func (s *Schedule) Arriving(msg string) (*Item, bool) {
 func (s *Schedule) Detain(msg string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if it, ok := s.items[id.KeyOf(msg)]; ok && it.state == resting {
+	if it, ok := s.items[keyOf(msg)]; ok && it.state == resting {
 		s.unrest(it)
 		it.state = arriving
 	}
@@ -282,7 +290,7 @@ func (s *Schedule) Drop(it *Item) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.end(it, int(it.try))
-	delete(s.items, it.ref.Key())
+	delete(s.items, key([]byte(it.ref.ID())))
 }
 
 // end takes an item out of its owner's hands.

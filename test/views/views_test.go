@@ -1,0 +1,208 @@
+package views
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// act is one thing that happens to a user's mailboxes. What exactly, its own
+// chance says, so that a history of which acts were left out still means
+// something.
+type act struct {
+	deed   int
+	chance uint64
+}
+
+// deeds are what can happen, each as often as its weight says.
+var deeds = [...]struct {
+	name   string
+	weight int
+	do     func(*stage, *rand.Rand)
+}{
+	{"select", 12, (*stage).selects},
+	{"fetch", 12, (*stage).fetches},
+	{"store", 22, (*stage).stores},
+	{"search", 10, (*stage).searches},
+	{"append", 12, (*stage).appends},
+	{"copy", 7, (*stage).copies},
+	{"move", 6, (*stage).moves},
+	{"expunge", 8, (*stage).expunges},
+	{"noop", 6, (*stage).noops},
+	{"idle", 7, (*stage).idles},
+	{"leave", 4, (*stage).leaves},
+	{"status", 5, (*stage).statuses},
+	{"folders", 8, (*stage).folders},
+	{"pop3", 7, (*stage).pops},
+	{"deliver", 4, (*stage).delivers},
+	{"foreign", 26, (*stage).foreigns},
+	{"again", 2, (*stage).logsInAgain},
+	{"rest", 1, (*stage).rests},
+}
+
+// history draws so many acts.
+func history(seed uint64, length int) []act {
+	r := rand.New(rand.NewPCG(seed, 1))
+	total := 0
+	for _, d := range deeds {
+		total += d.weight
+	}
+	acts := make([]act, length)
+	for i := range acts {
+		n := r.IntN(total)
+		for d := range deeds {
+			if n -= deeds[d].weight; n < 0 {
+				acts[i] = act{d, r.Uint64()}
+				break
+			}
+		}
+	}
+	return acts
+}
+
+const (
+	sample = 16              // histories in an ordinary run
+	proof  = 5 * time.Minute // of histories otherwise
+	length = 120             // acts of each
+	beside = 4               // histories at a time
+)
+
+// TestViews plays random histories of several sessions, deliveries and programs
+// of others on the mailboxes of a user, and holds what each session was told to
+// a model of IMAP, and both to the files. The histories are always the same
+// ones, but with POSTHORN_PROVE, when new ones are played for minutes. In those
+// of odd seeds the Maildirs are shared. POSTHORN_VIEWS_SEED plays one of them.
+func TestViews(t *testing.T) {
+	h := &house{t: t, sites: [2]*site{newSite(t, ""), newSite(t, "mail-shared yes\n")}}
+	if text := os.Getenv("POSTHORN_VIEWS_SEED"); text != "" {
+		seed, err := strconv.ParseUint(text, 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.playSeed(seed)
+		return
+	}
+	next, first := uint64(0), uint64(1)
+	more := func() bool { return next < sample }
+	if os.Getenv("POSTHORN_PROVE") != "" {
+		end := time.Now().Add(proof)
+		first = uint64(end.UnixNano())
+		more = func() bool { return time.Now().Before(end) }
+	}
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	for range beside {
+		wg.Go(func() {
+			for {
+				mu.Lock()
+				seed, on := first+next, more() && !t.Failed()
+				next++
+				mu.Unlock()
+				if !on {
+					return
+				}
+				h.playSeed(seed)
+			}
+		})
+	}
+	wg.Wait()
+	t.Logf("%d histories of %d acts: %v", h.played, length, h.sum)
+}
+
+// house is where histories are played: one server for each way of sharing.
+type house struct {
+	t     *testing.T
+	sites [2]*site
+
+	mu     sync.Mutex
+	played int
+	sum    tally
+}
+
+// tally counts what was played.
+type tally struct{ commands, untagged, deliveries, foreign, searches, pops, late int }
+
+func (t *tally) add(o tally) {
+	t.commands += o.commands
+	t.untagged += o.untagged
+	t.deliveries += o.deliveries
+	t.foreign += o.foreign
+	t.searches += o.searches
+	t.pops += o.pops
+	t.late += o.late
+}
+
+func (t tally) String() string {
+	return fmt.Sprintf("%d IMAP commands (%d searches) with %d untagged answers, %d POP3 sessions, %d deliveries, %d changes by other programs, of which a session in IDLE made %d late",
+		t.commands, t.searches, t.untagged, t.pops, t.deliveries, t.foreign, t.late)
+}
+
+// playSeed plays one history, and when it ends badly looks for a shorter one
+// that does.
+func (h *house) playSeed(seed uint64) {
+	acts := history(seed, length)
+	s := h.play(seed, acts)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.played++
+	h.sum.add(s.tally)
+	if len(s.wrong) == 0 {
+		if os.Getenv("POSTHORN_VIEWS_SEED") != "" {
+			h.t.Log(strings.Join(s.diary, "\n"))
+		}
+		return
+	}
+	h.t.Errorf("POSTHORN_VIEWS_SEED=%d: %s\nIt ended so:\n%s", seed, strings.Join(s.wrong, "\n"), strings.Join(s.diary[max(0, len(s.diary)-20):], "\n"))
+	acts, s = h.shrink(seed, acts[:s.done], s)
+	h.t.Errorf("seed %d, shrunk to %d acts: %s\n%s", seed, len(acts), strings.Join(s.wrong, "\n"), strings.Join(s.diary, "\n"))
+}
+
+// shrinking is how long at most a shorter history is looked for.
+const shrinking = time.Minute
+
+// shrink leaves out what a history that ended badly goes wrong without: halves
+// first, then ever smaller parts.
+func (h *house) shrink(seed uint64, acts []act, bad *stage) ([]act, *stage) {
+	end := time.Now().Add(shrinking)
+	for part := max(len(acts)/2, 1); part > 0; part /= 2 {
+		for at := len(acts) - part; at >= 0 && time.Now().Before(end); at -= part {
+			less := append(append([]act{}, acts[:at]...), acts[min(at+part, len(acts)):]...)
+			if s := h.play(seed, less); len(s.wrong) > 0 && kind(s.wrong[0]) == kind(bad.wrong[0]) {
+				acts, bad = less[:min(s.done, len(less))], s
+				at = min(at, len(acts))
+			}
+		}
+	}
+	return acts, bad
+}
+
+var particular = regexp.MustCompile(`"[^"]*"|\[.*\]|\d+|[A-Z]+(\.[A-Z]+)*:`)
+
+// kind is a fault without its numbers and names.
+func kind(fault string) string { return particular.ReplaceAllString(fault, "") }
+
+// play plays acts on a new user and then has everybody look once more.
+func (h *house) play(seed uint64, acts []act) *stage {
+	s := newStage(h.t, h.sites[seed%2])
+	defer s.close()
+	for _, a := range acts {
+		s.done++
+		s.note("%s:", deeds[a.deed].name)
+		deeds[a.deed].do(s, rand.New(rand.NewPCG(a.chance, 2)))
+		s.look()
+		if len(s.wrong) > 0 {
+			return s
+		}
+	}
+	s.note("end:")
+	s.agree()
+	return s
+}
+
+func pick[T any](r *rand.Rand, from ...T) T { return from[r.IntN(len(from))] }
