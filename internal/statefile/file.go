@@ -1,6 +1,7 @@
 package statefile
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -130,6 +131,19 @@ func (f *File) Words() map[string][]string {
 		}
 	}
 	return words
+}
+
+// Damage returns whether the last line has no end, and how many lines were not
+// understood that are not comments (#) or empty.
+func (f *File) Damage() (torn bool, strange int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, line := range f.strange {
+		if text := bytes.TrimSpace(line); len(text) > 0 && text[0] != '#' {
+			strange++
+		}
+	}
+	return f.torn, strange
 }
 
 // SplitWords returns the keywords in a value of Keywords.

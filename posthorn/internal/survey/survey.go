@@ -17,6 +17,7 @@ import (
 	"posthorn/internal/dovecot"
 	"posthorn/internal/durable"
 	"posthorn/internal/maildir"
+	"posthorn/internal/statefile"
 	"posthorn/internal/utf7"
 )
 
@@ -133,7 +134,34 @@ func (w *walk) folder(d dovecot.Dir, name string) {
 			f.Keywords++
 		}
 	}
+	w.state(d, &f, &keywords)
 	w.Folders = append(w.Folders, f)
+}
+
+// state looks at posthorn-state.
+func (w *walk) state(d dovecot.Dir, f *Folder, letters *dovecot.Keywords) {
+	path := d.Path + "/" + statefile.Name
+	state := statefile.New(d, nil)
+	if _, err := state.Load(); err != nil {
+		w.find(path, err.Error(), "a file that its owner can read")
+		return
+	}
+	torn, strange := state.Damage()
+	if torn {
+		w.find(path, "a last line without its end", "whole lines")
+	}
+	if strange > 0 {
+		w.find(path, strconv.Itoa(strange)+" lines that are not understood", "lines as posthorn-store(5) has them")
+	}
+	found := map[string]bool{}
+	for _, words := range state.Words() {
+		for _, word := range words {
+			if letters.Index(word) < 0 {
+				found[strings.ToLower(word)] = true
+			}
+		}
+	}
+	f.Keywords += len(found)
 }
 
 // sub looks at cur, new or tmp.

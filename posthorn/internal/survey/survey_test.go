@@ -83,6 +83,13 @@ func TestStat(t *testing.T) {
 			t.Errorf("%s: got %+v, go-maildir sees %d messages, %d unseen, %d bytes (%v)", f.Name, f, messages, unseen, bytes, err)
 		}
 	}
+	words := "keywords 1.gone Word Other\nkeywords 2.gone other More\n" // one has a letter
+	if err := os.WriteFile(path+"/posthorn-state", []byte(words), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if f := look(t, path).Folders[0]; f.Keywords != 3 {
+		t.Errorf("got %+v, want 3 keywords", f)
+	}
 	if f := s.Folders[0]; f.Keywords != 1 || f.UIDValidity == 0 || f.Next < 3 {
 		t.Errorf("got %+v, want a keyword, a UIDVALIDITY and UID 3 or more next", f)
 	}
@@ -126,6 +133,10 @@ func TestFindings(t *testing.T) {
 			}
 			return appendTo(p+"/dovecot-uidlist", b.String())
 		}, "1200 lines without a file"},
+		"strange state": {func(p, _ string) error {
+			return os.WriteFile(p+"/posthorn-state", []byte("# mine\n\nacl anyone lr\nacl\nrights anyone lr\n"), 0o600)
+		}, "posthorn-state: found 2 lines that are not understood"},
+		"torn state": {func(p, _ string) error { return os.WriteFile(p+"/posthorn-state", []byte("acl anyone"), 0o600) }, "posthorn-state: found a last line without"},
 		"stale lock": {func(p, _ string) error {
 			os.WriteFile(p+"/dovecot-uidlist.lock", []byte("1:elsewhere"), 0o600)
 			return os.Chtimes(p+"/dovecot-uidlist.lock", old, old)
