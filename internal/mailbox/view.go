@@ -95,9 +95,9 @@ func (v *View) Close() error {
 	if f == nil {
 		return nil
 	}
-	v.folder, v.n, v.uids, v.recent = nil, 0, nil, nil
 	f.mu.Lock()
-	f.part(v)
+	f.part(v) // from here on nobody else looks at the view
+	v.folder, v.n, v.uids, v.recent = nil, 0, nil, nil
 	f.save()
 	f.mu.Unlock()
 	v.box.store.leave(f)
