@@ -104,7 +104,7 @@ func (f *fetcher) message(seq int) error {
 	if m.Gone && f.Items&(query.Flags|query.SaveDate|query.EmailID|query.ThreadID) != 0 {
 		return mailbox.ErrExpunged // no flags would mean that all were taken away
 	}
-	if f.Items&(query.Size|query.InternalDate) != 0 {
+	if f.Items&query.Size != 0 && m.Size < 0 || f.Items&query.InternalDate != 0 && m.Date.IsZero() {
 		var err error
 		if m, err = f.view.Measure(seq); err != nil {
 			return err

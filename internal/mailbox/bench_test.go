@@ -123,3 +123,22 @@ func BenchmarkRead(b *testing.B) {
 		m.Close()
 	}
 }
+
+// BenchmarkStoreMany changes a flag of 1,000 messages of 10,000.
+func BenchmarkStoreMany(b *testing.B) {
+	v := sel(b, openBox(b, newStore(b, Options{}), fill(b, 10000)), "INBOX", false)
+	seqs := make([]int, 1000)
+	for i := range seqs {
+		seqs[i] = i + 1
+	}
+	op := Add
+	for b.Loop() {
+		if _, err := v.Store(seqs, op, Flags{System: Flagged}); err != nil {
+			b.Fatal(err)
+		}
+		if _, err := v.Sync(true); err != nil {
+			b.Fatal(err)
+		}
+		op = Add + Remove - op
+	}
+}

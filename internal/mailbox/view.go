@@ -143,7 +143,7 @@ func (v *View) At(seq int) Message {
 		return Message{}
 	}
 	uid := v.uid(seq)
-	r := f.find(uid)
+	r := v.record(seq, uid)
 	if r == nil || f.over != nil {
 		return Message{UID: uid, Size: -1, Gone: true}
 	}
@@ -191,6 +191,15 @@ func (v *View) uid(seq int) uint32 {
 		return v.uids[seq-1]
 	}
 	return f.records[seq-1].uid
+}
+
+// record returns the record of message seq, nil when it is gone; uid called before
+// has brought the folder into memory.
+func (v *View) record(seq int, uid uint32) *record {
+	if v.uids == nil && uid != 0 {
+		return &v.folder.records[seq-1]
+	}
+	return v.folder.find(uid)
 }
 
 // After returns the first sequence number whose UID is at least uid; Len()+1

@@ -135,3 +135,15 @@ func FuzzGist(f *testing.F) {
 		}
 	})
 }
+
+// BenchmarkMake takes a message of 14 KiB apart.
+func BenchmarkMake(b *testing.B) {
+	message := crlf(messages[3] + strings.Repeat("a line of text that is as long as others are in mail, about so\n", 200))
+	pool := wire.NewPool()
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := Make(strings.NewReader(message), int64(len(message)), pool); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
