@@ -49,6 +49,7 @@ func contains(r io.Reader, size int64, text string) (bool, error) {
 	buf := make([]byte, size)
 	kept := 0     // bytes of a character that began in the last piece
 	overlap := "" // folded
+	needle := newNeedle(text)
 	for {
 		n, err := io.ReadFull(r, buf[kept:])
 		data := buf[:kept+n]
@@ -56,7 +57,17 @@ func contains(r io.Reader, size int64, text string) (bool, error) {
 		if err == nil {
 			whole -= partial(data)
 		}
-		window := overlap + charset.Fold(string(data[:whole]))
+		fold := data[:whole]
+		if needle.ascii && plain(fold) {
+			// Only its ends may belong to what is folded beside it.
+			if needle.in(fold) || strings.Contains(overlap+charset.Fold(string(fold[:min(whole, len(text))])), text) {
+				return true, nil
+			}
+			if whole >= len(text) {
+				overlap, fold = "", fold[whole-len(text):]
+			}
+		}
+		window := overlap + charset.Fold(string(fold))
 		if strings.Contains(window, text) {
 			return true, nil
 		}
