@@ -14,6 +14,7 @@ import (
 )
 
 func main() {
+	daemon.FewProcessors()
 	session.Main("pop3-session", open)
 }
 
