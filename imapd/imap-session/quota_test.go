@@ -43,6 +43,12 @@ func TestQuota(t *testing.T) {
 	d.want(`SETQUOTA "" (STORAGE 9)`, "BAD unknown command")
 }
 
+func TestMailboxQuota(t *testing.T) {
+	d := limited(newFixture(t), conf.Quota{Mailboxes: 2})
+	d.file("INBOX", "", simple)
+	d.want(`GETQUOTA ""`, `* QUOTA "" (MAILBOX 1 2)`, "OK GETQUOTA completed")
+}
+
 func TestNoQuota(t *testing.T) {
 	d := newFixture(t).dialogue()
 	d.want("GETQUOTAROOT INBOX", `* QUOTAROOT "INBOX" ""`, `* QUOTA "" ()`, "OK GETQUOTAROOT completed")

@@ -21,14 +21,17 @@ func (b *Box) quota() quota.Box {
 	return quota.Box{Disk: b.root.Disk, FD: b.root.FD, Limit: b.limit}
 }
 
-// Usage returns what the box holds with all its folders.
-func (b *Box) Usage() (Usage, error) {
-	u := Usage{Limit: b.limit}
-	folders, err := b.Folders()
-	if err != nil {
-		return u, err
+// Usage returns what the box holds with all its folders, as far as that has limits:
+// nothing else is counted.
+func (b *Box) Usage() (u Usage, err error) {
+	u.Limit = b.limit
+	if b.limit.Mailboxes > 0 {
+		folders, err := b.Folders()
+		if err != nil {
+			return u, err
+		}
+		u.Mailboxes = len(folders)
 	}
-	u.Mailboxes = len(folders)
 	u.Usage, err = b.quota().Usage()
 	return u, err
 }

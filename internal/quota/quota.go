@@ -54,10 +54,11 @@ func (b Box) fits(u, more Usage) bool {
 		(b.Limit.Messages == 0 || u.Messages <= b.Limit.Messages-more.Messages)
 }
 
-// Usage returns what the mailbox holds. Without limits that is counted each time.
+// Usage returns what the mailbox holds, nothing where messages have no limit: that
+// would be counted each time.
 func (b Box) Usage() (Usage, error) {
 	if !b.limited() {
-		return b.count()
+		return Usage{}, nil
 	}
 	if s, ok := b.load(); ok {
 		return s.sum, nil
