@@ -86,7 +86,7 @@ func (r *recorded) replay(t *testing.T, states []*state, first bool) *outcome {
 	todo := make(chan *state)
 	var wg sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {
-		h := newHost(t)
+		h := newHost(t, "")
 		wg.Go(func() {
 			for s := range todo {
 				r.check(s, h.try(s.tree), out)

@@ -45,6 +45,7 @@ var scenes = []scene{
 	{"deliver dies with each new mailbox", "mkdir:/Maildir/new:1:after", kept, oneByOne},
 	{"deliver dies with each new mailbox, at once", "mkdir:/Maildir/new:1:after", "", oneByOne},
 	{"queued dies before its verdicts", "sync:spool/:5:kill", kept, oneByOne},
+	{"queued dies, at once", "link:spool/queue/:2:kill", "", oneByOne},
 }
 
 func oneByOne(t *testing.T, i *instance.Instance, record string, all []*letter) {

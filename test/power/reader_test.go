@@ -29,9 +29,9 @@ type reader struct {
 }
 
 // newReader makes a host on which imapd runs, which keeps nothing either.
-func newReader(t *testing.T) *reader {
+func newReader(t *testing.T, more string) *reader {
 	t.Helper()
-	r := &reader{host: newHost(t)}
+	r := &reader{host: newHost(t, more)}
 	var users strings.Builder
 	for _, u := range []string{suite.Ann, suite.Bob, carl} {
 		fmt.Fprintf(&users, "%s:{PLAIN}%s\n", u, instance.Password) // quick to check

@@ -21,6 +21,7 @@ type recorded struct {
 	base    *disk.Disk   // what stood on the disk before
 	events  []disk.Event // what came then
 	letters []*letter
+	conf    string            // further lines of the configuration of who reads
 	atOnce  bool              // boxes get a message before its client is answered
 	took    map[string][]byte // what the other host took, by the names in its notes
 }

@@ -38,14 +38,16 @@ type found struct {
 }
 
 // newHost makes a server and stops its daemons again, but the one that keeps
-// nothing and asks no disk.
-func newHost(t *testing.T) *host {
+// nothing and asks no disk. more are lines of its configuration.
+func newHost(t *testing.T, more string) *host {
 	t.Helper()
 	bin, err := suite.Built()
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &host{i: suite.Server(t, options(bin, memory(t)))}
+	o := options(bin, memory(t))
+	o.Conf += more
+	h := &host{i: suite.Server(t, o)}
 	if err := h.i.StopServer(); err != nil {
 		t.Fatal(err)
 	}

@@ -19,18 +19,21 @@ type errand struct {
 	name string
 	fail string // POSTHORN_FAIL
 	box  string // a dovecot-uidlist that is there before
+	conf string // further lines of configuration
 	do   func(t *testing.T, i *instance.Instance, record string, letters []*letter)
 }
 
 // errands are what is recorded; the first is the sample of make test.
 var errands = []errand{
-	{"a mailbox is filled", "", "", filling},
-	{"folders", "", "", folders},
-	{"IMAP, POP3 and mail together", "", "", crowd},
-	{"a mailbox is known", "", list(4), known},
-	{"a new uidlist", "", list(1100), known},
-	{"imap-session dies with a new uidlist", "rename:/dovecot-uidlist:1:after", list(1100), broken},
-	{"keywords without letters", "", "", worded},
+	{"a mailbox is filled", "", "", "", filling},
+	{"folders", "", "", "", folders},
+	{"IMAP, POP3 and mail together", "", "", "", crowd},
+	{"a mailbox is known", "", list(4), "", known},
+	{"a new uidlist", "", list(1100), "", known},
+	{"imap-session dies with a new uidlist", "rename:/dovecot-uidlist:1:after", list(1100), "", broken},
+	{"keywords without letters", "", "", "", worded},
+	{"the INBOX gets another name", "", "", "", renamed},
+	{"a shared mailbox is filled", "", "", "mail-shared yes\n", filling},
 }
 
 // filling has messages arrive and be filed, marked, copied, moved and removed.
@@ -72,6 +75,19 @@ func folders(t *testing.T, i *instance.Instance, record string, letters []*lette
 	u.subscribe("Play", true)
 	u.subscribe("Work", false)
 	u.open("Play.2024")
+}
+
+// renamed has the INBOX emptied into a new folder, and go on.
+func renamed(t *testing.T, i *instance.Instance, record string, letters []*letter) {
+	u := ann(t, i, "ann", record)
+	u.open("INBOX")
+	u.file("INBOX", `\Seen`, "a", "b")
+	u.letter(i, letters[0])
+	u.await(letters[0].name)
+	u.clear("Old")
+	u.file("INBOX", "", "c")
+	u.open("Old")
+	u.open("INBOX")
 }
 
 // crowd is two IMAP clients, a POP3 client and mail at a time.
@@ -157,10 +173,10 @@ func (e errand) run(t *testing.T, fail string) *recorded {
 	if e.fail != "" {
 		fail = e.fail
 	}
-	r := record(t, fail, "", func(i *instance.Instance) { e.prepare(t, i) },
+	r := record(t, fail, e.conf, func(i *instance.Instance) { e.prepare(t, i) },
 		func(i *instance.Instance, record string) { e.do(t, i, record, all) })
 	r.letters = all
-	r.base.Whole = true
+	r.base.Whole, r.conf = true, e.conf
 	return r
 }
 
@@ -204,7 +220,7 @@ func (r *recorded) judgeAll(t *testing.T, states []*state, until string) *judged
 	todo := make(chan *state)
 	var wg sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {
-		h := newReader(t)
+		h := newReader(t, r.conf)
 		wg.Go(func() {
 			for s := range todo {
 				r.judge(s, h.try(s.tree), ledgers, out)

@@ -205,6 +205,18 @@ func (u *user) rename(folder, to string) {
 	u.simple(fact{Do: "rename", Folder: folder, To: to}, "RENAME %s %s", folder, to)
 }
 
+// clear renames the INBOX, which is open: its messages go to a new folder, and it
+// stays (RFC 3501 6.3.5).
+func (u *user) clear(to string) {
+	u.t.Helper()
+	create := fact{Client: u.name, Began: true, Do: "create", Folder: to}
+	create.note(u.t, u.record)
+	u.simple(fact{Do: "move", Folder: "INBOX", To: to, Messages: u.shown.messages}, "RENAME INBOX %s", to)
+	create.Began = false
+	create.note(u.t, u.record)
+	u.shown.messages = nil
+}
+
 func (u *user) remove(folder string) {
 	u.t.Helper()
 	u.simple(fact{Do: "delete", Folder: folder}, "DELETE %s", folder)
