@@ -161,9 +161,6 @@ func (c *Column) Length(place uint32) int64 {
 	return entryHead + int64(binary.LittleEndian.Uint32(head))
 }
 
-// Rest gives back the memory that reading needed.
-func (c *Column) Rest() { c.read = &window{file: c.file} }
-
 // window is a part of a file in memory. Who reads one entry after the other reads
 // much at a time.
 type window struct {

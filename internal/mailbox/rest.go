@@ -324,11 +324,7 @@ func (f *folder) lieDown() {
 	}
 	mod := f.mod
 	f.picture, f.loaded, f.resting = picture{mod: mod}, false, true
-	for _, c := range f.texts.columns {
-		if c != nil {
-			c.Rest()
-		}
-	}
+	f.texts.close()
 }
 
 // mayRest reports whether the index stands for the files, and each view for the
