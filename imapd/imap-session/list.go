@@ -46,8 +46,8 @@ func (a *lister) look() (err error) {
 	}
 	if a.foreignMatters() {
 		others, err := a.visible()
-		if err != nil {
-			return err
+		if err != nil { // his own are there all the same
+			a.log.IMAPFailed(a.conn.SID, a.conn.User, "LIST", err)
 		}
 		folders = append(folders, others...)
 	}

@@ -109,7 +109,8 @@ func (s *Session) closeForeign() {
 	}
 }
 
-// visible returns the names of others' mailboxes that this user may see.
+// visible returns the names of others' mailboxes that this user may see, with an
+// error those that could be looked at.
 func (s *Session) visible() (names []string, err error) {
 	if s.shares == nil {
 		return nil, nil
@@ -118,14 +119,12 @@ func (s *Session) visible() (names []string, err error) {
 	if err != nil {
 		return nil, err
 	}
+	var failed []error
 	for _, owner := range owners {
 		some, err := s.visibleOf(owner)
-		if err != nil {
-			return nil, err
-		}
-		names = append(names, some...)
+		names, failed = append(names, some...), append(failed, err)
 	}
-	return names, nil
+	return names, errors.Join(failed...)
 }
 
 // visibleOf returns those of one owner; of one whose box cannot be opened, none.

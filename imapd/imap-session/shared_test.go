@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -310,4 +311,27 @@ func TestSharedFoldersAreMade(t *testing.T) {
 	ann.needs(`SETMETADATA Box (/shared/comment "all" /private/comment "ann's")`)
 	bob.want("GETMETADATA "+theirs+" (DEPTH infinity) (/private /shared)", "BAD an entry begins with /shared/ or /private/")
 	bob.want("GETMETADATA "+theirs+" (/private/comment /shared/comment)", `* METADATA "`+theirs+`" ("/private/comment" "bob's" "/shared/comment" "all")`, "OK GETMETADATA completed")
+}
+
+// TestListWithoutOthers: what is wrong with others' mailboxes keeps nobody from his
+// own.
+func TestListWithoutOthers(t *testing.T) {
+	v := newTown(t)
+	v.as("ann").needs("SETACL INBOX bob lr")
+	v.as("carl").needs("SETACL INBOX bob lr")
+	state := filepath.Join(v.root, "ann@x.example", "Maildir", "posthorn-state")
+	if err := errors.Join(os.Remove(state), os.Mkdir(state, 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("/nonexistent", filepath.Join(v.root, "ann@x.example", "Maildir", ".x")); err != nil {
+		t.Fatal(err)
+	}
+	bob := v.as("bob")
+	bob.want(`LIST "" (INBOX Shared/*/INBOX)`, `* LIST (\HasNoChildren) "." "INBOX"`, `* LIST (\HasNoChildren) "/" "Shared/carl@x.example/INBOX"`, "OK LIST completed")
+	list := filepath.Join(v.root, "posthorn-state")
+	if err := errors.Join(os.Remove(list), os.Mkdir(list, 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	bob.want(`LIST "" *`, `* LIST (\HasNoChildren) "." "INBOX"`, "OK LIST completed")
+	bob.want("SELECT Shared/carl@x.example/INBOX", "NO [UNAVAILABLE] local problem, try again later")
 }
