@@ -200,14 +200,14 @@ func (c *candidate) sum() error {
 
 // header returns the part of the header that the index has.
 func (c *candidate) header() (*find.Message, error) {
-	fields, ok, err := c.fields(c.seq)
+	h, ok, err := c.fields(c.seq)
 	if err != nil {
 		return nil, err
 	}
 	if !ok {
 		return c.open()
 	}
-	return find.New(bytes.NewReader(fields), int64(len(fields))), nil
+	return find.New(bytes.NewReader(h.Fields), int64(len(h.Fields))), nil
 }
 
 // inHeader looks for a text in a header field.

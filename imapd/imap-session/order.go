@@ -43,9 +43,9 @@ func (f *finder) order(o orderer) error {
 // ordered returns what is needed of a message.
 func (s *Session) ordered(seq int, needs order.Needs) (order.Message, error) {
 	m := order.Message{Seq: seq}
-	if needs.Header {
+	if needs.Fields != nil {
 		var err error
-		if m.Header, err = s.header(seq); err != nil {
+		if m.Header, err = s.header(seq, needs.Fields); err != nil {
 			return m, err
 		}
 	}
@@ -59,13 +59,14 @@ func (s *Session) ordered(seq int, needs order.Needs) (order.Message, error) {
 	return m, nil
 }
 
-// header returns the header of a message: what the index has of it, or else the
-// message itself.
-func (s *Session) header(seq int) (order.Header, error) {
-	fields, ok, err := s.fields(seq)
+// header returns fields of the header of a message: what the index has of them, or
+// else all that the message has.
+func (s *Session) header(seq int, names []string) (order.Header, error) {
+	h, ok, err := s.fields(seq)
 	if err != nil {
 		return nil, err
 	}
+	fields := h.Select(make([]byte, 0, 256), names)
 	var src io.ReaderAt = bytes.NewReader(fields)
 	size := int64(len(fields))
 	if !ok || !utf8.Valid(fields) { // the index has fields as they are sent, with another octet for NUL
@@ -85,15 +86,15 @@ func (s *Session) header(seq int) (order.Header, error) {
 
 // fields returns the header fields that the index has of a message, or has it have
 // them; ok is false when it cannot.
-func (s *Session) fields(seq int) (fields []byte, ok bool, err error) {
+func (s *Session) fields(seq int) (h gist.Header, ok bool, err error) {
 	text, ok := s.view.Kept(seq, mailbox.Head)
 	if !ok {
 		texts, err := s.read(seq)
 		if err != nil {
-			return nil, false, err
+			return h, false, err
 		}
 		text = texts[mailbox.Head]
 	}
-	h, ok := gist.ReadHeader(text)
-	return h.Fields, ok, nil
+	h, ok = gist.ReadHeader(text)
+	return h, ok, nil
 }

@@ -30,7 +30,10 @@ type Message struct {
 }
 
 // Needs is what of a Message is looked at.
-type Needs struct{ Arrival, Size, Header bool }
+type Needs struct {
+	Arrival, Size bool
+	Fields        []string // of the header, in lower case; none: no Header
+}
 
 // sent returns the sent date in seconds (RFC 5256 section 2.2).
 func (m Message) sent() int64 {

@@ -84,7 +84,7 @@ func TestSortByRelevancy(t *testing.T) {
 	for seq, score := range map[int]int{1: 4, 5: 99, 10: 42} { // RFC 6203 section 6
 		s.Add(Message{Seq: seq, Score: score})
 	}
-	if got := s.Sorted(); !slices.Equal(got, []int{5, 10, 1}) || s.Needs() != (Needs{}) {
+	if got := s.Sorted(); !slices.Equal(got, []int{5, 10, 1}) || s.Needs().Fields != nil {
 		t.Errorf("got %v", got)
 	}
 }

@@ -37,14 +37,31 @@ func (s *Sorter) Needs() (n Needs) {
 			n.Arrival = true
 		case query.BySize:
 			n.Size = true
-		case query.ByRelevancy:
 		case query.ByDate:
-			n.Arrival, n.Header = true, true
-		default:
-			n.Header = true
+			n.Arrival = true
+		}
+		if field := fieldOf(c.By); field != "" {
+			n.Fields = append(n.Fields, field)
 		}
 	}
 	return n
+}
+
+// fieldOf returns the header field that a criterion looks at, "" for none.
+func fieldOf(by query.By) string {
+	switch by {
+	case query.ByDate:
+		return "date"
+	case query.BySubject:
+		return "subject"
+	case query.ByFrom, query.ByDisplayFrom:
+		return "from"
+	case query.ByTo, query.ByDisplayTo:
+		return "to"
+	case query.ByCc:
+		return "cc"
+	}
+	return ""
 }
 
 // Add takes a message.

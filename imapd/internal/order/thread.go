@@ -34,7 +34,13 @@ func NewThreads(alg query.Algorithm) *Threads {
 }
 
 // Needs returns what Add will look at.
-func (t *Threads) Needs() Needs { return Needs{Arrival: true, Header: true} }
+func (t *Threads) Needs() Needs {
+	n := Needs{Arrival: true, Fields: []string{"date", "subject"}}
+	if t.alg != query.OrderedSubject {
+		n.Fields = append(n.Fields, "message-id", "in-reply-to", "references")
+	}
+	return n
+}
 
 // Add takes a message; its sequence number is above those taken before.
 func (t *Threads) Add(m Message) {
