@@ -22,7 +22,7 @@ func check(e *env, args []string) error {
 	}
 	var found []error
 	for _, look := range []func(*conf.Config) error{
-		checkTables, checkPostmaster, checkKeys, checkSecrets, checkIdentities, checkFolders, checkPrograms,
+		checkTables, checkPostmaster, checkPublic, checkKeys, checkSecrets, checkIdentities, checkFolders, checkPrograms,
 	} {
 		if err := look(e.conf); err != nil {
 			found = append(found, err)
@@ -101,6 +101,31 @@ func checkPostmaster(c *conf.Config) error {
 	}
 	return fmt.Errorf("%s: postmaster: found %s, who is neither in %s nor in %s, expected an address whose mail is read",
 		c.File, c.Postmaster, c.UsersFile, c.AliasesFile)
+}
+
+// checkPublic: nobody sees mailboxes of a user who is not there, or that are not
+// vmail's.
+func checkPublic(c *conf.Config) error {
+	if c.PublicFolders == "" {
+		return nil
+	}
+	users, err := tables.LoadUsers(c.UsersFile, c.Domains[0], nil)
+	if err != nil {
+		return nil // checkTables says so
+	}
+	vmail, err := c.Identity("vmail")
+	if err != nil {
+		return nil // checkIdentities says so
+	}
+	switch u, ok := users.Lookup(c.PublicFolders); {
+	case !ok:
+		return fmt.Errorf("%s: public-folders: found %s, who is not in %s, expected one of its users", c.File, c.PublicFolders, c.UsersFile)
+	case u.UID >= 0 && u.UID != vmail.UID:
+		return fmt.Errorf("%s: public-folders: found %s with the uid %d (%s), expected a user whose mail is vmail's", c.File, c.PublicFolders, u.UID, u.Place)
+	case c.SystemUsers:
+		return fmt.Errorf("%s: public-folders: found system-users too, with which nobody sees mailboxes of others", c.File)
+	}
+	return nil
 }
 
 func checkKeys(c *conf.Config) error {

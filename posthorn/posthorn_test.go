@@ -255,6 +255,7 @@ func TestCheck(t *testing.T) {
 	good, _ := os.ReadFile(file)
 	for _, tc := range []struct{ name, breaks, want string }{
 		{"no postmaster", "sed -i /postmaster/d posthorn.conf", "found no postmaster, expected"},
+		{"public mailboxes of nobody", "echo public-folders zeno@test >> posthorn.conf", "public-folders: found zeno@test, who is not in"},
 		{"a postmaster who is not there", "sed -i s/ann@test/zeno@test/ posthorn.conf", "postmaster: found zeno@test, who is neither in"},
 		{"a users line", "echo nonsense >> users", "users:3: "},
 		{"the mode of users", "chmod 644 users; rm -f aliases; sed -i /nonsense/d users", "users: found mode"},

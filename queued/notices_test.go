@@ -120,8 +120,8 @@ func TestTooOldForTheDirectory(t *testing.T) {
 	}
 }
 
-// TestADelayHasItsReason: of what was tried, of what a dead destination keeps
-// from being tried, and of what our own deliver does.
+// TestADelayHasItsReason: of what a dead destination keeps from being tried, and
+// of what our own deliver does.
 func TestADelayHasItsReason(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "retry 1s", "delay-warning 1s")
@@ -130,19 +130,19 @@ func TestADelayHasItsReason(t *testing.T) {
 	w.submit("", "first@b.example")
 	w.awaitLog("destination-dead", "destination=b.example")
 	w.deliver.stop()
-	w.submit("zed@far.example", "bob@test", "far@b.example")
-	warning := func() string {
-		for _, s := range w.sent {
-			if s.Destination == "far.example" {
-				return s.content
+	for rcpt, want := range map[string]string{"bob@test": "x-posthorn; it could not be tried yet", "far@b.example": "4.4.1 no host answers"} {
+		w.submit(rcpt[:3]+"@far.example", rcpt)
+		warning := ""
+		w.await("a warning", func() bool {
+			for _, s := range w.sent {
+				if s.Rcpts[0].String() == rcpt[:3]+"@far.example" {
+					warning = s.content
+				}
 			}
-		}
-		return ""
-	}
-	w.await("a warning", func() bool { return warning() != "" })
-	for _, want := range []string{"x-posthorn; it could not be tried yet", "4.4.1 no host answers"} {
-		if got := warning(); !strings.Contains(got, want) {
-			t.Errorf("got %s\nwant %q in it", got, want)
+			return warning != ""
+		})
+		if !strings.Contains(warning, want) {
+			t.Errorf("%s: got %s\nwant %q in it", rcpt, warning, want)
 		}
 	}
 	w.set(func() { clear(w.silent) })

@@ -313,7 +313,7 @@ func (p *pass) lastWord(n int) verdict.Verdict {
 		return v
 	}
 	if p.blocked != nil && !ours(p.blocked) {
-		if why, dead := p.schedule.Dead(p.blocked, p.now()); dead && why.Kind != 0 {
+		if why, _ := p.schedule.Dead(p.blocked, p.now()); why.Kind != 0 {
 			return why
 		}
 	}

@@ -60,13 +60,13 @@ func (s *Session) enable(c *wire.Command) (string, error) {
 	if err := c.Args.End(); err != nil {
 		return "", err
 	}
-	s.w.Raw("* ENABLED")
+	enabled := "* ENABLED"
 	for _, name := range names {
 		if s.offers(name) && s.switchOn(strings.ToUpper(name)) {
-			s.w.Raw(" ", name)
+			enabled += " " + name
 		}
 	}
-	s.w.Raw("\r\n")
+	s.w.Raw(enabled, "\r\n")
 	return "ENABLE completed", nil
 }
 
@@ -81,6 +81,11 @@ func (s *Session) switchOn(name string) bool {
 		s.rev2 = true
 	case "UIDONLY":
 		s.uidOnly = true
+	case "CONDSTORE":
+		s.wantModSeqs()
+	case "QRESYNC":
+		s.wantModSeqs()
+		s.resync = true
 	default:
 		return false
 	}

@@ -38,7 +38,7 @@ func (s *Session) move(c *wire.Command) (string, error) {
 		return "", err
 	}
 	s.w.Raw("* OK ", code, " copied\r\n") // before the removals (RFC 6851 section 4.3)
-	return c.Name + " completed", s.view.Expunge(moved)
+	return s.removed(c.Name, s.view.Expunge(moved))
 }
 
 func (s *Session) copyArgs(c *wire.Command) (sequence, string, error) {

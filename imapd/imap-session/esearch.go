@@ -14,12 +14,14 @@ type found struct {
 	min  int   // 0: nothing is found
 	max  int
 	part []int
+
+	scores []int // of RELEVANCY
 }
 
 // results looks for messages. Of a search for the first or the last only these
 // are looked for (RFC 4731 section 5).
 func (f *finder) results(r query.Return) (found, error) {
-	if r.Extended && !r.All && !r.Count && (r.Min || r.Max || r.Partial.Lo > 0) {
+	if r.Extended && !r.All && !r.Count && !r.Relevancy && (r.Min || r.Max || r.Partial.Lo > 0) {
 		return f.edges(r)
 	}
 	list, err := f.all()
@@ -27,7 +29,7 @@ func (f *finder) results(r query.Return) (found, error) {
 		return found{}, err
 	}
 	from, to := r.Partial.Cut(len(list))
-	return found{list: list, min: list[0], max: list[len(list)-1], part: list[from:to]}, nil
+	return f.scored(found{list: list, min: list[0], max: list[len(list)-1], part: list[from:to]}, r), nil
 }
 
 func (f *finder) edges(r query.Return) (out found, err error) {
@@ -92,7 +94,7 @@ func (s *Session) uidsOf(seqs []int) wire.Set {
 
 // writeESearch answers a SEARCH with RETURN; one that is only to be saved has no
 // answer of its own (RFC 5182 section 2.2).
-func (s *Session) writeESearch(c *wire.Command, r query.Return, o found, number func(int) uint32) {
+func (s *Session) writeESearch(c *wire.Command, r query.Return, o found, number func(int) uint32, modSeq uint64) {
 	if r == (query.Return{Extended: true, Save: true}) {
 		return
 	}
@@ -117,6 +119,13 @@ func (s *Session) writeESearch(c *wire.Command, r query.Return, o found, number 
 	if r.All && len(o.list) > 0 {
 		s.w.Raw(" ALL ")
 		s.writeSet(o.list, number)
+	}
+	if r.Relevancy {
+		s.writeRelevancy(o.scores)
+	}
+	if modSeq > 0 {
+		s.w.Raw(" MODSEQ ")
+		s.w.Num(modSeq)
 	}
 	s.w.Raw("\r\n")
 }

@@ -17,6 +17,7 @@ func (s *Session) fetch(c *wire.Command) (string, error) {
 	if err := c.Args.Space(); err != nil {
 		return "", err
 	}
+	asked := *c.Args
 	seqs, err := s.messages(c)
 	if err != nil {
 		return "", err
@@ -34,6 +35,9 @@ func (s *Session) fetch(c *wire.Command) (string, error) {
 	}
 	if isUID(c) && !s.uidOnly {
 		f.Items |= query.UID // RFC 3501 section 6.4.8
+	}
+	if seqs, err = f.modifiers(isUID(c), mod, seqs, asked); err != nil {
+		return "", err
 	}
 	if seqs, err = partialFetch(c, seqs, mod.Partial); err != nil {
 		return "", err
@@ -101,7 +105,7 @@ func (f *fetcher) mark(seqs sequence) error {
 // everything can be read nothing is written.
 func (f *fetcher) message(seq int) error {
 	m := f.view.At(seq)
-	if m.Gone && f.Items&(query.Flags|query.SaveDate|query.EmailID|query.ThreadID) != 0 {
+	if m.Gone && f.Items&(query.Flags|query.ModSeq|query.SaveDate|query.EmailID|query.ThreadID) != 0 {
 		return mailbox.ErrExpunged // no flags would mean that all were taken away
 	}
 	if f.Items&query.Size != 0 && m.Size < 0 || f.Items&query.InternalDate != 0 && m.Date.IsZero() {
@@ -213,6 +217,10 @@ func (f *fetcher) writeMessage(seq int, m mailbox.Message, c contents) {
 	if f.Items&query.Size != 0 {
 		sep.item("RFC822.SIZE ")
 		w.Num(uint64(m.Size))
+	}
+	if f.Items&query.ModSeq != 0 || f.modSeqs && f.marked[seq] { // RFC 7162 section 3.2
+		sep.item("")
+		f.writeModSeq(f.view.At(seq))
 	}
 	f.writeIdentity(seq, &sep)
 	if f.Items&query.Envelope != 0 {

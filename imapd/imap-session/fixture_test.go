@@ -178,19 +178,19 @@ var numbers = regexp.MustCompile(`(UIDVALIDITY|APPENDUID|COPYUID) \d+`)
 var mailboxID = regexp.MustCompile(`\[MAILBOXID \(\w+\)\] `)
 
 // do runs a command and returns its responses, the tagged one last and without
-// its tag, UIDVALIDITY as V; MAILBOXID is left out.
+// its tag, UIDVALIDITY as V; MAILBOXID and HIGHESTMODSEQ are left out.
 func (d *dialogue) do(command string) []string {
 	d.t.Helper()
 	var out []string
 	for _, line := range d.raw(command) {
-		if !strings.HasPrefix(line, "* OK [MAILBOXID ") {
+		if !strings.HasPrefix(line, "* OK [MAILBOXID ") && !strings.HasPrefix(line, "* OK [HIGHESTMODSEQ ") {
 			out = append(out, mailboxID.ReplaceAllString(line, ""))
 		}
 	}
 	return out
 }
 
-// raw is do with MAILBOXID.
+// raw is do with MAILBOXID and HIGHESTMODSEQ.
 func (d *dialogue) raw(command string) []string {
 	d.t.Helper()
 	d.n++

@@ -194,7 +194,9 @@ func (a *lister) statusOf(name string) (_ *counts, exists bool) {
 		return nil, false
 	}
 	if err != nil {
-		a.log.IMAPFailed(a.conn.SID, a.conn.User, "LIST", err)
+		if refusalText(err) == "" {
+			a.log.IMAPFailed(a.conn.SID, a.conn.User, "LIST", err)
+		}
 		return nil, true
 	}
 	return &status, true

@@ -56,15 +56,19 @@ func cost(k query.Key) query.Op {
 	return most
 }
 
-// matches reports whether a message meets a key. A message that is gone is
+// matches reports whether a message meets the key. A message that is gone is
 // mailbox.ErrExpunged.
-func (s *Session) matches(seq int, key query.Key) (bool, error) {
-	c := candidate{Session: s, seq: seq, m: s.view.At(seq)}
+func (f *finder) matches(seq int) (bool, error) {
+	c := candidate{Session: f.Session, seq: seq, m: f.view.At(seq)}
 	defer c.close()
 	if c.m.Gone {
 		return false, mailbox.ErrExpunged
 	}
-	return c.meets(key)
+	found, err := c.meets(f.key)
+	if found && c.scores > 0 {
+		f.score(seq, c.score/c.scores)
+	}
+	return found, err
 }
 
 // candidate is a message that a SEARCH looks at; what is asked of it is looked
@@ -78,6 +82,10 @@ type candidate struct {
 	text     *find.Message
 	summary  gist.Summary
 	summed   bool
+
+	fuzzy  bool // texts are looked for as FUZZY has it
+	score  int  // of those that were found, together
+	scores int  // their number
 }
 
 func (c *candidate) close() {
@@ -98,6 +106,8 @@ func (c *candidate) meets(k query.Key) (bool, error) {
 		return c.m.Recent, nil
 	case query.Flag:
 		return c.flagged(k), nil
+	case query.ModSeqs:
+		return c.m.ModSeq >= k.Num, nil
 	case query.EmailIs:
 		id, err := c.view.EmailID(c.seq)
 		return id == k.Text, err
@@ -109,6 +119,8 @@ func (c *candidate) meets(k query.Key) (bool, error) {
 		return c.sent(k)
 	case query.AddressText, query.FieldText, query.BodyText, query.AnyText:
 		return c.contains(k)
+	case query.Fuzzy:
+		return c.fuzzily(k.Sub[0])
 	case query.Not:
 		found, err := c.meets(k.Sub[0])
 		return !found, err
@@ -228,6 +240,9 @@ func (c *candidate) inHeader(k query.Key) (bool, error) {
 }
 
 func (c *candidate) contains(k query.Key) (bool, error) {
+	if c.fuzzy {
+		return c.like(k)
+	}
 	if k.Op == query.AddressText || k.Op == query.FieldText {
 		return c.inHeader(k)
 	}

@@ -34,6 +34,7 @@ func (f *finder) order(o orderer) error {
 		case err != nil:
 			return err
 		default:
+			m.Score = f.relevancy(seq)
 			o.Add(m)
 		}
 	}

@@ -2,9 +2,10 @@ package main
 
 import "posthorn/imapd/internal/wire"
 
-// leave is unselect before another mailbox is selected (RFC 9051 section 6.3.2).
+// leave is unselect before another mailbox is selected (RFC 9051 section 6.3.2, RFC
+// 7162 section 3.2.11).
 func (s *Session) leave() {
-	if s.view != nil && s.rev2 {
+	if s.view != nil && (s.rev2 || s.resync) {
 		s.w.Raw("* OK [CLOSED] previous mailbox is closed\r\n")
 	}
 	s.unselect()

@@ -116,6 +116,11 @@ func TestRev2Global(t *testing.T) {
 	d.want("FETCH 1 BODY", fmt.Sprintf(`* 1 FETCH (BODY ("message" "global" NIL NIL NIL "7bit" %d (NIL "grün" NIL NIL NIL NIL NIL NIL NIL NIL) ("text" "plain" ("charset" "us-ascii") NIL NIL "7bit" 3 1) 3))`, len(inner)), "OK FETCH completed")
 	d.want("FETCH 1 BODY.PEEK[1.1]", "* 1 FETCH (BODY[1.1] {3}x\r\n)", "OK FETCH completed")
 	old.want("FETCH 1 BODY", fmt.Sprintf(`* 1 FETCH (BODY ("message" "global" NIL NIL NIL "7bit" %d))`, len(inner)), "OK FETCH completed")
+	const structure = `* 2 FETCH (BODYSTRUCTURE ("%s" "%s" NIL NIL NIL "base64" 18 NIL NIL NIL NIL))`
+	for range 2 { // the second time from the index
+		old.want("FETCH 2 BODYSTRUCTURE", fmt.Sprintf(structure, "message", "global"), "OK FETCH completed")
+		d.want("FETCH 2 BODYSTRUCTURE", fmt.Sprintf(structure, "application", "octet-stream"), "OK FETCH completed")
+	}
 	d.want("FETCH 2 BODY", `* 2 FETCH (BODY ("application" "octet-stream" NIL NIL NIL "base64" 18))`, "OK FETCH completed")
 	old.want("FETCH 2 BODY", `* 2 FETCH (BODY ("message" "global" NIL NIL NIL "base64" 18))`, "OK FETCH completed")
 }

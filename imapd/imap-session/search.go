@@ -38,19 +38,25 @@ func (s *Session) search(c *wire.Command) (string, error) {
 	}
 	numbers := s.numbersOf(isUID(c))
 	if q.Return.Extended {
-		s.writeESearch(c, q.Return, found, numbers)
+		s.writeESearch(c, q.Return, found, numbers, f.modSeq(found))
 	} else {
-		s.writeNumbers("SEARCH", found.list, numbers)
+		s.writeNumbers("SEARCH", found.list, numbers, f.modSeq(found))
 	}
 	return completed(c, f.gone), nil
 }
 
 // writeNumbers writes the response of a SEARCH or SORT without RETURN.
-func (s *Session) writeNumbers(name string, found []int, number func(int) uint32) {
+// With a modseq it names the highest (RFC 7162 section 3.1.5).
+func (s *Session) writeNumbers(name string, found []int, number func(int) uint32, modSeq uint64) {
 	s.w.Raw("* ", name)
 	for _, seq := range found {
 		s.w.Raw(" ")
 		s.w.Num(uint64(number(seq)))
+	}
+	if modSeq > 0 {
+		s.w.Raw(" (MODSEQ ")
+		s.w.Num(modSeq)
+		s.w.Raw(")")
 	}
 	s.w.Raw("\r\n")
 }
@@ -69,6 +75,8 @@ type finder struct {
 	tag  string
 	key  query.Key
 	gone bool // some messages are
+
+	scores map[int]int // of FUZZY keys, by sequence number
 }
 
 // newFinder makes a search ready to run.
@@ -83,7 +91,19 @@ func (s *Session) newFinder(c *wire.Command, q query.Search) (*finder, error) {
 	if err := recode(&key, q.Charset); err != nil {
 		return nil, err
 	}
+	if key.Asks(query.ModSeqs) {
+		s.wantModSeqs() // RFC 7162 section 3.1
+	}
 	return &finder{Session: s, tag: c.Tag, key: key}, nil
+}
+
+// modSeq returns the highest modseq of what was found, 0 where the search did not
+// ask for modseqs.
+func (f *finder) modSeq(o found) uint64 {
+	if !f.key.Asks(query.ModSeqs) {
+		return 0
+	}
+	return f.highestOf(o)
 }
 
 // all returns the messages that are found, in rising order.
@@ -98,7 +118,7 @@ func (f *finder) some(seq, step, limit int) ([]int, error) {
 		if err := progress.done(1); err != nil {
 			return nil, err
 		}
-		found, err := f.matches(seq, f.key)
+		found, err := f.matches(seq)
 		switch {
 		case errors.Is(err, mailbox.ErrExpunged):
 			f.gone = true

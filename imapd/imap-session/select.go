@@ -12,7 +12,11 @@ import (
 // becomes of the new one (RFC 3501 section 6.3.1).
 func (s *Session) selectFolder(c *wire.Command, readOnly bool) (string, error) {
 	asked := *c.Args
-	name, err := folderOnly(c)
+	name, err := folderArg(c)
+	var sync resync
+	if err == nil {
+		sync, err = s.selectParams(c.Args)
+	}
 	var syntax *wire.SyntaxError
 	if errors.As(err, &syntax) {
 		return "", err
@@ -31,7 +35,13 @@ func (s *Session) selectFolder(c *wire.Command, readOnly bool) (string, error) {
 	}
 	s.view, s.folder, s.at = view, p.name, p
 	s.conn.SetFolder(p.name)
+	if sync.modSeqs {
+		s.modSeqs = true
+	}
 	s.describe()
+	if err := s.resynchronize(sync); err != nil {
+		return "", err
+	}
 	if s.rev2 {
 		if err := s.writeSelected(asked); err != nil {
 			return "", err
@@ -53,6 +63,7 @@ func (s *Session) describe() {
 	}
 	s.code("UIDVALIDITY", uint64(s.view.UIDValidity()), "UIDs are valid")
 	s.code("UIDNEXT", uint64(s.view.UIDNext()), "next UID")
+	s.writeHighest()
 	s.w.Raw("* OK [MAILBOXID (", s.view.ID(), ")] mailbox is known by this\r\n") // RFC 8474 section 4.2
 }
 
@@ -101,7 +112,7 @@ func (s *Session) expunge(c *wire.Command) (string, error) {
 	if err := c.Args.End(); err != nil {
 		return "", err
 	}
-	return "EXPUNGE completed", s.view.Expunge(nil)
+	return s.removed("EXPUNGE", s.view.Expunge(nil))
 }
 
 // uidExpunge removes those of a set that are \Deleted (RFC 4315 section 2.1).
@@ -122,5 +133,5 @@ func (s *Session) uidExpunge(c *wire.Command) (string, error) {
 			uids = append(uids, m.UID)
 		}
 	}
-	return "UID EXPUNGE completed", s.view.Expunge(uids)
+	return s.removed("UID EXPUNGE", s.view.Expunge(uids))
 }

@@ -22,8 +22,8 @@ import (
 const capabilities = "IMAP4rev1 IMAP4rev2 LITERAL+ ID ENABLE IDLE NAMESPACE" +
 	" CHILDREN LIST-EXTENDED LIST-STATUS STATUS=SIZE SPECIAL-USE CREATE-SPECIAL-USE" +
 	" OBJECTID SAVEDATE METADATA LIST-METADATA ACL RIGHTS=" + acl.Extra + " LIST-MYRIGHTS" +
-	" SORT SORT=DISPLAY ESORT THREAD=ORDEREDSUBJECT THREAD=REFERENCES I18NLEVEL=1 BINARY PREVIEW" +
-	" QUOTA QUOTA=RES-STORAGE QUOTA=RES-MESSAGE QUOTA=RES-MAILBOX" +
+	" SORT SORT=DISPLAY ESORT THREAD=ORDEREDSUBJECT THREAD=REFERENCES THREAD=REFS I18NLEVEL=1 BINARY PREVIEW" +
+	" SEARCH=FUZZY QUOTA QUOTA=RES-STORAGE QUOTA=RES-MESSAGE QUOTA=RES-MAILBOX" +
 	" UIDPLUS UNSELECT MOVE REPLACE MULTIAPPEND ESEARCH SEARCHRES WITHIN PARTIAL" +
 	" UTF8=ACCEPT COMPRESS=DEFLATE UIDONLY INPROGRESS"
 
@@ -39,7 +39,7 @@ const (
 // Session is one client from its login to its end, a session.Session.
 type Session struct {
 	*host
-	limits  limits
+	limits  *limits
 	conn    *session.Conn
 	link    *link
 	in      *wire.Input
@@ -54,6 +54,9 @@ type Session struct {
 	utf8Accept bool // UTF8=ACCEPT
 	rev2       bool // IMAP4rev2
 	uidOnly    bool // UIDONLY
+	modSeqs    bool // CONDSTORE
+	resync     bool // QRESYNC
+	shrinks    bool // the command under way removes messages
 
 	view   *mailbox.View // nil: nothing is selected
 	folder string        // the name of what is
@@ -74,7 +77,7 @@ var errGone = errors.New("client gone")
 
 // newSession returns a session whose box is its to close.
 func newSession(h *host, c *session.Conn, box *mailbox.Box) *Session {
-	s := &Session{host: h, limits: *h.limits.Load(), conn: c, box: box}
+	s := &Session{host: h, limits: h.limits.Load(), conn: c, box: box}
 	s.link = &link{Conn: c, progress: s.limits.progress}
 	s.in = wire.NewInput(s.link, h.pool, maxLine)
 	s.w = wire.NewWriter(s.link, h.pool)

@@ -24,15 +24,15 @@ func (s *Session) sort(c *wire.Command) (string, error) {
 	if err := f.order(sorter); err != nil {
 		return "", err
 	}
-	found := sorted(sorter.Sorted(), q.Return)
+	found := f.scored(sorted(sorter.Sorted(), q.Return), q.Return)
 	if q.Return.Save {
 		s.saved = s.uidsOf(found.saved(q.Return))
 	}
 	numbers := s.numbersOf(isUID(c))
 	if q.Return.Extended {
-		s.writeESearch(c, q.Return, found, numbers)
+		s.writeESearch(c, q.Return, found, numbers, f.modSeq(found))
 	} else {
-		s.writeNumbers("SORT", found.list, numbers)
+		s.writeNumbers("SORT", found.list, numbers, f.modSeq(found))
 	}
 	return completed(c, f.gone), nil
 }
@@ -45,7 +45,7 @@ func sorted(list []int, r query.Return) found {
 	}
 	from, to := r.Partial.Cut(len(list))
 	first, last := list[0], list[len(list)-1]
-	if !r.Extended || r.All || r.Count || !r.Min && !r.Max && r.Partial.Lo == 0 {
+	if !r.Extended || r.All || r.Count || r.Relevancy || !r.Min && !r.Max && r.Partial.Lo == 0 {
 		return found{list: list, min: first, max: last, part: list[from:to]}
 	}
 	out := found{part: list[from:to]}

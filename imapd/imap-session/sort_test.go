@@ -68,6 +68,7 @@ func TestThread(t *testing.T) {
 	d := letters(t)
 	d.want("THREAD ORDEREDSUBJECT UTF-8 ALL", "* THREAD (4 2)(3 1)", "OK THREAD completed")
 	d.want("THREAD REFERENCES UTF-8 ALL", "* THREAD (4 2)(1 3)", "OK THREAD completed")
+	d.want("THREAD REFS UTF-8 ALL", "* THREAD (4 2)(1 3)", "OK THREAD completed")
 	d.want("THREAD REFERENCES UTF-8 NOT 4", "* THREAD (2)(1 3)", "OK THREAD completed")
 	d.want(`THREAD ORDEREDSUBJECT US-ASCII TEXT "gewp"`, "* THREAD", "OK THREAD completed")
 	d.want("THREAD JWZ UTF-8 ALL", "BAD unknown way to thread")

@@ -38,7 +38,7 @@ func statusItems(args *wire.Scanner) ([]string, error) {
 	err := args.List(maxStatus, func() error {
 		item := args.Word()
 		switch item {
-		case "MESSAGES", "RECENT", "UIDNEXT", "UIDVALIDITY", "UNSEEN", "SIZE", "APPENDLIMIT", "DELETED", "DELETED-STORAGE", "MAILBOXID":
+		case "MESSAGES", "RECENT", "UIDNEXT", "UIDVALIDITY", "UNSEEN", "SIZE", "APPENDLIMIT", "DELETED", "DELETED-STORAGE", "MAILBOXID", "HIGHESTMODSEQ":
 			items = append(items, item)
 			return nil
 		}
@@ -56,8 +56,7 @@ const maxStatus = 32
 // counts are what STATUS answers.
 type counts struct {
 	mailbox.Status
-	deleted int   // known if it was asked for
-	freed   int64 // the same
+	freed int64 // by removing what is \Deleted; known if it was asked for
 }
 
 // count looks at a folder for items of STATUS. The sizes of messages are looked
@@ -69,11 +68,14 @@ func (s *Session) count(name string, items []string) (counts, error) {
 	}
 	status, err := p.box.Status(p.folder)
 	of := counts{Status: status}
-	if err == nil && (slices.Contains(items, "DELETED") || slices.Contains(items, "DELETED-STORAGE")) {
-		of.deleted, of.freed, err = p.box.Deleted(p.folder)
+	if err == nil && of.Deleted > 0 && slices.Contains(items, "DELETED-STORAGE") {
+		of.freed, err = p.box.Deleted(p.folder)
 	}
 	if err == nil && of.Size < 0 && slices.Contains(items, "SIZE") {
 		of.Size, err = p.box.Size(p.folder)
+	}
+	if slices.Contains(items, "HIGHESTMODSEQ") {
+		s.wantModSeqs() // RFC 7162 section 3.1
 	}
 	return of, err
 }
@@ -107,9 +109,11 @@ func (s *Session) statusValue(item string, of counts) uint64 {
 	case "SIZE":
 		return uint64(of.Size) // RFC 8438 section 3
 	case "DELETED":
-		return uint64(of.deleted) // RFC 9051 section 6.3.11
+		return uint64(of.Deleted) // RFC 9051 section 6.3.11
 	case "DELETED-STORAGE":
 		return uint64(of.freed) // RFC 9208 section 4.1.4
+	case "HIGHESTMODSEQ":
+		return of.HighestModSeq // RFC 7162 section 3.1.7
 	case "APPENDLIMIT":
 		return uint64(s.limits.maxSize) // RFC 7889 section 3.1
 	}

@@ -7,11 +7,12 @@ import (
 // step executes one command and writes what belongs to it. An error ends the
 // session.
 func (s *Session) step(c *wire.Command) error {
+	s.shrinks = false
 	done, err := s.execute(c)
 	if err := s.announce(mayExpunge(c.Name)); err != nil {
 		return err
 	}
-	if err := s.answer(c, done, err); err != nil {
+	if err := s.answer(c, s.whereItStands(done), err); err != nil {
 		return err
 	}
 	return s.pack()

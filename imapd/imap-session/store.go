@@ -20,6 +20,10 @@ func (s *Session) storeFlags(c *wire.Command) (string, error) {
 	if err := c.Args.Space(); err != nil {
 		return "", err
 	}
+	since, err := s.storeModifiers(c.Args)
+	if err != nil {
+		return "", err
+	}
 	op, silent, err := storeOp(c.Args)
 	if err != nil {
 		return "", err
@@ -29,31 +33,38 @@ func (s *Session) storeFlags(c *wire.Command) (string, error) {
 		return "", err
 	}
 	numbers := seqs.slice()
-	changed, err := s.change(numbers, op, flags)
+	changed, modified, err := s.change(numbers, since, op, flags)
 	if err != nil {
 		return "", err
 	}
-	if !silent {
-		for _, seq := range changed {
+	for _, seq := range changed {
+		switch {
+		case !silent:
 			s.writeFlagsOf(seq, isUID(c))
+		case s.modSeqs: // RFC 7162 section 3.1.3
+			s.writeModSeqOf(seq, isUID(c))
 		}
+	}
+	if len(modified) > 0 {
+		return s.modified(c, modified), nil
 	}
 	return completed(c, len(changed) < len(numbers)), nil
 }
 
-// change changes those of the flags that the user may set (RFC 4314 section 4).
-func (s *Session) change(numbers []int, op mailbox.Op, flags mailbox.Flags) ([]int, error) {
+// change changes those of the flags that the user may set (RFC 4314 section 4), of
+// messages whose modseq is not above since.
+func (s *Session) change(numbers []int, since uint64, op mailbox.Op, flags mailbox.Flags) (changed, modified []int, err error) {
 	may := s.at.settable()
 	whole := mailbox.Settable{System: everyFlag, Keywords: true}
 	given := s.at.filter(flags)
 	nothing := given.System == 0 && len(given.Keywords) == 0
 	switch {
 	case may == whole:
-		return s.view.Store(numbers, op, flags)
+		return s.view.StoreUnchanged(numbers, since, op, flags)
 	case may == mailbox.Settable{}, nothing && op != mailbox.Replace:
-		return nil, errNoRight
+		return nil, nil, errNoRight
 	case op != mailbox.Replace:
-		return s.view.Store(numbers, op, given)
+		return s.view.StoreUnchanged(numbers, since, op, given)
 	}
 	// What he may not set stays as it is.
 	gone := mailbox.Flags{System: may.System &^ given.System}
@@ -62,10 +73,11 @@ func (s *Session) change(numbers []int, op mailbox.Op, flags mailbox.Flags) ([]i
 			return slices.ContainsFunc(given.Keywords, func(g string) bool { return strings.EqualFold(k, g) })
 		})
 	}
-	if _, err := s.view.Store(numbers, mailbox.Remove, gone); err != nil {
-		return nil, err
+	changed, modified, err = s.view.StoreUnchanged(numbers, since, mailbox.Remove, gone)
+	if err == nil {
+		changed, err = s.view.Store(changed, mailbox.Add, given)
 	}
-	return s.view.Store(numbers, mailbox.Add, given)
+	return changed, modified, err
 }
 
 // everyFlag are the flags of RFC 3501 section 2.3.2 but \Recent.

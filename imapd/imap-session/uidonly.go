@@ -21,8 +21,8 @@ func (s *Session) writeFetch(seq int, uid uint32) {
 // writeExpunged tells that messages are gone: by their numbers, from the highest to
 // the lowest, or by their UIDs.
 func (s *Session) writeExpunged(seqs []int, uids []uint32) {
-	if s.uidOnly && len(uids) > 0 {
-		s.w.Raw("* VANISHED ") // RFC 9586
+	if (s.uidOnly || s.resync) && len(uids) > 0 {
+		s.w.Raw("* VANISHED ") // RFC 9586, RFC 7162 section 3.2.10
 		s.w.Bytes(wire.AppendSet(nil, uids))
 		s.w.Raw("\r\n")
 		return

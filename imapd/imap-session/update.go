@@ -37,7 +37,7 @@ func (s *Session) announce(expunge bool) error {
 		s.writeFlagsResponse()
 	}
 	for _, seq := range changes.Flags {
-		s.writeFlagsOf(seq, s.rev2) // RFC 9051 section 7.5.2
+		s.writeFlagsOf(seq, s.rev2 || s.resync) // RFC 9051 section 7.5.2, RFC 7162 section 3.2.3
 	}
 	return nil
 }
@@ -68,5 +68,9 @@ func (s *Session) writeFlagsOf(seq int, uid bool) {
 	}
 	s.w.Raw("FLAGS ")
 	s.writeFlags(m)
+	if s.modSeqs {
+		s.w.Raw(" ")
+		s.writeModSeq(m)
+	}
 	s.w.Raw(")\r\n")
 }

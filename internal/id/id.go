@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 )
@@ -52,7 +53,7 @@ func (s *Source) New() string {
 	}
 	// 55 bits end one bit into the seventh byte; the last bit is random too.
 	b[6] |= b[15] & 1
-	return encode(b)
+	return Key(b).String()
 }
 
 // tick returns the microseconds of now, or the last plus one when the clock
@@ -69,14 +70,37 @@ func (s *Source) tick() uint64 {
 	return t
 }
 
-// encode writes 128 bits as 26 characters, the highest bits first; the first
+// Key is an id in its 128 bits, for tables of many. Keys have the order of ids.
+type Key [16]byte
+
+// KeyOf returns the key of an id. What is none has the zero Key, which no Source
+// makes.
+func KeyOf(s string) (k Key) {
+	if !Valid(s) {
+		return k
+	}
+	var acc uint32
+	bits := -2 // 130 bits in 26 characters: two zero bits in front
+	n := 0
+	for i := range Len {
+		acc = acc<<5 | uint32(value(s[i]))
+		if bits += 5; bits >= 8 {
+			bits -= 8
+			k[n] = byte(acc >> bits)
+			n++
+		}
+	}
+	return k
+}
+
+// String writes the 128 bits as 26 characters, the highest bits first; the first
 // character carries three of them.
-func encode(b [16]byte) string {
+func (k Key) String() string {
 	var out [Len]byte
 	var acc uint32
 	bits := 2 // 130 bits in 26 characters: two zero bits in front
 	n := 0
-	for _, c := range b {
+	for _, c := range k {
 		acc = acc<<8 | uint32(c)
 		bits += 8
 		for bits >= 5 {
@@ -102,14 +126,7 @@ func Valid(s string) bool {
 	return true
 }
 
-func value(c byte) int {
-	for i := range len(alphabet) {
-		if alphabet[i] == c {
-			return i
-		}
-	}
-	return -1
-}
+func value(c byte) int { return strings.IndexByte(alphabet, c) }
 
 // ErrForm is returned for a string that is no id.
 var ErrForm = errors.New("not an id")

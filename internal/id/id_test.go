@@ -1,6 +1,7 @@
 package id
 
 import (
+	"bytes"
 	"sync"
 	"testing"
 	"time"
@@ -52,6 +53,25 @@ func TestValid(t *testing.T) {
 	} {
 		if got := Valid(tc.id); got != tc.want {
 			t.Errorf("%s: Valid(%q): got %v, want %v", tc.name, tc.id, got, tc.want)
+		}
+	}
+}
+
+func TestKey(t *testing.T) {
+	last := Key{}
+	for _, want := range []string{"00000000000000000000000001", New(), New(), "7zzzzzzzzzzzzzzzzzzzzzzzzz"} {
+		k := KeyOf(want)
+		if got := k.String(); got != want {
+			t.Errorf("got %s back, want %s", got, want)
+		}
+		if bytes.Compare(k[:], last[:]) <= 0 {
+			t.Errorf("the key of %s is not behind the one before", want)
+		}
+		last = k
+	}
+	for _, s := range []string{"", "x", "8" + New()[1:], New() + "0", New()[:25] + "u"} {
+		if k := KeyOf(s); k != (Key{}) {
+			t.Errorf("%q: got the key %s, want none", s, k)
 		}
 	}
 }

@@ -166,12 +166,12 @@ func (b *Box) count(name string) (Status, error) {
 	if err := f.refreshFor(nil); err != nil {
 		return Status{}, err
 	}
-	st := Status{UIDNext: f.list.Next(), UIDValidity: f.list.UIDValidity(), ID: f.objectID()}
+	st := Status{UIDNext: f.list.Next(), UIDValidity: f.list.UIDValidity(), HighestModSeq: max(f.mod, 1), ID: f.objectID()}
 	if f.resting {
 		h := f.rest.file.Header()
-		st.Messages, st.Unseen, st.Size = int(h.Exists), int(h.Unseen), h.Size
+		st.Messages, st.Unseen, st.Deleted, st.Size = int(h.Exists), int(h.Unseen), int(h.Deleted), h.Size
 	} else {
-		st.Messages, st.Unseen, st.Size = len(f.records), f.sums.unseen, f.sums.total()
+		st.Messages, st.Unseen, st.Deleted, st.Size = len(f.records), f.sums.unseen, f.sums.deleted, f.sums.total()
 		st.Recent = f.countUnclaimed()
 	}
 	return st, nil

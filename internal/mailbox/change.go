@@ -3,6 +3,7 @@ package mailbox
 import (
 	"cmp"
 	"errors"
+	"math"
 
 	"golang.org/x/sys/unix"
 
@@ -14,24 +15,60 @@ import (
 // those whose flags stand as asked, in the order given; messages that are gone
 // are left out. Errors: ErrReadOnly, ErrKeywords, ErrBadKeyword.
 func (v *View) Store(seqs []int, op Op, flags Flags) (changed []int, err error) {
+	changed, _, err = v.StoreUnchanged(seqs, math.MaxUint64, op, flags)
+	return changed, err
+}
+
+// StoreUnchanged is Store for those of the messages whose modseq is not above
+// since; it returns the others too (RFC 7162 3.1.3).
+func (v *View) StoreUnchanged(seqs []int, since uint64, op Op, flags Flags) (changed, modified []int, err error) {
 	if v.readOnly {
-		return nil, ErrReadOnly
+		return nil, nil, ErrReadOnly
 	}
 	f := v.folder
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	told, mod := v.mod == f.mod, f.mod
 	if err := f.seeFlags(); err != nil {
-		return nil, err
+		return nil, nil, err
+	}
+	defer f.save()
+	if since < math.MaxUint64 {
+		if err := f.refreshFor(v); err != nil { // what others did just now counts
+			return nil, nil, err
+		}
+		seqs, modified = v.split(seqs, since)
 	}
 	told = told && f.mod == mod
-	defer f.save()
+	changed, err = v.store(seqs, op, flags, told)
+	if f.mod != mod {
+		f.audience.tell(v)
+	}
+	return changed, modified, err
+}
+
+// split parts messages by whether their modseq is above since.
+func (v *View) split(seqs []int, since uint64) (same, modified []int) {
+	for _, seq := range seqs {
+		if r := v.folder.find(v.uid(seq)); r != nil && r.mod > since {
+			modified = append(modified, seq)
+		} else {
+			same = append(same, seq)
+		}
+	}
+	return same, modified
+}
+
+// store is Store in a folder that is locked and in memory; told says that the session
+// knows all flags of before.
+func (v *View) store(seqs []int, op Op, flags Flags, told bool) (changed []int, err error) {
+	f := v.folder
 	if op != Remove {
 		if err := f.needKeywords(flags.Keywords); err != nil {
 			return nil, err
 		}
 	}
-	change, _ := bitsOf(flags, &f.keywords)
+	change, _ := bitsOf(flags, f.keywords)
 	stands := make(map[uint32]bool, len(seqs))
 	uids := v.uidsOf(seqs)
 	words := flags.Keywords
@@ -46,9 +83,6 @@ func (v *View) Store(seqs []int, op Op, flags Flags) (changed []int, err error) 
 	}, func() { told = false })
 	if told {
 		v.mod = f.mod // this session answers its own changes itself
-	}
-	if f.mod != mod {
-		f.audience.tell(v)
 	}
 	for _, seq := range seqs {
 		if stands[v.uid(seq)] {

@@ -113,11 +113,11 @@ func (f *folder) adopt(from *folder, uids []uint32) (*terms, error) {
 	if err := errors.Join(f.loadKeywords(), f.loadWords()); err != nil {
 		return nil, err
 	}
-	names := append(keywordNames(used, &table), slices.Sorted(maps.Keys(words))...)
+	names := append(keywordNames(used, table), slices.Sorted(maps.Keys(words))...)
 	if err := f.needKeywords(names); err != nil {
 		return nil, err
 	}
-	t := &terms{letters: make(map[bits]bits), words: make(map[bits]string), table: f.keywords}
+	t := &terms{letters: make(map[bits]bits), words: make(map[bits]string), table: *f.keywords}
 	for i, name := range table {
 		if to := f.keywords.Index(name); name != "" && to >= 0 {
 			t.letters[1<<(keywordShift+i)] = 1 << (keywordShift + to)

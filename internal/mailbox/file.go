@@ -111,7 +111,7 @@ func (f *folder) letters(flags Flags) (bits, []string, error) {
 	if err := f.needKeywords(flags.Keywords); err != nil {
 		return 0, nil, err
 	}
-	b, _ := bitsOf(flags, &f.keywords)
+	b, _ := bitsOf(flags, f.keywords)
 	return b, f.changeWords(nil, Add, f.unlettered(flags.Keywords)), nil
 }
 

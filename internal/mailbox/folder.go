@@ -48,7 +48,7 @@ type folder struct {
 	shape    uint64      // counts messages that came or went
 	list     *dovecot.Uidlist
 	fresh    map[string]uint32 // UIDs from the list whose files were not seen yet
-	keywords dovecot.Keywords
+	keywords *dovecot.Keywords // not changed in place; the store's blank where there are none
 	keystamp keystamp
 	state    *statefile.File
 	words    // keywords without letters
@@ -80,7 +80,7 @@ type keystamp struct {
 // openFolder opens what is in the folder that dir has open; missing parts of a
 // Maildir are made. After an error dir is closed.
 func (s *Store) openFolder(root, dir dovecot.Dir, disk string, id fileID) (*folder, error) {
-	f := &folder{store: s, dir: dir, id: id, new: -1, cur: -1, inbox: disk == "."}
+	f := &folder{store: s, keywords: s.blank, dir: dir, id: id, new: -1, cur: -1, inbox: disk == "."}
 	err := f.openSubs()
 	if err == unix.ENOENT {
 		if err = makeMaildir(root, disk); err == nil {

@@ -28,7 +28,10 @@ func (f *folder) loadKeywords() error {
 	if err != nil {
 		return err
 	}
-	f.keywords, f.keystamp = keywords, now
+	f.keystamp, f.keywords = now, f.store.blank
+	if keywords != *f.store.blank {
+		f.keywords = &keywords
+	}
 	return nil
 }
 
@@ -58,11 +61,11 @@ func (f *folder) addKeywords(names []string) error {
 	if err := f.loadKeywords(); err != nil {
 		return err
 	}
-	keywords := f.keywords
+	keywords := *f.keywords
 	if err := keywords.Add(names); err != nil && !errors.Is(err, dovecot.ErrKeywordsFull) {
 		return err
 	}
-	if keywords == f.keywords {
+	if keywords == *f.keywords {
 		return nil
 	}
 	if err := keywords.Save(f.dir); err != nil {

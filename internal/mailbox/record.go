@@ -375,7 +375,7 @@ func small(n int64) uint32 {
 
 // message returns what sessions see of r. Keywords are left to the caller.
 func (r *record) message() Message {
-	m := Message{UID: r.uid, Size: -1}
+	m := Message{UID: r.uid, Size: -1, ModSeq: r.mod}
 	if r.vsize != unknown {
 		m.Size = int64(r.vsize)
 	}

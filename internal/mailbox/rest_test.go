@@ -53,7 +53,7 @@ func seen(v *View) string {
 	var out []string
 	for seq := 1; seq <= v.Len(); seq++ {
 		m := v.At(seq)
-		b, _ := bitsOf(m.Flags, &v.folder.keywords)
+		b, _ := bitsOf(m.Flags, v.folder.keywords)
 		out = append(out, fmt.Sprintf("%06d:%s", m.UID, b.letters()))
 	}
 	return strings.Join(out, " ")
@@ -328,5 +328,78 @@ func TestColumnsAreTrimmed(t *testing.T) {
 		if st, err := os.Stat(path + "/posthorn.cache"); err == nil && st.Size() > 4<<20 {
 			t.Fatalf("after %d: got %d bytes for one message", i, st.Size())
 		}
+	}
+}
+
+// TestModSeqs: a modseq stays what it is while the index is there, rises with each
+// change, and is a new one for all messages when the index was lost.
+func TestModSeqs(t *testing.T) {
+	path := t.TempDir()
+	v := sel(t, openBox(t, newStore(t, Options{}), path), "INBOX", false)
+	for i := range 4 {
+		appendText(t, v.box, "INBOX", fmt.Sprint(i), Flags{System: Seen})
+	}
+	syncView(t, v, true)
+	before := v.HighestModSeq()
+	if _, err := v.Store([]int{2}, Add, Flags{System: Flagged}); err != nil {
+		t.Fatal(err)
+	}
+	if err := v.Expunge([]uint32{3}); err != nil {
+		t.Fatal(err)
+	}
+	syncView(t, v, true)
+	if v.At(1).ModSeq > before || v.At(2).ModSeq <= before || v.HighestModSeq() <= v.At(2).ModSeq {
+		t.Errorf("got %d, %d, highest %d after %d", v.At(1).ModSeq, v.At(2).ModSeq, v.HighestModSeq(), before)
+	}
+	w := sel(t, openBox(t, newStore(t, Options{}), path), "INBOX", false)
+	uids, ok, err := w.Vanished(before)
+	if w.HighestModSeq() != v.HighestModSeq() || !slices.Equal(uids, []uint32{3}) || !ok || err != nil {
+		t.Errorf("another process: got highest %d, vanished %v, %v, %v, want %d, 3", w.HighestModSeq(), uids, ok, err, v.HighestModSeq())
+	}
+	for seq := range 3 {
+		if got, want := w.At(seq+1).ModSeq, v.At(seq+1).ModSeq; got != want {
+			t.Errorf("another process: message %d: got modseq %d, want %d", seq+1, got, want)
+		}
+	}
+	changed, modified, err := w.StoreUnchanged([]int{1, 2}, before, Add, Flags{System: Answered})
+	if !slices.Equal(changed, []int{1}) || !slices.Equal(modified, []int{2}) || err != nil {
+		t.Errorf("got %v changed, %v modified, %v, want 1 and 2", changed, modified, err)
+	}
+
+	// What happens to the files alone has modseqs too.
+	highest := w.HighestModSeq()
+	if err := os.Remove(path + "/cur/" + w.folder.file(w.folder.find(4))); err != nil {
+		t.Fatal(err)
+	}
+	x := sel(t, openBox(t, newStore(t, Options{}), path), "INBOX", false)
+	if uids, ok, _ := x.Vanished(highest); !slices.Equal(uids, []uint32{4}) || !ok || x.At(1).ModSeq != w.At(1).ModSeq {
+		t.Errorf("removed behind the index: got %v vanished, %v", uids, ok)
+	}
+
+	if err := os.Remove(path + "/" + index.Name); err != nil {
+		t.Fatal(err)
+	}
+	highest = x.HighestModSeq()
+	y := sel(t, openBox(t, newStore(t, Options{}), path), "INBOX", false)
+	if y.At(1).ModSeq <= highest || y.At(2).ModSeq <= highest {
+		t.Errorf("index lost: got modseqs %d and %d, want them above %d", y.At(1).ModSeq, y.At(2).ModSeq, highest)
+	}
+	if _, ok, _ := y.Vanished(highest); ok {
+		t.Error("index lost: got all that vanished, which nobody knows")
+	}
+}
+
+// TestAnotherBoot: what was written before the machine was started again is not
+// believed.
+func TestAnotherBoot(t *testing.T) {
+	path := t.TempDir()
+	v := sel(t, openBox(t, newStore(t, Options{}), path), "INBOX", false)
+	appendText(t, v.box, "INBOX", "a", Flags{System: Seen})
+	syncView(t, v, true)
+	s := newStore(t, Options{})
+	s.boot++
+	w := sel(t, openBox(t, s, path), "INBOX", false)
+	if w.At(1).ModSeq <= v.HighestModSeq() || list(w) != "1:S" {
+		t.Errorf("got %s with modseq %d, want 1:S with one above %d", list(w), w.At(1).ModSeq, v.HighestModSeq())
 	}
 }

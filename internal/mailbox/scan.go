@@ -82,6 +82,11 @@ func (f *folder) catchUp() error {
 			return err
 		}
 	}
+	if f.store.opt.Shared && !listed { // a keyword without a letter leaves no trace in a name
+		if listed, err = f.state.Changed(); err != nil {
+			return err
+		}
+	}
 	if known && !f.dirty && !listed && now == f.times {
 		return nil
 	}

@@ -68,12 +68,13 @@ type Store struct {
 	poller    poller
 	unwatched sync.Once // logs only the first
 	filings   atomic.Uint32
-	blocks    sync.Pool // of *blocks, of messages that were closed
+	blank     *dovecot.Keywords // of all folders without keywords
+	blocks    sync.Pool         // of *blocks, of messages that were closed
 }
 
 // New returns a Store. Close it when no session is left.
 func New(o Options) *Store {
-	s := &Store{opt: o, log: o.Log, node: maildir.EscapeNode(o.Node), fine: fineKernel(), boot: index.Boot(), folders: make(map[fileID]*folder), marks: make(map[fileID]mark)}
+	s := &Store{opt: o, log: o.Log, node: maildir.EscapeNode(o.Node), fine: fineKernel(), blank: new(dovecot.Keywords), boot: index.Boot(), folders: make(map[fileID]*folder), marks: make(map[fileID]mark)}
 	if s.opt.Disk == nil {
 		s.opt.Disk = new(durable.Disk)
 	}

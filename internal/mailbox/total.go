@@ -22,9 +22,9 @@ func (b *Box) Size(name string) (total int64, err error) {
 	return total, err
 }
 
-// Deleted returns how many of a folder's messages are \Deleted, and their size
-// together; else it is Size.
-func (b *Box) Deleted(name string) (n int, total int64, err error) {
+// Deleted returns the size of those of a folder's messages that are \Deleted; else
+// it is Size.
+func (b *Box) Deleted(name string) (total int64, err error) {
 	err = b.each(name, func(v *View, seq int, m Message) (err error) {
 		if m.Flags.System&Deleted == 0 {
 			return nil
@@ -35,11 +35,10 @@ func (b *Box) Deleted(name string) (n int, total int64, err error) {
 		if errors.Is(err, ErrExpunged) {
 			return nil
 		}
-		n++
 		total += m.Size
 		return err
 	})
-	return n, total, err
+	return total, err
 }
 
 // each looks at all messages of a folder.

@@ -49,6 +49,7 @@ type Message struct {
 	Flags  Flags
 	Recent bool // this session is the one that is told (RFC 3501 2.3.2)
 	Gone   bool // removed, and not announced yet: only UID stands
+	ModSeq uint64
 
 	// Size counts octets with CRLF line ends; -1 until asked by View.Measure.
 	Size int64
@@ -59,7 +60,9 @@ type Message struct {
 // Status is what STATUS answers, without selecting the folder.
 type Status struct {
 	Messages, Recent, Unseen int
+	Deleted                  int // \Deleted
 	UIDNext, UIDValidity     uint32
+	HighestModSeq            uint64
 	ID                       string // what the folder is known by, whatever its name (RFC 8474 section 4)
 	Size                     int64  // sum of the messages' sizes with CRLF line ends; -1 when some are unknown
 }

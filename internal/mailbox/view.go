@@ -123,6 +123,36 @@ func (v *View) HighestModSeq() uint64 {
 	return max(v.mod, 1)
 }
 
+// Vanished returns the UIDs, rising, of messages that went after the modseq since
+// and that the session does not count among its own; ok is false when some may be
+// forgotten, so that all UIDs that are not there may be meant (RFC 7162 3.2.5).
+func (v *View) Vanished(since uint64) (uids []uint32, ok bool, err error) {
+	f := v.folder
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if since >= v.mod {
+		return nil, true, nil
+	}
+	if err := f.need(); err != nil {
+		return nil, false, err
+	}
+	for _, t := range f.tombs {
+		if t.mod > since && !v.has(t.uid) {
+			uids = append(uids, t.uid)
+		}
+	}
+	return uids, since >= f.forgotten, nil
+}
+
+// has reports whether the session knows of the message uid.
+func (v *View) has(uid uint32) bool {
+	if v.uids != nil {
+		_, ok := slices.BinarySearch(v.uids, uid)
+		return ok
+	}
+	return uid < v.next && v.folder.find(uid) != nil
+}
+
 // ReadOnly reports whether the folder was selected read-only.
 func (v *View) ReadOnly() bool { return v.readOnly }
 
@@ -225,7 +255,7 @@ func (v *View) Keywords() []string {
 	f := v.folder
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return append(keywordNames(keywordBits, &f.keywords), f.unlettered(f.words.all)...)
+	return append(keywordNames(keywordBits, f.keywords), f.unlettered(f.words.all)...)
 }
 
 // KeywordRoom reports whether a keyword not in Keywords can still be stored

@@ -3,10 +3,13 @@ package mailbox
 import (
 	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"posthorn/internal/evlog"
 )
 
 // bell returns a channel that is sent to when the view is told of a change.
@@ -166,5 +169,50 @@ func TestPictureIsDropped(t *testing.T) {
 	}
 	if v := sel(t, b, "INBOX", true); v.UIDValidity() == 0 {
 		t.Error("got no UIDVALIDITY from the folder opened again")
+	}
+}
+
+// instances counts the inotify instances of this process.
+func instances(t *testing.T) (n int) {
+	t.Helper()
+	fds, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, fd := range fds {
+		if to, _ := os.Readlink("/proc/self/fd/" + fd.Name()); strings.Contains(to, "inotify") {
+			n++
+		}
+	}
+	return n
+}
+
+// TestTwoInstances: the kernel gives a user few instances, so however many
+// folders and sessions there are, two are all that is taken.
+func TestTwoInstances(t *testing.T) {
+	before := instances(t)
+	s := newStore(t, Options{})
+	for range 20 {
+		b := openBox(t, s, t.TempDir())
+		sel(t, b, "INBOX", false)
+		sel(t, b, "INBOX", true)
+	}
+	if got := instances(t) - before; got != 2 {
+		t.Errorf("got %d instances, want 2", got)
+	}
+}
+
+// TestUnwatchedIsLogged: once, with the reason.
+func TestUnwatchedIsLogged(t *testing.T) {
+	var log strings.Builder
+	s := newStore(t, Options{Log: evlog.New(&log)})
+	s.watchOnce.Do(func() { s.watchErr = unix.EMFILE })
+	paths := []string{t.TempDir(), t.TempDir()}
+	for _, path := range paths {
+		sel(t, openBox(t, s, path), "INBOX", false)
+	}
+	want := "folder-unwatched folder=" + paths[0] + " err=\"too many open files\"\n"
+	if got := log.String(); got != want {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }

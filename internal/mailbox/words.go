@@ -97,7 +97,7 @@ func (f *folder) wordsOf(r *record) []string {
 
 // flagsOf returns a message's flags as sessions see them.
 func (f *folder) flagsOf(r *record) Flags {
-	flags := flagsOf(r.flags, &f.keywords)
+	flags := flagsOf(r.flags, f.keywords)
 	for _, name := range f.wordsOf(r) {
 		if i := f.keywords.Index(name); i < 0 || r.flags&(1<<(keywordShift+i)) == 0 {
 			flags.Keywords = append(flags.Keywords, name)

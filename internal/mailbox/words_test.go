@@ -215,6 +215,24 @@ func TestWordsOfOthers(t *testing.T) {
 	}
 }
 
+// TestWordsOfAnotherNode: with mail-shared a change that only posthorn-state shows
+// is told at the next look.
+func TestWordsOfAnotherNode(t *testing.T) {
+	_, path := full(t, nil)
+	here := sel(t, openBox(t, newStore(t, Options{Shared: true, Node: "a"}), path), "INBOX", false)
+	there := sel(t, openBox(t, newStore(t, Options{Shared: true, Node: "b"}), path), "INBOX", false)
+	syncView(t, there, true)
+	for _, op := range []Op{Add, Remove} {
+		if _, err := here.Store([]int{2}, op, Flags{Keywords: []string{"X"}}); err != nil {
+			t.Fatal(err)
+		}
+		c := syncView(t, there, true)
+		if got, want := keywords(there, 2), keywords(here, 2); got != want || !slices.Equal(c.Flags, []int{2}) {
+			t.Errorf("got %q, %+v, want %q told", got, c, want)
+		}
+	}
+}
+
 // TestWordsFaults fails each step of a filing, a change and a copy: memory is
 // what the files are, and what was answered is there.
 func TestWordsFaults(t *testing.T) {

@@ -65,15 +65,15 @@ func readFrom(r io.ReaderAt, size int64) (*Message, error) {
 	if behind == 0 {
 		return m, nil
 	}
-	return m, m.readRecords(io.NewSectionReader(r, m.Offset+m.Size, behind))
+	return m, m.readRecords(io.NewSectionReader(r, m.Offset+m.Size, behind), behind)
 }
 
-// readRecords takes in the lines behind the message. A line without a right
+// readRecords takes in the lines behind the message, of size bytes. A line without a right
 // checksum is as though it were not there: nobody was told that it was
 // written. The last one may lack its line feed: the next one written begins with it,
 // and would else bring back a line that had not been there.
-func (m *Message) readRecords(r io.Reader) error {
-	in := bufio.NewReaderSize(r, maxRecord)
+func (m *Message) readRecords(r io.Reader, size int64) error {
+	in := bufio.NewReaderSize(r, int(min(size, maxRecord)))
 	for {
 		line, err := in.ReadSlice('\n')
 		m.torn = err == io.EOF && len(line) > 0

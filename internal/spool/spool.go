@@ -39,20 +39,21 @@ type Spool struct {
 // Ref is a message's place in the queue: small, and good for as long as the
 // message is there.
 type Ref struct {
-	id     [id.Len]byte
+	key    id.Key
 	bucket *bucket
 }
 
 // ID returns the message's id.
-func (r Ref) ID() string { return string(r.id[:]) }
+func (r Ref) ID() string { return r.key.String() }
+
+// Key returns the key of the message's id.
+func (r Ref) Key() id.Key { return r.key }
 
 // Placed reports whether the message has a name in the queue.
 func (r Ref) Placed() bool { return r.bucket != nil }
 
 func newRef(msg string, b *bucket) Ref {
-	r := Ref{bucket: b}
-	copy(r.id[:], msg)
-	return r
+	return Ref{key: id.KeyOf(msg), bucket: b}
 }
 
 func (r Ref) path() string { return filepath.Join(r.bucket.path, r.ID()) }

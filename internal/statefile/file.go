@@ -67,6 +67,14 @@ func (f *File) Load() (changed bool, err error) {
 	return changed, err
 }
 
+// Changed reports whether Load would find anything new.
+func (f *File) Changed() (bool, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	now, err := f.look()
+	return f.news || now != f.seen, err
+}
+
 func (f *File) load() (bool, error) {
 	now, err := f.look()
 	if err != nil || now == f.seen {

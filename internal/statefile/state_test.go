@@ -270,6 +270,9 @@ func TestNews(t *testing.T) {
 	put(t, path, "acl anyone lr\n")
 	update(t, f, func(c *Changes) { c.Set(Rights, "a", "l") })
 	for _, want := range []bool{true, false} {
+		if got, err := f.Changed(); got != want || err != nil {
+			t.Errorf("changed: got %v, %v, want %v", got, err, want)
+		}
 		if got, err := f.Load(); got != want || err != nil {
 			t.Errorf("got %v, %v, want %v", got, err, want)
 		}

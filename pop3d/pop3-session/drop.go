@@ -52,16 +52,9 @@ type inbox struct {
 	box    *mailbox.Box
 	view   *mailbox.View
 	rule   conf.POP3
-	shown  []message                 // in POP3's order
+	shown  []mailbox.Listed          // in POP3's order
 	ids    map[uint32]mailbox.POP3ID // by UID; what a message was known by elsewhere
 	unlock func()
-}
-
-// message is one of the view.
-type message struct {
-	seq  int
-	uid  uint32
-	size int64 // -1 until it is asked for
 }
 
 // openDrop opens the INBOX of the mailbox at path for one POP3 session that begins
@@ -93,8 +86,7 @@ func (d *inbox) enter(now time.Time) (err error) {
 	if d.ids, err = d.view.POP3IDs(d.rule.UIDL.Names()); err != nil {
 		return err
 	}
-	d.show()
-	return nil
+	return d.show()
 }
 
 // expire removes what was fetched so many days ago. The file's ctime is that of
@@ -147,31 +139,26 @@ func (d *inbox) marked(keyword string) (seqs []int) {
 
 // show decides which messages the session has, and in which order: that of
 // another server, where it was saved, then that of UIDs.
-func (d *inbox) show() {
-	hide := map[int]bool{}
+func (d *inbox) show() (err error) {
+	if d.shown, err = d.view.List(); err != nil {
+		return err
+	}
 	if d.rule.Hide {
-		for _, seq := range d.marked(hiddenKeyword) {
-			hide[seq] = true
-		}
+		hidden := d.marked(hiddenKeyword)
+		d.shown = slices.DeleteFunc(d.shown, func(m mailbox.Listed) bool {
+			_, is := slices.BinarySearch(hidden, m.Seq)
+			return is
+		})
 	}
-	ordered := false
-	d.shown = make([]message, 0, d.view.Len())
-	for seq := 1; seq <= d.view.Len(); seq++ {
-		m := d.view.At(seq)
-		if hide[seq] || m.Gone {
-			continue
-		}
-		d.shown = append(d.shown, message{seq, m.UID, m.Size})
-		ordered = ordered || d.ids[m.UID].Order > 0
+	if len(d.ids) > 0 {
+		slices.SortStableFunc(d.shown, func(a, b mailbox.Listed) int { return cmp.Compare(d.order(a), d.order(b)) })
 	}
-	if ordered {
-		slices.SortStableFunc(d.shown, func(a, b message) int { return cmp.Compare(d.order(a), d.order(b)) })
-	}
+	return nil
 }
 
 // order is the place that was saved of a message; those without come last.
-func (d *inbox) order(m message) uint32 {
-	if order := d.ids[m.uid].Order; order > 0 {
+func (d *inbox) order(m mailbox.Listed) uint32 {
+	if order := d.ids[m.UID].Order; order > 0 {
 		return order
 	}
 	return math.MaxUint32
@@ -181,17 +168,17 @@ func (d *inbox) Len() int { return len(d.shown) }
 
 func (d *inbox) Size(n int) (int64, error) {
 	m := d.shown[n-1]
-	if m.size >= 0 {
-		return m.size, nil
+	if m.Size >= 0 {
+		return m.Size, nil
 	}
-	measured, err := d.view.Measure(m.seq)
+	measured, err := d.view.Measure(m.Seq)
 	return measured.Size, err
 }
 
 // AppendUIDL adds the unique-id that came with a migrated message, else that of the
 // template: clients of a server that changes hands download nothing again.
 func (d *inbox) AppendUIDL(dst []byte, n int) []byte {
-	uid := d.shown[n-1].uid
+	uid := d.shown[n-1].UID
 	id := d.ids[uid]
 	if id.UIDL != "" {
 		return append(dst, id.UIDL...)
@@ -200,7 +187,7 @@ func (d *inbox) AppendUIDL(dst []byte, n int) []byte {
 }
 
 func (d *inbox) Open(n int) (body, error) {
-	b, err := d.view.Open(d.shown[n-1].seq)
+	b, err := d.view.Open(d.shown[n-1].Seq)
 	if err != nil {
 		return nil, err
 	}
@@ -220,7 +207,7 @@ func (d *inbox) Commit(deleted, seen []int) error {
 	}
 	uids := make([]uint32, len(deleted))
 	for i, n := range deleted {
-		uids[i] = d.shown[n-1].uid
+		uids[i] = d.shown[n-1].UID
 	}
 	return d.view.Expunge(uids)
 }
@@ -242,7 +229,7 @@ func (d *inbox) mark(seqs []int) {
 func (d *inbox) seqs(numbers []int) []int {
 	seqs := make([]int, len(numbers))
 	for i, n := range numbers {
-		seqs[i] = d.shown[n-1].seq
+		seqs[i] = d.shown[n-1].Seq
 	}
 	slices.Sort(seqs)
 	return seqs

@@ -15,6 +15,11 @@ type difference struct {
 
 var differences = []difference{
 	{
+		reason: "RFC 9051 section 6.4.5.1: HEADER, TEXT and numbers reach into message/global as into message/rfc822",
+		item:   `BODY\[1\..*`,
+		names:  []string{"message/global instead of message/rfc822"},
+	},
+	{
 		reason: "RFC 5322 section 4.4 (obs-addr-list): elements of a list may be empty, and are no addresses",
 		item:   "ENVELOPE (to|reply-to)",
 		names:  []string{"addresses with commas too many", "addresses of sender and reply that are only comments"},

@@ -79,7 +79,11 @@ func (m *Message) Field(name, text string) (bool, error) {
 	if err != nil || len(ranges) == 0 || text == "" {
 		return len(ranges) > 0, err
 	}
-	text = charset.Fold(text)
+	return m.inValues(ranges, exact(charset.Fold(text)))
+}
+
+// inValues searches the values of fields.
+func (m *Message) inValues(ranges []mimepart.Range, text wanted) (bool, error) {
 	for _, r := range ranges {
 		if found, err := m.inFields(r, text, valueOf); found || err != nil {
 			return found, err
@@ -99,13 +103,32 @@ func (m *Message) Addresses(name, text string) (bool, error) {
 	if text == "" {
 		return m.Field(name, text)
 	}
+	list, err := m.addresses(name)
+	return err == nil && strings.Contains(list, charset.Fold(text)), err
+}
+
+// addresses returns the addresses of a field, folded.
+func (m *Message) addresses(name string) (string, error) {
 	p, err := m.header()
 	if err != nil {
-		return false, err
+		return "", err
 	}
-	list := mimepart.Format(p.Addresses(strings.ToLower(name)))
-	return strings.Contains(charset.Fold(decode.Words(list)), charset.Fold(text)), nil
+	return charset.Fold(decode.Words(mimepart.Format(p.Addresses(strings.ToLower(name))))), nil
 }
+
+// wanted is what is looked for in folded text.
+type wanted interface {
+	// in looks at a piece of text and reports whether that is enough.
+	in(text string) bool
+	// overlap is how much of one piece has to be at the start of the next.
+	overlap() int
+}
+
+// exact is a folded text.
+type exact string
+
+func (e exact) in(text string) bool { return strings.Contains(text, string(e)) }
+func (e exact) overlap() int        { return len(e) }
 
 // Body reports whether the body contains text: one of its text parts, or the
 // header of a message in it.
@@ -117,7 +140,7 @@ func (m *Message) Body(text string) (bool, error) {
 	if text == "" {
 		return true, nil
 	}
-	return m.below(p, charset.Fold(text), false)
+	return m.below(p, exact(charset.Fold(text)), false)
 }
 
 // Any reports whether a header, that of a part too, or the body contain text.
@@ -126,16 +149,18 @@ func (m *Message) Any(text string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	text = charset.Fold(text)
+	return m.anywhere(p, exact(charset.Fold(text)))
+}
+
+func (m *Message) anywhere(p *mimepart.Part, text wanted) (bool, error) {
 	if found, err := m.inHeader(p, text); found || err != nil {
 		return found, err
 	}
 	return m.below(p, text, true)
 }
 
-// below searches what is in a part, with headers those of its parts too, for
-// folded text.
-func (m *Message) below(p *mimepart.Part, text string, headers bool) (bool, error) {
+// below searches what is in a part, with headers those of its parts too.
+func (m *Message) below(p *mimepart.Part, text wanted, headers bool) (bool, error) {
 	if p.Message != nil {
 		if found, err := m.inHeader(p.Message, text); found || err != nil {
 			return found, err
@@ -158,14 +183,13 @@ func (m *Message) below(p *mimepart.Part, text string, headers bool) (bool, erro
 	return m.inText(p, text)
 }
 
-func (m *Message) inHeader(p *mimepart.Part, text string) (bool, error) {
+func (m *Message) inHeader(p *mimepart.Part, text wanted) (bool, error) {
 	return m.inFields(p.Header, text, func(field string) string { return field })
 }
 
-// inFields searches a range of fields, of each what part returns of it, for
-// folded text.
-func (m *Message) inFields(r mimepart.Range, text string, part func(string) string) (bool, error) {
+// inFields searches a range of fields, of each what part returns of it.
+func (m *Message) inFields(r mimepart.Range, text wanted, part func(string) string) (bool, error) {
 	return mimepart.EachField(m.src, r, func(field string) bool {
-		return strings.Contains(charset.Fold(decode.Words(part(field))), text)
+		return text.in(charset.Fold(decode.Words(part(field))))
 	})
 }

@@ -128,7 +128,7 @@ func TestAcrossPieces(t *testing.T) {
 	const want = "grüße aus köln"
 	for n := 32<<10 - 20; n < 32<<10+4; n++ {
 		body := strings.Repeat("x", n) + "GRÜSSE Grüße aus Köln" + strings.Repeat("y", 100)
-		if found, err := contains(strings.NewReader(body), piece, charset.Fold(want)); !found || err != nil {
+		if found, err := contains(strings.NewReader(body), piece, exact(charset.Fold(want))); !found || err != nil {
 			t.Fatalf("%d: got %v, %v", n, found, err)
 		}
 	}
@@ -195,6 +195,12 @@ func FuzzFind(f *testing.F) {
 		} {
 			if _, err := ask(); err != nil {
 				t.Fatal(err)
+			}
+		}
+		for _, where := range []Where{InField, InAddresses, InBody, Anywhere} {
+			l := NewLikeness(text)
+			if err := m.Like(l, where, "from"); err != nil || l.Score() < 0 || l.Score() > 100 {
+				t.Fatal(l.Score(), err)
 			}
 		}
 		if _, _, err := m.Date(); err != nil {

@@ -10,9 +10,9 @@ import (
 	"posthorn/imapd/internal/mimepart"
 )
 
-// inText searches a text part for folded text. One whose encoding nobody knows
+// inText searches a text part. One whose encoding nobody knows
 // is no text (RFC 2045 section 6.4).
-func (m *Message) inText(p *mimepart.Part, text string) (bool, error) {
+func (m *Message) inText(p *mimepart.Part, text wanted) (bool, error) {
 	src := &source{r: io.NewSectionReader(m.src, p.Body.Off, p.Body.Len())}
 	r, ok := decode.NewReader(p.Encoding(), src)
 	if !ok {
@@ -43,13 +43,16 @@ func (s *source) Read(p []byte) (int, error) {
 // piece is how much of a text is searched at once.
 const piece = 32 << 10
 
-// contains searches a stream for folded text, size octets at a time. Pieces
-// overlap by the text's length, and none ends within a character.
-func contains(r io.Reader, size int64, text string) (bool, error) {
+// contains searches a stream, size octets at a time. Pieces overlap as the text
+// needs it, and none ends within a character.
+func contains(r io.Reader, size int64, text wanted) (bool, error) {
 	buf := make([]byte, size)
 	kept := 0     // bytes of a character that began in the last piece
 	overlap := "" // folded
-	needle := newNeedle(text)
+	var needle needle
+	if phrase, ok := text.(exact); ok {
+		needle = newNeedle(string(phrase))
+	}
 	for {
 		n, err := io.ReadFull(r, buf[kept:])
 		data := buf[:kept+n]
@@ -58,17 +61,17 @@ func contains(r io.Reader, size int64, text string) (bool, error) {
 			whole -= partial(data)
 		}
 		fold := data[:whole]
-		if needle.ascii && plain(fold) {
+		if n := len(needle.text); needle.ascii && plain(fold) {
 			// Only its ends may belong to what is folded beside it.
-			if needle.in(fold) || strings.Contains(overlap+charset.Fold(string(fold[:min(whole, len(text))])), text) {
+			if needle.in(fold) || text.in(overlap+charset.Fold(string(fold[:min(whole, n)]))) {
 				return true, nil
 			}
-			if whole >= len(text) {
-				overlap, fold = "", fold[whole-len(text):]
+			if whole >= n {
+				overlap, fold = "", fold[whole-n:]
 			}
 		}
 		window := overlap + charset.Fold(string(fold))
-		if strings.Contains(window, text) {
+		if text.in(window) {
 			return true, nil
 		}
 		if err == io.EOF || err == io.ErrUnexpectedEOF {
@@ -77,7 +80,7 @@ func contains(r io.Reader, size int64, text string) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		overlap = window[max(0, len(window)-len(text)):]
+		overlap = window[max(0, len(window)-text.overlap()):]
 		kept = copy(buf, data[whole:])
 	}
 }

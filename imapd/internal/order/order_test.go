@@ -116,7 +116,7 @@ func FuzzThreads(f *testing.F) {
 	f.Add("Message-ID: <1@x>\nReferences: <2@x>\n\nMessage-ID: <2@x>\nReferences: <1@x>\n\nMessage-ID: <2@x>\nReferences: <3@x> <3@x> <2@x>")
 	f.Fuzz(func(t *testing.T, text string) {
 		list := strings.Split(text, "\n\n")
-		for _, alg := range []query.Algorithm{query.OrderedSubject, query.References} {
+		for _, alg := range []query.Algorithm{query.OrderedSubject, query.References, query.Refs} {
 			threads := NewThreads(alg)
 			for i, m := range list {
 				threads.Add(message(t, i+1, strings.ReplaceAll(m, "\n", "\r\n")))

@@ -1,6 +1,9 @@
 package order
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
 // maxDummies bounds the messages that are known by references only.
 const maxDummies = 1 << 20
@@ -84,6 +87,31 @@ func (t *Threads) byReferences() []*Thread {
 	}
 	sortRoots(roots)
 	return roots
+}
+
+// byLatest is REFS (draft-ietf-morg-inthread): subjects do not count, and the thread
+// to which a message came last is the last.
+func (t *Threads) byLatest() []*Thread {
+	roots := t.prune()
+	for _, n := range t.list {
+		slices.SortFunc(n.Replies, earlier)
+	}
+	latest := make(map[*Thread]int64, len(roots))
+	for _, n := range roots {
+		latest[n] = n.latest()
+	}
+	slices.SortStableFunc(roots, func(a, b *Thread) int { return cmp.Compare(latest[a], latest[b]) })
+	return roots
+}
+
+// latest returns when the last message of a thread arrived.
+func (n *Thread) latest() (at int64) {
+	for open := []*Thread{n}; len(open) > 0; {
+		n, open = open[len(open)-1], open[:len(open)-1]
+		at = max(at, n.arrived)
+		open = append(open, n.Replies...)
+	}
+	return at
 }
 
 // prune returns the threads without the messages that are not there; one that

@@ -13,6 +13,7 @@ type Thread struct {
 	Replies []*Thread
 
 	sent    int64
+	arrived int64
 	subject string
 	reply   bool // by its subject
 	merged  bool // into another thread
@@ -25,7 +26,7 @@ type Thread struct {
 type Threads struct {
 	alg  query.Algorithm
 	list []*Thread
-	ids  map[string]*Thread // with REFERENCES
+	ids  map[string]*Thread // with REFERENCES and REFS
 }
 
 // NewThreads returns Threads that are made in the way of alg.
@@ -45,20 +46,23 @@ func (t *Threads) Needs() Needs {
 // Add takes a message; its sequence number is above those taken before.
 func (t *Threads) Add(m Message) {
 	n := &Thread{}
-	if t.alg == query.References {
+	if t.alg != query.OrderedSubject {
 		n = t.link(m)
 	}
-	n.Seq, n.sent = m.Seq, m.sent()
+	n.Seq, n.sent, n.arrived = m.Seq, m.sent(), m.Arrival.Unix()
 	n.subject, n.reply = m.subject()
 	t.list = append(t.list, n)
 }
 
 // Threads returns the threads. To be called once.
 func (t *Threads) Threads() []*Thread {
-	if t.alg == query.References {
-		return t.byReferences()
+	switch t.alg {
+	case query.OrderedSubject:
+		return t.bySubject()
+	case query.Refs:
+		return t.byLatest()
 	}
-	return t.bySubject()
+	return t.byReferences()
 }
 
 // bySubject is ORDEREDSUBJECT (RFC 5256 section 3).

@@ -142,6 +142,26 @@ func TestReferences(t *testing.T) {
 	}
 }
 
+// TestRefs: message n arrives n seconds after the epoch.
+func TestRefs(t *testing.T) {
+	for _, tt := range []struct {
+		want  string
+		texts []string
+	}{
+		{"", nil},
+		{"(2)(1 3)", []string{"Message-ID: <1@x>|Subject: a", "Subject: a", "References: <1@x>|Subject: b"}},
+		{"(1 (3)(2))(4)", []string{
+			"Message-ID: <1@x>|Date: 5 Feb 2026 1:00 +0000", "References: <1@x>|Date: 3 Feb 2026 1:00 +0000",
+			"References: <1@x>|Date: 2 Feb 2026 1:00 +0000", "Date: 1 Feb 2026 1:00 +0000",
+		}},
+		{"(2)((1)(3))", []string{"References: <m@x>", "Message-ID: <2@x>", "References: <m@x>"}},
+	} {
+		if got := threaded(t, query.Refs, tt.texts); got != tt.want {
+			t.Errorf("%q: got %s, want %s", tt.texts, got, tt.want)
+		}
+	}
+}
+
 // TestDeepThreads threads what would end a recursion or take forever.
 func TestDeepThreads(t *testing.T) {
 	const n = 20000
@@ -159,6 +179,7 @@ func TestDeepThreads(t *testing.T) {
 		{down, "(20000 19999 ", " 1)"},
 		{missing, "((1)(2)", "(20000))"},
 	} {
+		threaded(t, query.Refs, tt.texts)
 		got := threaded(t, query.References, tt.texts)
 		if !strings.HasPrefix(got, tt.start) || !strings.HasSuffix(got, tt.end) {
 			t.Errorf("got %.20s…%s, want %s…%s", got, got[len(got)-10:], tt.start, tt.end)

@@ -29,6 +29,7 @@ const (
 	Envelope
 	Body
 	BodyStructure
+	ModSeq   // RFC 7162
 	SaveDate // RFC 8514
 	EmailID  // RFC 8474
 	ThreadID
@@ -95,6 +96,8 @@ func (f *Fetch) item(s *wire.Scanner, word string) error {
 		f.Items |= Envelope
 	case "BODYSTRUCTURE":
 		f.Items |= BodyStructure
+	case "MODSEQ":
+		f.Items |= ModSeq
 	case "SAVEDATE":
 		f.Items |= SaveDate
 	case "EMAILID":

@@ -4,7 +4,10 @@ import "posthorn/imapd/internal/wire"
 
 // Modifiers stand behind the items of a FETCH (RFC 4466 section 2.4).
 type Modifiers struct {
-	Partial Partial // RFC 9394 section 3.3; UID FETCH only
+	Partial  Partial // RFC 9394 section 3.3; UID FETCH only
+	Changed  bool    // CHANGEDSINCE: only what has a modseq above Since (RFC 7162 section 3.1.4.1)
+	Since    uint64
+	Vanished bool // RFC 7162 section 3.2.6; UID FETCH only
 }
 
 // maxModifiers bounds the modifiers of one FETCH.
@@ -28,6 +31,17 @@ func ParseModifiers(s *wire.Scanner) (Modifiers, error) {
 			var err error
 			m.Partial, err = ParsePartial(s)
 			return err
+		case "CHANGEDSINCE":
+			if err := s.Space(); err != nil {
+				return err
+			}
+			var err error
+			m.Changed = true
+			m.Since, err = s.Number64()
+			return err
+		case "VANISHED":
+			m.Vanished = true
+			return nil
 		}
 		return bad("unknown modifier of FETCH")
 	})

@@ -26,8 +26,8 @@ func TestParseFetch(t *testing.T) {
 		{"BINARY[]", "0 BINARY[] [] 6"},
 		{"(UID binary.peek[1.2]<3.4>)", "2 BINARY[1.2]<3> [1 2] 6 <3.4> peek"},
 		{"BINARY.SIZE[1]", "0 BINARY.SIZE[1] [1] 7 peek"},
-		{"PREVIEW", "1024"},
-		{"(PREVIEW (LAZY LAZY) UID)", "3074"},
+		{"PREVIEW", fmt.Sprint(int(Preview))},
+		{"(PREVIEW (LAZY LAZY) UID)", fmt.Sprint(int(UID | Preview | PreviewLazy))},
 		{"BINARY", "error"},
 		{"BINARY[TEXT]", "error"},
 		{"BINARY[1.MIME]", "error"},
@@ -105,6 +105,8 @@ func keyString(k Key) string {
 		return "or(" + in + ")"
 	case Not:
 		return "!" + in
+	case Fuzzy:
+		return "~" + in
 	case Seq, UIDs:
 		return fmt.Sprint(opNames[k.Op], k.Set)
 	case Flag:
@@ -143,6 +145,9 @@ func TestParseSearch(t *testing.T) {
 		{"OLDER 5 YOUNGER 259200", "(older#5 younger#259200)"},
 		{"RETURN (MIN) CHARSET utf-8 SEEN", "(f16) UTF-8"},
 		{"RETURN () $", "($)"},
+		{"FUZZY SUBJECT work FROM x", `(~field:SUBJECT="work" address:FROM="x")`},
+		{"RETURN (RELEVANCY) NOT FUZZY (SEEN OR BODY a TEXT b)", `(!~(f16 or(body="a" text="b")))`},
+		{"FUZZY", "error"},
 		{"", "error"},
 		{"$,1", "error"},
 		{"OLDER 0", "error"},
@@ -180,13 +185,13 @@ func TestParseSearch(t *testing.T) {
 
 func TestParseReturn(t *testing.T) {
 	for _, tt := range []struct{ in, want string }{
-		{"()", "{true false false true false false 0:0}"},
-		{"(min MAX Count)", "{true true true false true false 0:0}"},
-		{"(SAVE)", "{true false false false false true 0:0}"},
-		{"(ALL SAVE ALL)", "{true false false true false true 0:0}"},
-		{"(PARTIAL 500:1)", "{true false false false false false 1:500}"},
-		{"(PARTIAL -100:-1 MIN)", "{true true false false false false -1:-100}"},
-		{"(PARTIAL 1:4294967295)", "{true false false false false false 1:4294967295}"},
+		{"()", "{true false false true false false 0:0 false}"},
+		{"(min MAX Count)", "{true true true false true false 0:0 false}"},
+		{"(SAVE)", "{true false false false false true 0:0 false}"},
+		{"(ALL SAVE ALL)", "{true false false true false true 0:0 false}"},
+		{"(PARTIAL 500:1)", "{true false false false false false 1:500 false}"},
+		{"(PARTIAL -100:-1 MIN)", "{true true false false false false -1:-100 false}"},
+		{"(PARTIAL 1:4294967295)", "{true false false false false false 1:4294967295 false}"},
 		{"(PARTIAL 1)", "error"},
 		{"(PARTIAL 1:*)", "error"},
 		{"(PARTIAL 1:-5)", "error"},
@@ -194,6 +199,7 @@ func TestParseReturn(t *testing.T) {
 		{"(PARTIAL 1:5 ALL)", "error"},
 		{"(ALL PARTIAL 1:5)", "error"},
 		{"(PARTIAL 1:5 PARTIAL 6:10)", "error"},
+		{"(RELEVANCY)", "error"}, // without FUZZY
 		{"(NONE)", "error"},
 		{"(MIN", "error"},
 		{"MIN", "error"},

@@ -13,6 +13,8 @@ type Return struct {
 	Count    bool
 	Save     bool    // RFC 5182 section 2.1
 	Partial  Partial // RFC 9394 section 3.1
+
+	Relevancy bool // RFC 6203 section 4
 }
 
 // Partial is a part of a list of results: those from Lo to Hi, counted from 1, or
@@ -97,6 +99,8 @@ func (r *Return) option(s *wire.Scanner) error {
 		r.Count = true
 	case "SAVE":
 		r.Save = true
+	case "RELEVANCY":
+		r.Relevancy = true
 	case "PARTIAL":
 		if r.Partial != (Partial{}) {
 			return bad("one PARTIAL at a time")

@@ -2,6 +2,7 @@ package query
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -27,6 +28,7 @@ const (
 	UIDs     // Set
 	Saved    // what the last SEARCH saved (RFC 5182)
 	Recent
+	ModSeqs     // Num, the lowest (RFC 7162)
 	EmailIs     // Text
 	SavedBefore // Date (RFC 8514)
 	SavedOn     // Date
@@ -49,6 +51,7 @@ const (
 	And         // Sub
 	Or          // Sub
 	Not         // Sub, one
+	Fuzzy       // Sub, one (RFC 6203)
 )
 
 // Key is a search key and, with And, Or and Not, the keys below it.
@@ -90,14 +93,21 @@ func ParseSearch(s *wire.Scanner) (Search, error) {
 	if err != nil {
 		return q, err
 	}
-	q.Key, err = p.all(word)
+	if q.Key, err = p.all(word); err == nil && q.Return.Relevancy && !p.fuzzy {
+		err = errRelevancy
+	}
 	return q, err
 }
+
+// errRelevancy is scores asked of a search that gives none (RFC 6203 sections 4 and
+// 6).
+var errRelevancy = bad("RELEVANCY needs a FUZZY key")
 
 type searchParser struct {
 	s     *wire.Scanner
 	keys  int
 	depth int
+	fuzzy bool // there is a FUZZY
 }
 
 // word takes the word of a key, "" for one that begins otherwise.
@@ -198,6 +208,8 @@ func (p *searchParser) named(word string) (Key, error) {
 		return p.date(SavedOn)
 	case "SAVEDSINCE":
 		return p.date(SavedSince)
+	case "MODSEQ":
+		return p.modSeq()
 	case "EMAILID":
 		text, err := p.text()
 		return Key{Op: EmailIs, Text: text}, err
@@ -231,11 +243,46 @@ func (p *searchParser) named(word string) (Key, error) {
 	case "NOT":
 		sub, err := p.operands(1)
 		return Key{Op: Not, Sub: sub}, err
+	case "FUZZY":
+		sub, err := p.operands(1)
+		p.fuzzy = true
+		return Key{Op: Fuzzy, Sub: sub}, err
 	case "OR":
 		sub, err := p.operands(2)
 		return Key{Op: Or, Sub: sub}, err
 	}
 	return Key{}, bad("unknown search key")
+}
+
+// modSeq takes a modseq, and in front of it the name of a flag and whose it is: there
+// is one modseq for all flags of a message (RFC 7162 section 3.1.5).
+func (p *searchParser) modSeq() (Key, error) {
+	if err := p.s.Space(); err != nil {
+		return Key{}, err
+	}
+	if p.s.Peek() == '"' {
+		if _, err := p.s.String(); err != nil {
+			return Key{}, err
+		}
+		if err := p.s.Space(); err != nil {
+			return Key{}, err
+		}
+		switch p.s.Word() {
+		case "ALL", "SHARED", "PRIV":
+		default:
+			return Key{}, bad("invalid kind of modseq")
+		}
+		if err := p.s.Space(); err != nil {
+			return Key{}, err
+		}
+	}
+	n, err := p.s.Number64()
+	return Key{Op: ModSeqs, Num: n}, err
+}
+
+// Asks reports whether the key or one below it is of the kind op.
+func (k Key) Asks(op Op) bool {
+	return k.Op == op || slices.ContainsFunc(k.Sub, func(sub Key) bool { return sub.Asks(op) })
 }
 
 // flagKey returns the key of a word without arguments.

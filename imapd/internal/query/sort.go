@@ -1,6 +1,7 @@
 package query
 
 import (
+	"slices"
 	"strings"
 
 	"posthorn/imapd/internal/wire"
@@ -51,7 +52,11 @@ func ParseSort(s *wire.Scanner) (q Sort, err error) {
 	if q.By, err = parseCriteria(s); err != nil {
 		return q, err
 	}
-	err = q.criteria(s)
+	fuzzy, err := q.criteria(s)
+	scored := q.Return.Relevancy || slices.ContainsFunc(q.By, func(c Criterion) bool { return c.By == ByRelevancy })
+	if err == nil && scored && !fuzzy {
+		err = errRelevancy
+	}
 	return q, err
 }
 
@@ -66,23 +71,24 @@ func ParseThread(s *wire.Scanner) (q Thread, err error) {
 	if q.Algorithm, err = parseAlgorithm(s); err != nil {
 		return q, err
 	}
-	err = q.criteria(s)
+	_, err = q.criteria(s)
 	return q, err
 }
 
-// criteria takes a charset, which has to be named, and keys.
-func (q *Search) criteria(s *wire.Scanner) error {
+// criteria takes a charset, which has to be named, and keys; fuzzy says that a
+// FUZZY is among them.
+func (q *Search) criteria(s *wire.Scanner) (fuzzy bool, err error) {
 	p := searchParser{s: s}
 	name, err := p.text()
 	if err != nil {
-		return err
+		return false, err
 	}
 	q.Charset = strings.ToUpper(name)
 	if err := s.Space(); err != nil {
-		return err
+		return false, err
 	}
 	q.Key, err = p.all("")
-	return err
+	return p.fuzzy, err
 }
 
 // maxCriteria bounds the criteria of one SORT; there are no more keys.
@@ -134,6 +140,8 @@ func sortKey(word string) By {
 		return ByDisplayFrom
 	case "DISPLAYTO":
 		return ByDisplayTo
+	case "RELEVANCY":
+		return ByRelevancy
 	}
 	return 0
 }
@@ -141,10 +149,11 @@ func sortKey(word string) By {
 // Algorithm is a way to thread messages.
 type Algorithm uint8
 
-// The algorithms of RFC 5256 section 3.
+// The algorithms of RFC 5256 section 3, and that of draft-ietf-morg-inthread.
 const (
 	OrderedSubject Algorithm = iota + 1
 	References
+	Refs
 )
 
 // parseAlgorithm takes the name of an algorithm.
@@ -158,6 +167,8 @@ func parseAlgorithm(s *wire.Scanner) (Algorithm, error) {
 		return OrderedSubject, nil
 	case "REFERENCES":
 		return References, nil
+	case "REFS":
+		return Refs, nil
 	}
 	return 0, bad("unknown way to thread")
 }

@@ -125,6 +125,21 @@ func (set Set) Has(n uint32) bool {
 	return i < len(set) && set[i].Lo <= n
 }
 
+// Append appends the set, which must be resolved, as it is written.
+func (set Set) Append(dst []byte) []byte {
+	for i, r := range set {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = appendUint(dst, uint64(r.Lo))
+		if r.Hi > r.Lo {
+			dst = append(dst, ':')
+			dst = appendUint(dst, uint64(r.Hi))
+		}
+	}
+	return dst
+}
+
 // AppendSet appends the shortest notation of the rising numbers nums, as in
 // COPYUID (RFC 4315 section 4).
 func AppendSet(dst []byte, nums []uint32) []byte {

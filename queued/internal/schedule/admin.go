@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"posthorn/internal/id"
 	"posthorn/internal/spool"
 )
 
@@ -14,7 +15,7 @@ import (
 func (s *Schedule) Grab(msg string) (it *Item, grabbed, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	it, ok = s.items[keyOf(msg)]
+	it, ok = s.items[id.KeyOf(msg)]
 	if !ok || !it.ref.Placed() {
 		return nil, false, false
 	}
@@ -78,7 +79,7 @@ func (s *Schedule) Try(it *Item) int {
 func (s *Schedule) Flush(msg string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	it, ok := s.items[keyOf(msg)]
+	it, ok := s.items[id.KeyOf(msg)]
 	if !ok {
 		return false
 	}
@@ -136,24 +137,32 @@ func (s *Schedule) Len() int {
 func (s *Schedule) List(after string, limit int) (page []Info, more bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	keys := s.keysBehind(keyOf(after))
-	if len(keys) > limit {
-		keys, more = keys[:limit], true
-	}
-	for _, k := range keys {
+	keys := s.keysBehind(id.KeyOf(after), limit+1) // one more says whether there is one
+	for _, k := range keys[:min(len(keys), limit)] {
 		page = append(page, s.items[k].info())
 	}
-	return page, more
+	return page, len(keys) > limit
 }
 
-func (s *Schedule) keysBehind(after key) []key {
-	var keys []key
+// keysBehind returns the first most keys behind after, in order. It keeps no more
+// than twice as many: the others would be sorted for each page again.
+func (s *Schedule) keysBehind(after id.Key, most int) []id.Key {
+	var keys []id.Key
+	var last *id.Key // of most smaller ones; what is behind it is on a later page
+	first := func() {
+		slices.SortFunc(keys, func(a, b id.Key) int { return bytes.Compare(a[:], b[:]) })
+		keys = keys[:min(len(keys), most)]
+	}
 	for k, it := range s.items {
-		if it.ref.Placed() && bytes.Compare(k[:], after[:]) > 0 {
-			keys = append(keys, k)
+		if !it.ref.Placed() || bytes.Compare(k[:], after[:]) <= 0 || last != nil && bytes.Compare(k[:], last[:]) > 0 {
+			continue
+		}
+		if keys = append(keys, k); len(keys) == 2*most {
+			first()
+			last = &keys[most-1]
 		}
 	}
-	slices.SortFunc(keys, func(a, b key) int { return bytes.Compare(a[:], b[:]) })
+	first()
 	return keys
 }
 
@@ -161,7 +170,7 @@ func (s *Schedule) keysBehind(after key) []key {
 func (s *Schedule) Lookup(msg string) (Info, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	it, ok := s.items[keyOf(msg)]
+	it, ok := s.items[id.KeyOf(msg)]
 	if !ok || !it.ref.Placed() {
 		return Info{}, false
 	}

@@ -19,14 +19,6 @@ import (
 	"posthorn/internal/spool"
 )
 
-// key is an id without the cost of a string.
-type key [id.Len]byte
-
-func keyOf(msg string) (k key) {
-	copy(k[:], msg)
-	return k
-}
-
 type state uint8
 
 const (
@@ -65,7 +57,7 @@ func (it *Item) Found() bool { return it.found }
 // Take, Start or Claim made active belongs to the caller until Rest, Wait or Drop.
 type Schedule struct {
 	mu     sync.Mutex
-	items  map[key]*Item
+	items  map[id.Key]*Item
 	due    itemHeap
 	gates  map[string]*Gate
 	timers gateHeap // when gates that failed are tried again
@@ -78,7 +70,7 @@ type Schedule struct {
 // New returns an empty schedule that has at most so many items active.
 func New(most int) *Schedule {
 	return &Schedule{
-		items: map[key]*Item{}, gates: map[string]*Gate{}, most: most,
+		items: map[id.Key]*Item{}, gates: map[string]*Gate{}, most: most,
 		wake: make(chan struct{}, 1),
 	}
 }
@@ -98,7 +90,7 @@ func (s *Schedule) signal() {
 func (s *Schedule) Reserve(msg string) (*Item, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	k := keyOf(msg)
+	k := id.KeyOf(msg)
 	if _, ok := s.items[k]; ok {
 		return nil, false
 	}
@@ -111,7 +103,7 @@ func (s *Schedule) Reserve(msg string) (*Item, bool) {
 func (s *Schedule) Adopt(msg string) (ref spool.Ref, known bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	k := keyOf(msg)
+	k := id.KeyOf(msg)
 	if it, ok := s.items[k]; ok {
 		return it.ref, true
 	}
@@ -123,8 +115,8 @@ func (s *Schedule) Adopt(msg string) (ref spool.Ref, known bool) {
 func (s *Schedule) Cancel(msg string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if it, ok := s.items[keyOf(msg)]; ok && it.state == arriving {
-		delete(s.items, keyOf(msg))
+	if it, ok := s.items[id.KeyOf(msg)]; ok && it.state == arriving {
+		delete(s.items, id.KeyOf(msg))
 	}
 }
 
@@ -166,7 +158,7 @@ func (s *Schedule) Claim(it *Item) {
 func (s *Schedule) Find(e spool.Entry) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	k := keyOf(e.Ref.ID())
+	k := e.Ref.Key()
 	if it, ok := s.items[k]; ok && (it.state != arriving || it.ref.Placed()) {
 		return
 	}
@@ -184,7 +176,7 @@ func (s *Schedule) Find(e spool.Entry) {
 func (s *Schedule) Known(msg string) (spool.Ref, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	it, ok := s.items[keyOf(msg)]
+	it, ok := s.items[id.KeyOf(msg)]
 	if !ok {
 		return spool.Ref{}, false
 	}
@@ -195,7 +187,7 @@ func (s *Schedule) Known(msg string) (spool.Ref, bool) {
 func (s *Schedule) Arriving(msg string) (*Item, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	it, ok := s.items[keyOf(msg)]
+	it, ok := s.items[id.KeyOf(msg)]
 	if !ok || it.state != arriving || !it.ref.Placed() {
 		return nil, false
 	}
@@ -206,7 +198,7 @@ func (s *Schedule) Arriving(msg string) (*Item, bool) {
 func (s *Schedule) Detain(msg string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if it, ok := s.items[keyOf(msg)]; ok && it.state == resting {
+	if it, ok := s.items[id.KeyOf(msg)]; ok && it.state == resting {
 		s.unrest(it)
 		it.state = arriving
 	}
@@ -290,7 +282,7 @@ func (s *Schedule) Drop(it *Item) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.end(it, int(it.try))
-	delete(s.items, key([]byte(it.ref.ID())))
+	delete(s.items, it.ref.Key())
 }
 
 // end takes an item out of its owner's hands.

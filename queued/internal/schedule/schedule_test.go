@@ -221,8 +221,8 @@ func TestMemoryOfAMessage(t *testing.T) {
 	runtime.ReadMemStats(&after)
 	each := int(after.HeapAlloc-before.HeapAlloc) / n
 	t.Logf("%d bytes a message", each)
-	if each > 260 {
-		t.Errorf("got %d bytes a message, want at most 260", each)
+	if each > 180 {
+		t.Errorf("got %d bytes a message, want at most 180", each)
 	}
 	runtime.KeepAlive(s)
 }
