@@ -17,7 +17,8 @@ func (s *Session) list(c *wire.Command) (string, error) {
 	}
 	if len(l.patterns) == 0 && !l.extended {
 		// A question for the separator and the root (RFC 3501 section 6.3.8).
-		s.w.Raw("* LIST (\\Noselect) \".\" \"\"\r\n")
+		root, sep := s.rootOf(l.reference)
+		s.w.Raw("* LIST (\\Noselect) \"", sep, "\" \"", root, "\"\r\n")
 		return "LIST completed", nil
 	}
 	a := lister{Session: s, listing: l}

@@ -16,8 +16,9 @@ const (
 
 // listing is what a LIST asks for.
 type listing struct {
-	extended bool     // in any of the ways of RFC 5258 section 1
-	patterns []string // the reference in front, in the encoding of the wire
+	extended  bool     // in any of the ways of RFC 5258 section 1
+	patterns  []string // the reference in front, in the encoding of the wire
+	reference string
 
 	// What selects names besides the patterns.
 	onlySubscribed, onlySpecial, recursive bool
@@ -87,6 +88,7 @@ func (l *listing) names(args *wire.Scanner) error {
 	if err != nil {
 		return err
 	}
+	l.reference = ref
 	if err := args.Space(); err != nil {
 		return err
 	}

@@ -33,6 +33,16 @@ func (s *Session) namespace(c *wire.Command) (string, error) {
 	return "NAMESPACE completed", nil
 }
 
+// rootOf returns the root of a reference, and what stands between its levels.
+func (s *Session) rootOf(reference string) (root, sep string) {
+	for _, prefix := range []string{sharedPrefix, publicPrefix} {
+		if s.shares != nil && strings.HasPrefix(reference, prefix) {
+			return prefix, "/"
+		}
+	}
+	return "", "."
+}
+
 // locate finds out whose mailbox a name means. Errors: mailbox.ErrNoFolder,
 // mailbox.ErrBadName.
 func (s *Session) locate(name string) (place, error) {

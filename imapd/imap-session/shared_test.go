@@ -147,6 +147,8 @@ func TestShared(t *testing.T) {
 		`* LIST (\NonExistent \HasChildren) "/" "Shared/ann@x.example/Work"`,
 		"OK LIST completed")
 	bob.want(`LIST "" (Shared Public/%)`, `* LIST (\HasNoChildren) "/" "Public/News"`, `* LIST (\NonExistent \HasChildren) "/" "Shared"`, "OK LIST completed")
+	bob.want(`LIST "Shared/ann@x.example/" ""`, `* LIST (\Noselect) "/" "Shared/"`, "OK LIST completed")
+	bob.want(`LIST "" ""`, `* LIST (\Noselect) "." ""`, "OK LIST completed")
 	bob.want("STATUS Shared/ann@x.example/Work/2024 (MESSAGES)", `* STATUS "Shared/ann@x.example/Work/2024" (MESSAGES 1)`, "OK STATUS completed")
 	bob.want("MYRIGHTS Public/News", `* MYRIGHTS "Public/News" "lrs"`, "OK MYRIGHTS completed")
 	for _, name := range []string{
