@@ -65,6 +65,8 @@ func day(dd, mmm, yy string) (time.Time, bool) {
 
 // split splits a date into words and marks, without comments.
 func split(v string) (words []string) {
+	const most = 16
+	words = make([]string, 0, most)
 	depth, start := 0, -1
 	flush := func(end int) {
 		if start >= 0 {
@@ -72,7 +74,7 @@ func split(v string) (words []string) {
 		}
 		start = -1
 	}
-	for i := 0; i < len(v) && len(words) < 16; i++ {
+	for i := 0; i < len(v) && len(words) < most; i++ {
 		switch c := v[i]; {
 		case c == '(':
 			flush(i)
@@ -97,20 +99,21 @@ func digits(s string) bool {
 	return s != "" && strings.Trim(s, "0123456789") == ""
 }
 
-func weekday(s string) bool {
-	for d := time.Sunday; d <= time.Saturday; d++ {
-		if strings.EqualFold(s, d.String()[:3]) {
-			return true
-		}
-	}
-	return false
-}
+func weekday(s string) bool { return name("sunmontuewedthufrisat", s) > 0 }
 
 // month returns the month of a name, 0 if there is none.
 func month(s string) time.Month {
-	for m := time.January; m <= time.December; m++ {
-		if strings.EqualFold(s, m.String()[:3]) {
-			return m
+	return time.Month(name("janfebmaraprmayjunjulaugsepoctnovdec", s))
+}
+
+// name returns which of the names of three letters s is, from 1, or 0.
+func name(names, s string) int {
+	if len(s) != 3 {
+		return 0
+	}
+	for i := 0; i < len(names); i += 3 {
+		if strings.EqualFold(names[i:i+3], s) {
+			return i/3 + 1
 		}
 	}
 	return 0
