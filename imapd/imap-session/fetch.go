@@ -56,6 +56,7 @@ type fetcher struct {
 	query.Fetch
 	marked map[int]bool // messages that this FETCH made \Seen
 	known  bool         // the index can have all that is asked of a message's content
+	buf    []byte       // for header fields
 }
 
 // run answers for each message. Messages that are gone are left out (RFC 2180

@@ -88,10 +88,10 @@ func (k *kept) writePreview(*fetcher) {}
 
 // writeSection writes one section, as section.write does.
 func (k *kept) writeSection(f *fetcher, i int) {
-	b := k.header.Select(nil, f.Sections[i].Fields)
+	f.buf = k.header.Select(f.buf[:0], f.Sections[i].Fields)
 	if k.header.Blank {
-		b = append(b, "\r\n"...)
+		f.buf = append(f.buf, "\r\n"...)
 	}
-	f.w.Literal(int64(len(b)))
-	f.w.Bytes(b)
+	f.w.Literal(int64(len(f.buf)))
+	f.w.Bytes(f.buf)
 }

@@ -44,7 +44,7 @@ func (v *View) Kept(seq int, c Column) (text []byte, ok bool) {
 	f := v.folder
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	r := f.find(v.uid(seq))
+	r := v.record(seq, v.uid(seq))
 	if r == nil {
 		return nil, false
 	}

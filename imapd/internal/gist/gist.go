@@ -164,8 +164,8 @@ func summary(src io.ReaderAt, root *mimepart.Part, pool *wire.Pool) ([]byte, err
 	}
 	envelope := text(pool, root.Envelope)
 	structure := text(pool, func(w mimepart.Output) { root.Structure(w, true) })
-	rev2 := text(pool, func(w mimepart.Output) { root.StructureRev2(w, true) })
-	if ascii(envelope) && ascii(structure) && bytes.Equal(structure, rev2) {
+	// RFC 9051 has another structure for message/global.
+	if ascii(envelope) && ascii(structure) && !bytes.Contains(bytes.ToLower(structure), []byte(`"global"`)) {
 		flags |= plain
 	}
 	b := binary.AppendVarint([]byte{version, flags}, day)
