@@ -22,7 +22,7 @@ func (s *Session) append(c *wire.Command) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	validity, uids, err := s.file(name, c.Message, s.limits.messages)
+	validity, uids, err := s.file(name, c.Message, s.limits.messages, 0)
 	if err != nil {
 		return "", err
 	}
@@ -30,8 +30,8 @@ func (s *Session) append(c *wire.Command) (string, error) {
 }
 
 // file takes what stands behind a mailbox name and files it there: at least one
-// message, limit at most.
-func (s *Session) file(name string, m *wire.Message, limit int) (validity uint32, uids []uint32, err error) {
+// message, limit at most. The message instead, unless it is 0, makes room for it.
+func (s *Session) file(name string, m *wire.Message, limit, instead int) (validity uint32, uids []uint32, err error) {
 	if m == nil {
 		return 0, nil, &wire.SyntaxError{Text: "a message is expected as literal"}
 	}
@@ -48,11 +48,13 @@ func (s *Session) file(name string, m *wire.Message, limit int) (validity uint32
 	} else if !exists {
 		return 0, nil, tryCreate(mailbox.ErrNoFolder)
 	}
-	if err := p.box.Room(1, 1); err != nil { // if it is full: no need to send it
-		return 0, nil, err
-	}
 	a := &arrivals{Session: s, to: p, next: m, limit: limit}
-	validity, uids, err = p.box.AppendAll(p.folder, func(yield func(mailbox.Incoming) bool) { a.all(first, yield) })
+	all := func(yield func(mailbox.Incoming) bool) { a.all(first, yield) }
+	if instead > 0 {
+		validity, uids, err = s.view.AppendFor(instead, p.box, p.folder, all)
+	} else if err = p.box.Room(1, 1); err == nil { // if it is full: no need to send it
+		validity, uids, err = p.box.AppendAll(p.folder, all)
+	}
 	switch {
 	case a.err != nil:
 		return 0, nil, a.err

@@ -53,3 +53,16 @@ func TestNoQuota(t *testing.T) {
 	d := newFixture(t).dialogue()
 	d.want("GETQUOTAROOT INBOX", `* QUOTAROOT "INBOX" ""`, `* QUOTA "" ()`, "OK GETQUOTAROOT completed")
 }
+
+// TestQuotaReplace: of a replacement only what is larger needs room (RFC 8508 section
+// 3.4).
+func TestQuotaReplace(t *testing.T) {
+	d := limited(newFixture(t), conf.Quota{Storage: 200, Messages: 1})
+	d.file("INBOX", "", "Subject: draft\r\n\r\n"+strings.Repeat("x", 100)+"\r\n")
+	d.do("SELECT INBOX")
+	draft := func(n int) string { return literal("Subject: draft\r\n\r\n" + strings.Repeat("y", n) + "\r\n") }
+	d.want("APPEND INBOX "+draft(1), "NO [OVERQUOTA] no room left for this user's mail")
+	d.want("REPLACE 1 INBOX "+draft(150), "* OK [APPENDUID V 2] replacement is filed", "* 1 EXPUNGE", "* 1 EXISTS", "* 1 RECENT", "OK REPLACE completed")
+	d.want("REPLACE 1 INBOX "+draft(250), "NO [OVERQUOTA] no room left for this user's mail")
+	d.want("REPLACE 1 INBOX "+draft(10), "* OK [APPENDUID V 3] replacement is filed", "* 1 EXPUNGE", "* 1 EXISTS", "* 1 RECENT", "OK REPLACE completed")
+}

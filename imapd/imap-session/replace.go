@@ -13,7 +13,7 @@ func (s *Session) replace(c *wire.Command) (string, error) {
 	if err := c.Args.Space(); err != nil {
 		return "", err
 	}
-	uid, err := s.replaced(c)
+	seq, uid, err := s.replaced(c)
 	if err != nil {
 		return "", err
 	}
@@ -24,7 +24,7 @@ func (s *Session) replace(c *wire.Command) (string, error) {
 	if s.view.ReadOnly() {
 		return "", mailbox.ErrReadOnly
 	}
-	validity, uids, err := s.file(name, c.Message, 1)
+	validity, uids, err := s.file(name, c.Message, 1, seq)
 	if err != nil {
 		return "", err
 	}
@@ -32,30 +32,31 @@ func (s *Session) replace(c *wire.Command) (string, error) {
 		return "", err
 	}
 	s.w.Raw(fmt.Sprintf("* OK [APPENDUID %d %d] replacement is filed\r\n", validity, uids[0])) // before the removal (RFC 8508 section 4.3)
-	return c.Name + " completed", nil
+	return s.removed(c.Name, nil)
 }
 
-// replaced takes the number of one message and returns its UID.
-func (s *Session) replaced(c *wire.Command) (uint32, error) {
+// replaced takes the number of one message.
+func (s *Session) replaced(c *wire.Command) (seq int, uid uint32, err error) {
 	set, err := c.Args.Set()
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	if len(set) != 1 || set[0].Lo != set[0].Hi {
-		return 0, &wire.SyntaxError{Text: "one message is replaced at a time"}
+		return 0, 0, &wire.SyntaxError{Text: "one message is replaced at a time"}
 	}
 	var seqs sequence
 	if isUID(c) {
 		seqs = s.byUID(set)
 	} else if seqs, err = s.bySeq(set); err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	if len(seqs) == 0 {
-		return 0, no("[NONEXISTENT] no such message")
+		return 0, 0, no("[NONEXISTENT] no such message")
 	}
-	m := s.view.At(int(seqs[0].Lo))
+	seq = int(seqs[0].Lo)
+	m := s.view.At(seq)
 	if m.Gone {
-		return 0, mailbox.ErrExpunged
+		return 0, 0, mailbox.ErrExpunged
 	}
-	return m.UID, nil
+	return seq, m.UID, nil
 }

@@ -55,6 +55,29 @@ func (b *Box) Append(name string, m Incoming) (uidvalidity, uid uint32, err erro
 // AppendAll files messages, at least one, all or none, and returns their UIDs in
 // order; else it is Append. Each is read before the next is asked for.
 func (b *Box) AppendAll(name string, all iter.Seq[Incoming]) (uidvalidity uint32, uids []uint32, err error) {
+	return b.appendAll(name, all, b.roomFor)
+}
+
+// AppendFor is AppendAll to a box of the same Store, of one message that takes the
+// place of message seq, which is removed here next: within a box it needs room only
+// for what is larger. Errors: ErrExpunged.
+func (v *View) AppendFor(seq int, b *Box, name string, all iter.Seq[Incoming]) (uidvalidity uint32, uids []uint32, err error) {
+	if b != v.box {
+		return b.AppendAll(name, all)
+	}
+	old, err := v.Measure(seq)
+	if err != nil {
+		return 0, nil, err
+	}
+	return b.appendAll(name, all, func(drafts []*draft) error {
+		if more := drafts[0].vsize - old.Size; more > 0 {
+			return b.Room(more, 0)
+		}
+		return nil
+	})
+}
+
+func (b *Box) appendAll(name string, all iter.Seq[Incoming], room func([]*draft) error) (uidvalidity uint32, uids []uint32, err error) {
 	f, disk, err := b.enter(name)
 	if err != nil {
 		return 0, nil, err
@@ -78,7 +101,7 @@ func (b *Box) AppendAll(name string, all iter.Seq[Incoming]) (uidvalidity uint32
 		}
 		drafts = append(drafts, d)
 	}
-	if err := b.roomFor(drafts); err != nil {
+	if err := room(drafts); err != nil {
 		discard(b.root.Disk, tmp, drafts)
 		return 0, nil, err
 	}
