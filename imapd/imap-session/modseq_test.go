@@ -67,6 +67,9 @@ const selected = `* FLAGS (\Answered \Flagged \Deleted \Seen \Draft)
 
 // TestCondStore follows the examples of RFC 7162 sections 3.1.2 to 3.1.8.
 func TestCondStore(t *testing.T) {
+	if !strings.Contains(capabilities, " CONDSTORE QRESYNC ") {
+		t.Error("not announced")
+	}
 	f := newFixture(t)
 	s := newSeqs(f, 3)
 	s.want("SELECT INBOX (CONDSTORE)", selected+"OK [READ-WRITE] SELECT completed")
