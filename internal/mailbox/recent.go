@@ -30,3 +30,23 @@ func (f *folder) markRecent() {
 		}
 	}
 }
+
+// FirstUnseen returns the sequence number of the first message that is not
+// \Seen, 0 when there is none.
+func (v *View) FirstUnseen() int {
+	f := v.folder
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case v.uids != nil: // not as the folder is
+		for i, uid := range v.uids {
+			if r := f.find(uid); r != nil && r.flags&bitSeen == 0 {
+				return i + 1
+			}
+		}
+		return 0
+	case f.resting:
+		return int(f.rest.file.Header().FirstUnseen)
+	}
+	return f.firstUnseen() + 1
+}

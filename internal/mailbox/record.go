@@ -3,7 +3,6 @@ package mailbox
 import (
 	"bytes"
 	"cmp"
-	"hash/maphash"
 	"math"
 	"slices"
 	"strconv"
@@ -57,16 +56,6 @@ type picture struct {
 	changed   []uint32 // UIDs of records that are other than in the index
 	tombs     []tomb   // messages that are gone, by UID
 	forgotten uint64   // tombs up to this modseq may be missing
-}
-
-// maxTombs bounds how many messages that are gone are remembered: for a client
-// that was away for longer the gone are all UIDs that are not there.
-const maxTombs = 8192
-
-// tomb is a message that is gone.
-type tomb struct {
-	uid uint32
-	mod uint64
 }
 
 // sums are what STATUS asks for.
@@ -279,43 +268,6 @@ func (p *picture) keep(keep func(*record) bool) int {
 	return len(gone)
 }
 
-// bury notes that the messages of uids are gone; a UID of 0 is none.
-func (p *picture) bury(uids []uint32) {
-	mod := uint64(0)
-	for _, uid := range uids {
-		if uid == 0 {
-			continue
-		}
-		if mod == 0 {
-			mod = p.next()
-		}
-		p.changed = append(p.changed, uid)
-		p.tombs = append(p.tombs, tomb{uid, mod})
-	}
-	if mod != 0 {
-		p.sortTombs()
-	}
-}
-
-// sortTombs puts the tombs in the order of UIDs, of each the latest, and forgets
-// the oldest when there are many.
-func (p *picture) sortTombs() {
-	slices.SortFunc(p.tombs, func(a, b tomb) int {
-		return cmp.Or(cmp.Compare(a.uid, b.uid), cmp.Compare(b.mod, a.mod))
-	})
-	p.tombs = slices.CompactFunc(p.tombs, func(a, b tomb) bool { return a.uid == b.uid })
-	if len(p.tombs) <= maxTombs {
-		return
-	}
-	mods := make([]uint64, len(p.tombs))
-	for i, t := range p.tombs {
-		mods[i] = t.mod
-	}
-	slices.Sort(mods)
-	p.forgotten = max(p.forgotten, mods[len(mods)-maxTombs/2])
-	p.tombs = slices.DeleteFunc(p.tombs, func(t tomb) bool { return t.mod <= p.forgotten })
-}
-
 // pack rebuilds the arena when half of it is waste.
 func (p *picture) pack() {
 	if p.wasted < 4096 || p.wasted < len(p.names)/2 {
@@ -384,67 +336,3 @@ func (r *record) message() Message {
 	}
 	return m
 }
-
-// table finds records by base name. It holds indexes into picture.records and
-// is good until records are removed or sorted.
-type table struct {
-	p     *picture
-	seed  maphash.Seed
-	slots []int32 // index + 1, 0: empty
-	used  int
-}
-
-// newTable makes the table of those records of p for which want is true.
-func newTable(p *picture, want func(*record) bool) *table {
-	n := 0
-	for i := range p.records {
-		if want(&p.records[i]) {
-			n++
-		}
-	}
-	t := &table{p: p, seed: maphash.MakeSeed()}
-	t.resize(n)
-	for i := range p.records {
-		if want(&p.records[i]) {
-			t.enter(i)
-		}
-	}
-	return t
-}
-
-// resize makes empty slots for more than n records.
-func (t *table) resize(n int) {
-	size := 64
-	for size < 2*n+2 {
-		size *= 2
-	}
-	t.slots, t.used = make([]int32, size), 0
-}
-
-// enter adds the record at index i.
-func (t *table) enter(i int) {
-	if 2*t.used >= len(t.slots) {
-		old := t.slots
-		t.resize(2 * t.used)
-		for _, s := range old {
-			if s != 0 {
-				t.enter(int(s - 1))
-			}
-		}
-	}
-	t.slots[t.slot(t.p.base(&t.p.records[i]))] = int32(i + 1)
-	t.used++
-}
-
-// slot returns where base stands or would stand.
-func (t *table) slot(base []byte) int {
-	mask := len(t.slots) - 1
-	slot := int(maphash.Bytes(t.seed, base)) & mask
-	for t.slots[slot] != 0 && !bytes.Equal(t.p.base(&t.p.records[t.slots[slot]-1]), base) {
-		slot = (slot + 1) & mask
-	}
-	return slot
-}
-
-// find returns the index of the record with this base name, or -1.
-func (t *table) find(base []byte) int { return int(t.slots[t.slot(base)]) - 1 }

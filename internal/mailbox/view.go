@@ -115,44 +115,6 @@ func (v *View) UIDNext() uint32 {
 	return v.folder.list.Next()
 }
 
-// HighestModSeq returns the highest modseq that the session was told of or can
-// ask for (RFC 7162 3.1.2.1).
-func (v *View) HighestModSeq() uint64 {
-	v.folder.mu.Lock()
-	defer v.folder.mu.Unlock()
-	return max(v.mod, 1)
-}
-
-// Vanished returns the UIDs, rising, of messages that went after the modseq since
-// and that the session does not count among its own; ok is false when some may be
-// forgotten, so that all UIDs that are not there may be meant (RFC 7162 3.2.5).
-func (v *View) Vanished(since uint64) (uids []uint32, ok bool, err error) {
-	f := v.folder
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if since >= v.mod {
-		return nil, true, nil
-	}
-	if err := f.need(); err != nil {
-		return nil, false, err
-	}
-	for _, t := range f.tombs {
-		if t.mod > since && !v.has(t.uid) {
-			uids = append(uids, t.uid)
-		}
-	}
-	return uids, since >= f.forgotten, nil
-}
-
-// has reports whether the session knows of the message uid.
-func (v *View) has(uid uint32) bool {
-	if v.uids != nil {
-		_, ok := slices.BinarySearch(v.uids, uid)
-		return ok
-	}
-	return uid < v.next && v.folder.find(uid) != nil
-}
-
 // ReadOnly reports whether the folder was selected read-only.
 func (v *View) ReadOnly() bool { return v.readOnly }
 
@@ -178,26 +140,6 @@ func (v *View) At(seq int) Message {
 		return Message{UID: uid, Size: -1, Gone: true}
 	}
 	return v.message(r)
-}
-
-// FirstUnseen returns the sequence number of the first message that is not
-// \Seen, 0 when there is none.
-func (v *View) FirstUnseen() int {
-	f := v.folder
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	switch {
-	case v.uids != nil: // not as the folder is
-		for i, uid := range v.uids {
-			if r := f.find(uid); r != nil && r.flags&bitSeen == 0 {
-				return i + 1
-			}
-		}
-		return 0
-	case f.resting:
-		return int(f.rest.file.Header().FirstUnseen)
-	}
-	return f.firstUnseen() + 1
 }
 
 // message is r as this session sees it; the folder is locked.
