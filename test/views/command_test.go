@@ -243,7 +243,7 @@ func (s *stage) stored(c *session, of []*entry, op byte, names []string, silent 
 	for _, e := range alive(of) {
 		e.m.set(e.m.now().apply(op, names...))
 		switch {
-		case silent && e.known && c.fetched[e] == "":
+		case silent && e.known && !flagsIn.MatchString(c.fetched[e]):
 			e.flags = e.flags.apply(op, names...)
 		case !silent && c.fetched[e] == "":
 			s.fail("session %d: STORE: no answer for %v", c.no, e.m)

@@ -35,11 +35,12 @@ type session struct {
 
 // entry is a message as a client knows it.
 type entry struct {
-	m     *mail // that it must be; nil until the model has been asked
-	from  int   // states of m before this one are over
-	uid   uint32
-	flags flags
-	known bool // flags are
+	m      *mail // that it must be; nil until the model has been asked
+	from   int   // states of m before this one are over
+	uid    uint32
+	flags  flags
+	known  bool // flags are
+	modseq uint64
 }
 
 // answer is what came to a command.
@@ -71,6 +72,9 @@ func (s *stage) login(no int) (*session, error) {
 	}
 	if err == nil && c.status != "OK" {
 		err = fmt.Errorf("login: %s", c.text)
+	}
+	if word := []string{"", "CONDSTORE", "QRESYNC"}[no%3]; err == nil && word != "" && strings.Contains(c.text, " "+word) {
+		err = c.do("ENABLE " + word)
 	}
 	if err != nil {
 		conn.Close()
@@ -154,6 +158,9 @@ func (c *session) untagged(line string) error {
 		names, _, _ = strings.Cut(names, ")")
 		c.defined = flagsOf(strings.Fields(names)...)
 	}
+	if m := vanishedIn.FindStringSubmatch(line); m != nil && !strings.Contains(line, "(EARLIER)") {
+		c.vanished(numbers(m[1]))
+	}
 	m := numbered.FindStringSubmatch(line)
 	if m == nil {
 		return nil
@@ -195,6 +202,18 @@ func (c *session) expunged(n int) {
 	c.view = slices.Delete(c.view, n-1, n)
 }
 
+// vanished is expunged by UIDs. One that the client was not told yet is that of a
+// message that came with the same answer.
+func (c *session) vanished(uids []uint32) {
+	for _, uid := range uids {
+		n := slices.IndexFunc(c.view, func(e *entry) bool { return e.uid == uid || e.m != nil && e.m.uid == uid })
+		if n < 0 {
+			n = slices.IndexFunc(c.view, func(e *entry) bool { return e.uid == 0 && e.m == nil })
+		}
+		c.expunged(n + 1)
+	}
+}
+
 func (c *session) fetch(n int, line string) {
 	if n < 1 || n > len(c.view) {
 		c.strange("FETCH of %d of %d", n, len(c.view))
@@ -214,7 +233,12 @@ func (c *session) fetch(n int, line string) {
 		}
 		e.uid = uint32(uid)
 	}
+	changed, modseq := false, e.modseq
+	if m := modseqIn.FindStringSubmatch(outside); m != nil {
+		modseq, _ = strconv.ParseUint(m[1], 10, 64)
+	}
 	if m := flagsIn.FindStringSubmatch(outside); m != nil {
+		changed = e.known && e.flags != flagsOf(strings.Fields(m[1])...)
 		e.flags, e.known = flagsOf(strings.Fields(m[1])...), true
 		c.told = append(c.told, told{e, e.flags})
 		for _, name := range e.flags.names() {
@@ -222,5 +246,12 @@ func (c *session) fetch(n int, line string) {
 				c.strange("message %d has the flag %s, which FLAGS did not define", n, name)
 			}
 		}
+	}
+	asked := !modseqIn.MatchString(outside) // for flags alone: it need not be said then
+	if modseq < e.modseq || changed && !asked && e.modseq > 0 && modseq == e.modseq {
+		c.strange("message %d has the MODSEQ %d and had %d, with other flags: %t", n, modseq, e.modseq, changed)
+	}
+	if flagsIn.MatchString(outside) { // alone it stands in front of the flags that it is of
+		e.modseq = modseq
 	}
 }

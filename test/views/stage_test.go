@@ -45,7 +45,8 @@ type stage struct {
 	sessions []*session
 	pop      *drop
 	letters  int
-	stirred  time.Time // when another program changed files beside a session in IDLE
+	caches   map[*box]*cache // of a client that comes and goes
+	stirred  time.Time       // when another program changed files beside a session in IDLE
 
 	done  int // acts
 	wrong []string
@@ -57,7 +58,7 @@ type stage struct {
 func newStage(t *testing.T, at *site) *stage {
 	user := fmt.Sprintf("u%d", at.users.Add(1)-1)
 	s := &stage{t: t, site: at, user: user + "@" + instance.Domain, boxes: map[string]*box{"INBOX": {name: "INBOX"}},
-		dir: filepath.Join(at.Dir, "mail", instance.Domain, user, "Maildir"), wanted: map[string]bool{}, known: map[string]bool{}}
+		dir: filepath.Join(at.Dir, "mail", instance.Domain, user, "Maildir"), wanted: map[string]bool{}, known: map[string]bool{}, caches: map[*box]*cache{}}
 	for n := range 3 {
 		c, err := s.login(n)
 		if err != nil {

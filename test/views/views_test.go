@@ -43,6 +43,7 @@ var deeds = [...]struct {
 	{"deliver", 4, (*stage).delivers},
 	{"foreign", 26, (*stage).foreigns},
 	{"again", 2, (*stage).logsInAgain},
+	{"resync", 9, (*stage).resyncs},
 	{"rest", 1, (*stage).rests},
 }
 
