@@ -44,6 +44,7 @@ func hold(t *testing.T, s *site, rows []fault) {
 // and looks at what is left.
 func (f fault) holds(s *site) {
 	s.Helper()
+	s.dead = f.dies == "any"
 	s.empty()
 	s.mustPost(suite.Bob, "before")
 	if f.pop != "" {
