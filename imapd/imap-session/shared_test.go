@@ -122,9 +122,9 @@ func TestListMyRights(t *testing.T) {
 func TestShared(t *testing.T) {
 	v := newTown(t)
 	ann, pub := v.as("ann"), v.as("pub")
-	ann.needs("CREATE Work.2024", "CREATE Work.secret", "CREATE Team", "CREATE Shared.mine", "SETACL Work.2024 bob lr", "SETACL INBOX bob l",
+	ann.needs("CREATE Words.2024", "CREATE Words.secret", "CREATE Team", "CREATE Shared.mine", "SETACL Words.2024 bob lr", "SETACL INBOX bob l",
 		"SETACL Team group=staff lrswit")
-	ann.file("Work.2024", `(\Flagged)`, simple)
+	ann.file("Words.2024", `(\Flagged)`, simple)
 	pub.needs("CREATE News", "SETACL News anyone lrs")
 	mallory := v.as("mallory")
 	mallory.needs("SETACL INBOX anyone lr")
@@ -138,23 +138,23 @@ func TestShared(t *testing.T) {
 		`* LIST (\Noselect \HasChildren) "/" "Shared"`,
 		`* LIST (\Noselect \HasChildren) "/" "Shared/ann@x.example"`,
 		`* LIST (\HasNoChildren) "/" "Shared/ann@x.example/INBOX"`,
-		`* LIST (\Noselect \HasChildren) "/" "Shared/ann@x.example/Work"`,
-		`* LIST (\HasNoChildren) "/" "Shared/ann@x.example/Work/2024"`,
+		`* LIST (\Noselect \HasChildren) "/" "Shared/ann@x.example/Words"`,
+		`* LIST (\HasNoChildren) "/" "Shared/ann@x.example/Words/2024"`,
 		"OK LIST completed")
 	bob.want(`LIST "Shared/ann@x.example/" % RETURN (MYRIGHTS STATUS (MESSAGES))`,
 		`* LIST (\HasNoChildren) "/" "Shared/ann@x.example/INBOX"`,
 		`* MYRIGHTS "Shared/ann@x.example/INBOX" "l"`,
-		`* LIST (\NonExistent \HasChildren) "/" "Shared/ann@x.example/Work"`,
+		`* LIST (\NonExistent \HasChildren) "/" "Shared/ann@x.example/Words"`,
 		"OK LIST completed")
 	bob.want(`LIST "" (Shared Public/%)`, `* LIST (\HasNoChildren) "/" "Public/News"`, `* LIST (\NonExistent \HasChildren) "/" "Shared"`, "OK LIST completed")
 	bob.want(`LIST "Shared/ann@x.example/" ""`, `* LIST (\Noselect) "/" "Shared/"`, "OK LIST completed")
 	bob.want(`LIST "" ""`, `* LIST (\Noselect) "." ""`, "OK LIST completed")
-	bob.want("STATUS Shared/ann@x.example/Work/2024 (MESSAGES)", `* STATUS "Shared/ann@x.example/Work/2024" (MESSAGES 1)`, "OK STATUS completed")
+	bob.want("STATUS Shared/ann@x.example/Words/2024 (MESSAGES)", `* STATUS "Shared/ann@x.example/Words/2024" (MESSAGES 1)`, "OK STATUS completed")
 	bob.want("MYRIGHTS Public/News", `* MYRIGHTS "Public/News" "lrs"`, "OK MYRIGHTS completed")
 	for _, name := range []string{
-		"Shared/ann@x.example/Work/secret", "Shared/ann@x.example/Team", "Shared/ann@x.example/Nowhere", "Shared/nobody@x.example/INBOX", "Shared/bob@x.example/INBOX",
+		"Shared/ann@x.example/Words/secret", "Shared/ann@x.example/Team", "Shared/ann@x.example/Nowhere", "Shared/nobody@x.example/INBOX", "Shared/bob@x.example/INBOX",
 		"Shared/mallory@x.example/INBOX", "Shared/pub@x.example/News", "Public/INBOX", "Shared/ann@x.example/", "Shared/ann@x.example", "Shared/", "Public/",
-		"Shared/ann@x.example/Work.2024", "Shared/../ann@x.example/Work/2024",
+		"Shared/ann@x.example/Words.2024", "Shared/../ann@x.example/Words/2024",
 	} {
 		for _, c := range []string{"SELECT ", "MYRIGHTS ", "GETACL ", "DELETE "} {
 			bob.want(c+name, "NO [NONEXISTENT] no such mailbox")
@@ -167,13 +167,13 @@ func TestShared(t *testing.T) {
 		"OK LIST completed")
 	ann.want(`LIST "" (% Shared/%)`,
 		`* LIST (\HasNoChildren) "." "INBOX"`, `* LIST (\NonExistent \HasChildren) "/" "Public"`, `* LIST (\NonExistent \HasChildren) "." "Shared"`,
-		`* LIST (\HasNoChildren) "." "Team"`, `* LIST (\NonExistent \HasChildren) "." "Work"`, "OK LIST completed")
+		`* LIST (\HasNoChildren) "." "Team"`, `* LIST (\NonExistent \HasChildren) "." "Words"`, "OK LIST completed")
 
-	bob.want("SUBSCRIBE Shared/ann@x.example/Work/2024", "OK SUBSCRIBE completed")
-	bob.want(`LSUB "" *`, `* LSUB () "/" "Shared/ann@x.example/Work/2024"`, "OK LSUB completed")
-	ann.needs("DELETEACL Work.2024 bob", "DELETEACL INBOX bob")
+	bob.want("SUBSCRIBE Shared/ann@x.example/Words/2024", "OK SUBSCRIBE completed")
+	bob.want(`LSUB "" *`, `* LSUB () "/" "Shared/ann@x.example/Words/2024"`, "OK LSUB completed")
+	ann.needs("DELETEACL Words.2024 bob", "DELETEACL INBOX bob")
 	bob.want(`LIST "" Shared/*`, "OK LIST completed")
-	bob.want("SELECT Shared/ann@x.example/Work/2024", "NO [NONEXISTENT] no such mailbox")
+	bob.want("SELECT Shared/ann@x.example/Words/2024", "NO [NONEXISTENT] no such mailbox")
 	if got, err := os.ReadFile(filepath.Join(v.root, "posthorn-state")); err != nil || strings.Count(string(got), "share ann@x.example") == 0 {
 		t.Errorf("got the list %q, %v", got, err)
 	}
