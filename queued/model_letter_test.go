@@ -17,6 +17,7 @@ import (
 	"posthorn/internal/id"
 	"posthorn/internal/spool"
 	"posthorn/internal/verdict"
+	"posthorn/test/history"
 )
 
 // letter is what the model knows of a message: of one that was handed in, or of a
@@ -131,19 +132,19 @@ func (l *letter) ordered(what string) {
 // submit hands in a message, as smtpd does, whose answer may be lost.
 func (s *stage) submit(r *rand.Rand) {
 	env := spool.Envelope{ID: id.New(), Time: time.Now().Truncate(time.Microsecond), Origin: "smtp", Body: "7bit"}
-	env.From, _ = addr.ParseOrNull(pick(r, "ann@test", "ann@test", "zed@far.example", ""))
+	env.From, _ = addr.ParseOrNull(history.Pick(r, "ann@test", "ann@test", "zed@far.example", ""))
 	far := r.IntN(2) == 0 // else boxes alone, and no wishes
 	for range 1 + r.IntN(4) {
-		a, err := addr.Parse(pick(r, "b0@test", "b1@test", "b2@test", "r0@one.example", "r1@one.example", "r1@dsn.example",
+		a, err := addr.Parse(history.Pick(r, "b0@test", "b1@test", "b2@test", "r0@one.example", "r1@one.example", "r1@dsn.example",
 			"again@test", "far@test", "both@test", "mixed@test", "none@test"))
 		if err != nil {
 			s.t.Fatal(err)
 		}
 		if !far {
-			a, _ = addr.Parse(pick(r, "b0@test", "b1@test", "b2@test", "again@test", "both@test"))
+			a, _ = addr.Parse(history.Pick(r, "b0@test", "b1@test", "b2@test", "again@test", "both@test"))
 		}
 		rcpt := spool.Rcpt{Address: a}
-		rcpt.Notify = pick(r, 0, 0, 0, dsn.Never, dsn.Success, dsn.Failure, dsn.Delay, dsn.Success|dsn.Failure, dsn.Success|dsn.Failure|dsn.Delay)
+		rcpt.Notify = history.Pick(r, 0, 0, 0, dsn.Never, dsn.Success, dsn.Failure, dsn.Delay, dsn.Success|dsn.Failure, dsn.Success|dsn.Failure|dsn.Delay)
 		if !far {
 			rcpt.Notify = 0
 		}
@@ -158,7 +159,7 @@ func (s *stage) submit(r *rand.Rand) {
 	io.WriteString(d, body)
 	var l *letter
 	s.model(func() { l = s.newLetter(env); s.tally.messages++ })
-	how := pick(r, "once", "once", "once", "twice", "lost", "kept")
+	how := history.Pick(r, "once", "once", "once", "twice", "lost", "kept")
 	before := s.disk.failures()
 	err = s.handIn(d, l, how)
 	s.model(func() {

@@ -3,59 +3,29 @@ package main
 import (
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"posthorn/internal/verdict"
+	"posthorn/test/history"
 )
 
-// act is one thing that happens to a queue. What exactly, its own chance says, so
-// that a history of which acts were left out still means something.
-type act struct {
-	deed   int
-	chance uint64
-}
+type act = history.Act[*stage]
 
 // deeds are what can happen, each as often as its weight says.
-var deeds = [...]struct {
-	name   string
-	weight int
-	do     func(*stage, *rand.Rand)
-}{
-	{"submit", 30, (*stage).submit},
-	{"wait", 25, (*stage).wait},
-	{"say", 20, (*stage).change},
-	{"directory", 5, (*stage).changeDirectory},
-	{"daemon", 6, (*stage).changeDaemon},
-	{"admin", 14, (*stage).administer},
-	{"crash", 14, (*stage).armCrash},
-	{"fault", 6, (*stage).armFault},
-	{"restart", 3, (*stage).restart},
-	{"reload", 2, (*stage).reload},
-}
-
-// history draws so many acts.
-func history(seed uint64, length int) []act {
-	r := rand.New(rand.NewPCG(seed, 1))
-	total := 0
-	for _, d := range deeds {
-		total += d.weight
-	}
-	acts := make([]act, length)
-	for i := range acts {
-		n := r.IntN(total)
-		for d := range deeds {
-			if n -= deeds[d].weight; n < 0 {
-				acts[i] = act{d, r.Uint64()}
-				break
-			}
-		}
-	}
-	return acts
+var deeds = []history.Deed[*stage]{
+	{Name: "submit", Weight: 30, Do: (*stage).submit},
+	{Name: "wait", Weight: 25, Do: (*stage).wait},
+	{Name: "say", Weight: 20, Do: (*stage).change},
+	{Name: "directory", Weight: 5, Do: (*stage).changeDirectory},
+	{Name: "daemon", Weight: 6, Do: (*stage).changeDaemon},
+	{Name: "admin", Weight: 14, Do: (*stage).administer},
+	{Name: "crash", Weight: 14, Do: (*stage).armCrash},
+	{Name: "fault", Weight: 6, Do: (*stage).armFault},
+	{Name: "restart", Weight: 3, Do: (*stage).restart},
+	{Name: "reload", Weight: 2, Do: (*stage).reload},
 }
 
 // TestModel plays random histories on a queue whose clock, disk and neighbours are
@@ -65,24 +35,12 @@ func history(seed uint64, length int) []act {
 // POSTHORN_MODEL_SEED plays one of them.
 func TestModel(t *testing.T) {
 	t.Parallel()
-	if text := os.Getenv("POSTHORN_MODEL_SEED"); text != "" {
-		seed, err := strconv.ParseUint(text, 10, 64)
-		if err != nil {
-			t.Fatal(err)
-		}
-		playSeed(t, seed)
-		return
-	}
-	n, first := 0, uint64(1)
-	more := func() bool { return n < modelSample }
-	if os.Getenv("POSTHORN_PROVE") != "" {
-		end := time.Now().Add(modelProof)
-		first = uint64(end.UnixNano())
-		more = func() bool { return time.Now().Before(end) }
-	}
+	next := history.Seeds(t, "POSTHORN_MODEL_SEED", modelSample, modelProof)
+	n := 0
 	var sum tally
-	for ; more() && !t.Failed(); n++ {
-		sum.add(playSeed(t, first+uint64(n)))
+	for seed, more := next(); more; seed, more = next() {
+		sum.add(playSeed(t, seed))
+		n++
 	}
 	t.Logf("%d histories of %d acts: %v", n, modelActs, sum)
 }
@@ -115,7 +73,7 @@ func (t tally) String() string {
 // beginning of it that does.
 func playSeed(t *testing.T, seed uint64) tally {
 	t.Helper()
-	acts := history(seed, modelActs)
+	acts := history.Draw(deeds, seed, modelActs)
 	s := play(t, seed, acts)
 	if len(s.wrong) == 0 {
 		return s.tally
@@ -139,8 +97,8 @@ func play(t *testing.T, seed uint64, acts []act) *stage {
 		s = newStage(t, seed)
 		s.start()
 		for _, a := range acts {
-			s.note("%s:", deeds[a.deed].name)
-			deeds[a.deed].do(s, rand.New(rand.NewPCG(a.chance, 2)))
+			s.note("%s:", a.Name)
+			a.Do(s)
 			s.settle()
 			if len(s.wrong) > 0 {
 				break
@@ -157,7 +115,7 @@ func play(t *testing.T, seed uint64, acts []act) *stage {
 // The deeds.
 
 func (s *stage) wait(r *rand.Rand) {
-	d := pick(r, time.Second, 20*time.Second, 5*time.Minute, 11*time.Minute, time.Hour, 5*time.Hour, 30*time.Hour)
+	d := history.Pick(r, time.Second, 20*time.Second, 5*time.Minute, 11*time.Minute, time.Hour, 5*time.Hour, 30*time.Hour)
 	s.note("  %v", d)
 	if d > 10*time.Hour { // what nobody ever saw cannot be accounted for
 		s.model(func() { s.directory, s.down = "", map[string]bool{} })
@@ -170,20 +128,20 @@ func (s *stage) wait(r *rand.Rand) {
 
 // change changes what a box, a host or a recipient of another host says.
 func (s *stage) change(r *rand.Rand) {
-	place := pick(r, "box b0@test", "box b1@test", "box b2@test", "box ann@test", "box root@test", "address r0@one.example",
+	place := history.Pick(r, "box b0@test", "box b1@test", "box b2@test", "box ann@test", "box root@test", "address r0@one.example",
 		"address r1@one.example", "address r1@dsn.example", "address zed@far.example", "host one.example", "host dsn.example")
-	says := pick(r, "", "later", "never", "mixed", "mixed", "lost", "cut", "slow", "slow")
+	says := history.Pick(r, "", "later", "never", "mixed", "mixed", "lost", "cut", "slow", "slow")
 	s.note("  %s says %q", place, says)
 	s.model(func() { s.says[place] = says })
 }
 
 func (s *stage) changeDirectory(r *rand.Rand) {
-	s.model(func() { s.directory = pick(r, "", "", "silent", "later", "slow") })
+	s.model(func() { s.directory = history.Pick(r, "", "", "silent", "later", "slow") })
 	s.note("  %q", s.directory)
 }
 
 func (s *stage) changeDaemon(r *rand.Rand) {
-	name := pick(r, "deliver", "remote")
+	name := history.Pick(r, "deliver", "remote")
 	s.model(func() { s.down[name] = !s.down[name] })
 	s.note("  %s is down: %v", name, s.down[name])
 }
@@ -195,8 +153,8 @@ func (s *stage) administer(r *rand.Rand) {
 		s.queue.schedule.FlushAll()
 		return
 	}
-	l := s.order[len(s.order)-1-r.IntN(min(len(s.order), pick(r, 2, 10, 1000)))]
-	what := pick(r, "hold", "hold", "release", "release", "flush", "flush", "remove")
+	l := s.order[len(s.order)-1-r.IntN(min(len(s.order), history.Pick(r, 2, 10, 1000)))]
+	what := history.Pick(r, "hold", "hold", "release", "release", "flush", "flush", "remove")
 	ok := false
 	switch what {
 	case "hold":
@@ -283,8 +241,6 @@ func (s *stage) empty() {
 		}
 	}
 }
-
-func pick[T any](r *rand.Rand, from ...T) T { return from[r.IntN(len(from))] }
 
 // What places say.
 var (

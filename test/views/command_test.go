@@ -7,13 +7,15 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"posthorn/test/history"
 )
 
 // names are the flags that sessions set: those that every program has, and some
 // keywords; more than have letters, if all are used.
 func someFlags(r *rand.Rand) (all []string) {
 	for range 1 + r.IntN(2)*r.IntN(3) {
-		all = append(all, pick(r, `\Seen`, `\Seen`, `\Flagged`, `\Answered`, `\Deleted`, `\Deleted`, `\Draft`, "Work", "$Forwarded", fmt.Sprintf("k%d", r.IntN(8))))
+		all = append(all, history.Pick(r, `\Seen`, `\Seen`, `\Flagged`, `\Answered`, `\Deleted`, `\Deleted`, `\Draft`, "Work", "$Forwarded", fmt.Sprintf("k%d", r.IntN(8))))
 	}
 	if r.IntN(12) == 0 {
 		for range 12 {
@@ -55,7 +57,7 @@ func (s *stage) anyBox(r *rand.Rand) *box {
 	if r.IntN(2) == 0 {
 		return s.boxes["INBOX"]
 	}
-	return pick(r, s.sorted()...)
+	return history.Pick(r, s.sorted()...)
 }
 
 // messages chooses some of a view's messages; with byUID the numbers are UIDs,
@@ -151,7 +153,9 @@ func (s *stage) lookAll(c *session) {
 	}
 }
 
-func (s *stage) noops(r *rand.Rand) { s.command(s.awake(r), pick(r, "NOOP", "NOOP", "CAPABILITY")) }
+func (s *stage) noops(r *rand.Rand) {
+	s.command(s.awake(r), history.Pick(r, "NOOP", "NOOP", "CAPABILITY"))
+}
 
 func (s *stage) fetches(r *rand.Rand) {
 	c, ok := s.full(r)
@@ -163,7 +167,7 @@ func (s *stage) fetches(r *rand.Rand) {
 	if set == "" || len(s.wrong) > 0 {
 		return
 	}
-	items := pick(r, "FLAGS", "(UID FLAGS)", "(FLAGS RFC822.SIZE)", "(UID RFC822.SIZE)", "BODY.PEEK[]", "BODY[]", "(FLAGS BODY[])")
+	items := history.Pick(r, "FLAGS", "(UID FLAGS)", "(FLAGS RFC822.SIZE)", "(UID RFC822.SIZE)", "BODY.PEEK[]", "BODY[]", "(FLAGS BODY[])")
 	s.ask(c, prefix(byUID)+"FETCH "+set+" "+items, of, strings.Contains(items, "BODY[]"))
 }
 
@@ -224,7 +228,7 @@ func (s *stage) stores(r *rand.Rand) {
 	if set == "" || len(s.wrong) > 0 {
 		return
 	}
-	op, names := pick(r, byte('+'), '+', '+', '-', '-', 0), someFlags(r)
+	op, names := history.Pick(r, byte('+'), '+', '+', '-', '-', 0), someFlags(r)
 	word := strings.Trim(string(op), "\x00") + "FLAGS"
 	silent := r.IntN(3) == 0
 	if silent {
@@ -315,7 +319,7 @@ func (s *stage) leaves(r *rand.Rand) {
 	if len(s.wrong) > 0 {
 		return
 	}
-	command := pick(r, "CLOSE", "CLOSE", "UNSELECT")
+	command := history.Pick(r, "CLOSE", "CLOSE", "UNSELECT")
 	of := c.view
 	c.box, c.view = nil, nil
 	s.command(c, command, func() {

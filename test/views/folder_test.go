@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"posthorn/test/history"
 )
 
 // places are the names that mailboxes may have here.
@@ -17,14 +19,14 @@ func (s *stage) folders(r *rand.Rand) {
 	if len(s.wrong) > 0 {
 		return
 	}
-	name := pick(r, places...)
+	name := history.Pick(r, places...)
 	switch r.IntN(8) {
 	case 0, 1, 2:
 		s.creates(c, name)
 	case 3:
 		s.deletes(c, name)
 	case 4:
-		s.renames(c, pick(r, "INBOX", "A", "A.B", "D"), name)
+		s.renames(c, history.Pick(r, "INBOX", "A", "A.B", "D"), name)
 	case 5:
 		on := r.IntN(2) == 0
 		if s.command(c, map[bool]string{true: "SUBSCRIBE ", false: "UNSUBSCRIBE "}[on]+name) {

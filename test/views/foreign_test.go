@@ -11,6 +11,7 @@ import (
 	"slices"
 	"time"
 
+	"posthorn/test/history"
 	"posthorn/test/instance"
 	"posthorn/test/suite"
 )
@@ -82,7 +83,7 @@ func (s *stage) place(b *box, text, tmp, name string) {
 func (s *stage) marks(r *rand.Rand, b *box, d disk, f file) {
 	m, want := b.of(f), f.flags
 	for range r.IntN(3) {
-		want = want.apply(pick(r, byte('+'), '-'), pick(r, append(someFlags(r), `\Seen`)...))
+		want = want.apply(history.Pick(r, byte('+'), '-'), history.Pick(r, append(someFlags(r), `\Seen`)...))
 	}
 	letters, ok := d.lettersOf(want)
 	if m == nil || !ok || f.sub == "cur" && want == f.flags {

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"posthorn/test/history"
 )
 
 // key is a search key, and which messages it finds; their flags were f.
@@ -45,7 +47,7 @@ func (s *stage) someKey(r *rand.Rand, c *session, depth int) searchKey {
 
 // ofFlag asks for a flag, or for its absence.
 func ofFlag(r *rand.Rand) searchKey {
-	flag := pick(r, `\Seen`, `\Deleted`, `\Flagged`, `\Answered`, `\Draft`, "Work", "k1", "k30")
+	flag := history.Pick(r, `\Seen`, `\Deleted`, `\Flagged`, `\Answered`, `\Draft`, "Work", "k1", "k30")
 	word, with := strings.ToUpper(flag), r.IntN(2) == 0
 	if word[0] == '\\' {
 		word = word[1:]

@@ -2,69 +2,39 @@ package views
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"regexp"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"posthorn/test/history"
 )
 
-// act is one thing that happens to a user's mailboxes. What exactly, its own
-// chance says, so that a history of which acts were left out still means
-// something.
-type act struct {
-	deed   int
-	chance uint64
-}
+type act = history.Act[*stage]
 
 // deeds are what can happen, each as often as its weight says.
-var deeds = [...]struct {
-	name   string
-	weight int
-	do     func(*stage, *rand.Rand)
-}{
-	{"select", 12, (*stage).selects},
-	{"fetch", 12, (*stage).fetches},
-	{"store", 22, (*stage).stores},
-	{"search", 10, (*stage).searches},
-	{"append", 12, (*stage).appends},
-	{"copy", 7, (*stage).copies},
-	{"move", 6, (*stage).moves},
-	{"expunge", 8, (*stage).expunges},
-	{"noop", 6, (*stage).noops},
-	{"idle", 7, (*stage).idles},
-	{"leave", 4, (*stage).leaves},
-	{"status", 5, (*stage).statuses},
-	{"folders", 8, (*stage).folders},
-	{"pop3", 7, (*stage).pops},
-	{"deliver", 4, (*stage).delivers},
-	{"foreign", 26, (*stage).foreigns},
-	{"again", 2, (*stage).logsInAgain},
-	{"resync", 9, (*stage).resyncs},
-	{"rest", 1, (*stage).rests},
-}
-
-// history draws so many acts.
-func history(seed uint64, length int) []act {
-	r := rand.New(rand.NewPCG(seed, 1))
-	total := 0
-	for _, d := range deeds {
-		total += d.weight
-	}
-	acts := make([]act, length)
-	for i := range acts {
-		n := r.IntN(total)
-		for d := range deeds {
-			if n -= deeds[d].weight; n < 0 {
-				acts[i] = act{d, r.Uint64()}
-				break
-			}
-		}
-	}
-	return acts
+var deeds = []history.Deed[*stage]{
+	{Name: "select", Weight: 12, Do: (*stage).selects},
+	{Name: "fetch", Weight: 12, Do: (*stage).fetches},
+	{Name: "store", Weight: 22, Do: (*stage).stores},
+	{Name: "search", Weight: 10, Do: (*stage).searches},
+	{Name: "append", Weight: 12, Do: (*stage).appends},
+	{Name: "copy", Weight: 7, Do: (*stage).copies},
+	{Name: "move", Weight: 6, Do: (*stage).moves},
+	{Name: "expunge", Weight: 8, Do: (*stage).expunges},
+	{Name: "noop", Weight: 6, Do: (*stage).noops},
+	{Name: "idle", Weight: 7, Do: (*stage).idles},
+	{Name: "leave", Weight: 4, Do: (*stage).leaves},
+	{Name: "status", Weight: 5, Do: (*stage).statuses},
+	{Name: "folders", Weight: 8, Do: (*stage).folders},
+	{Name: "pop3", Weight: 7, Do: (*stage).pops},
+	{Name: "deliver", Weight: 4, Do: (*stage).delivers},
+	{Name: "foreign", Weight: 26, Do: (*stage).foreigns},
+	{Name: "again", Weight: 2, Do: (*stage).logsInAgain},
+	{Name: "resync", Weight: 9, Do: (*stage).resyncs},
+	{Name: "rest", Weight: 1, Do: (*stage).rests},
 }
 
 const (
@@ -81,33 +51,11 @@ const (
 // of odd seeds the Maildirs are shared. POSTHORN_VIEWS_SEED plays one of them.
 func TestViews(t *testing.T) {
 	h := &house{t: t, sites: [2]*site{newSite(t, ""), newSite(t, "mail-shared yes\n")}}
-	if text := os.Getenv("POSTHORN_VIEWS_SEED"); text != "" {
-		seed, err := strconv.ParseUint(text, 10, 64)
-		if err != nil {
-			t.Fatal(err)
-		}
-		h.playSeed(seed)
-		return
-	}
-	next, first := uint64(0), uint64(1)
-	more := func() bool { return next < sample }
-	if os.Getenv("POSTHORN_PROVE") != "" {
-		end := time.Now().Add(proof)
-		first = uint64(end.UnixNano())
-		more = func() bool { return time.Now().Before(end) }
-	}
+	next := history.Seeds(t, "POSTHORN_VIEWS_SEED", sample, proof)
 	var wg sync.WaitGroup
-	var mu sync.Mutex
 	for range beside {
 		wg.Go(func() {
-			for {
-				mu.Lock()
-				seed, on := first+next, more() && !t.Failed()
-				next++
-				mu.Unlock()
-				if !on {
-					return
-				}
+			for seed, more := next(); more; seed, more = next() {
 				h.playSeed(seed)
 			}
 		})
@@ -147,7 +95,7 @@ func (t tally) String() string {
 // playSeed plays one history, and when it ends badly looks for a shorter one
 // that does.
 func (h *house) playSeed(seed uint64) {
-	acts := history(seed, length)
+	acts := history.Draw(deeds, seed, length)
 	s := h.play(seed, acts)
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -194,8 +142,8 @@ func (h *house) play(seed uint64, acts []act) *stage {
 	defer s.close()
 	for _, a := range acts {
 		s.done++
-		s.note("%s:", deeds[a.deed].name)
-		deeds[a.deed].do(s, rand.New(rand.NewPCG(a.chance, 2)))
+		s.note("%s:", a.Name)
+		a.Do(s)
 		s.look()
 		if len(s.wrong) > 0 {
 			return s
@@ -205,5 +153,3 @@ func (h *house) play(seed uint64, acts []act) *stage {
 	s.agree()
 	return s
 }
-
-func pick[T any](r *rand.Rand, from ...T) T { return from[r.IntN(len(from))] }
