@@ -20,18 +20,20 @@ import (
 	"posthorn/posthorn/internal/survey"
 )
 
-// mailbox looks through a Maildir or exports it.
-func mailbox(e *env, args []string) error {
+// mailboxCommand looks through a Maildir, mends or exports it.
+func mailboxCommand(e *env, args []string) error {
 	var do func(e *env, path string) error
 	switch {
 	case len(args) == 2 && args[0] == "check":
 		do = checkMailbox
 	case len(args) == 2 && args[0] == "stat":
 		do = statMailbox
+	case len(args) == 2 && args[0] == "rebuild":
+		do = rebuildMailbox
 	case len(args) == 3 && args[0] == "export" && (args[1] == "--courier" || args[1] == "-courier"):
 		do = exportMailbox
 	default:
-		return usage("expected: mailbox check, stat or export --courier, and a user or path")
+		return usage("expected: mailbox check, stat, rebuild or export --courier, and a user or path")
 	}
 	path, err := maildirOf(e, args[len(args)-1])
 	if err == nil {

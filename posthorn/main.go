@@ -35,7 +35,7 @@ func commands() []command {
 		{"who", "[user]", "list the IMAP and POP3 sessions under way", who},
 		{"kick", "name …", "end sessions, named by their users or ids", kick},
 		{"user", "add [--scram]|remove|list [name]", "edit the table of users", user},
-		{"mailbox", "check|stat|export --courier user|path", "look through a user's Maildir, or prepare it for Courier", mailbox},
+		{"mailbox", "check|stat|rebuild|export --courier user|path", "look through a user's Maildir, mend it, or prepare it for Courier", mailboxCommand},
 		{"passwd", "[--scram] name", "set a user's password", passwd},
 		{"cert", "install [-name name] [fullchain key]", "put a renewed certificate where the daemons take it: a deploy hook", cert},
 	}

@@ -320,7 +320,7 @@ func TestMailboxOfRoot(t *testing.T) {
 	if err := os.MkdirAll(dir+"/Maildir/cur", 0o700); err != nil {
 		t.Fatal(err)
 	}
-	for _, words := range [][]string{{"check"}, {"stat"}, {"export", "--courier"}} {
+	for _, words := range [][]string{{"check"}, {"stat"}, {"rebuild"}, {"export", "--courier"}} {
 		words = append(append([]string{"-c", file, "mailbox"}, words...), dir+"/Maildir")
 		if out, err := posthorn("", words...); err == nil || !strings.Contains(err.Error(), "belongs to root") || out != "" {
 			t.Errorf("%q: got %v and %q, want that root keeps no rights", words, err, out)
@@ -330,7 +330,7 @@ func TestMailboxOfRoot(t *testing.T) {
 
 func TestMailboxWords(t *testing.T) {
 	file, dir := instance(t, "")
-	for _, words := range [][]string{{}, {"check"}, {"stat", "a", "b"}, {"export", "ann"}, {"export", "--dovecot", "ann"}, {"mend", "ann"}} {
+	for _, words := range [][]string{{}, {"check"}, {"stat", "a", "b"}, {"export", "ann"}, {"export", "--dovecot", "ann"}, {"mend", "ann"}, {"rebuild"}} {
 		if _, err := posthorn("", append([]string{"-c", file, "mailbox"}, words...)...); !errors.Is(err, errUsage) {
 			t.Errorf("mailbox %q: got %v, want a usage error", words, err)
 		}

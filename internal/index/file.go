@@ -251,9 +251,19 @@ func Create(d Dir, h Header, records iter.Seq[Record]) (*File, error) {
 	return &File{dir: d, file: f, head: h}, nil
 }
 
-// Remove removes the index of a folder; what cannot be removed was of no use
-// either. The caller holds the lock.
-func Remove(d Dir) { _ = d.Disk.RemoveAt(d.FD, Name) }
+// Remove removes the index of a folder and its columns. The caller holds the lock.
+func Remove(d Dir) error {
+	names := []string{Name}
+	for i := range Columns {
+		names = append(names, columnName(i))
+	}
+	for _, name := range names {
+		if err := d.Disk.RemoveAt(d.FD, name); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("removing index: %w", err)
+		}
+	}
+	return nil
+}
 
 // random returns a number that no other file has.
 func random() uint64 {

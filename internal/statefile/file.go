@@ -189,6 +189,32 @@ func (f *File) Update(change func(*Changes) error) (err error) {
 	return f.write(c.facts)
 }
 
+// Mend takes away a last line without its end, which never was a fact, and reports
+// whether there was one. The other lines stay. Errors: as for Update.
+func (f *File) Mend() (torn bool, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if now, err := f.look(); err != nil || now == (stamp{}) {
+		return false, err
+	}
+	l, err := f.locker.Lock(f.dir, lockName)
+	if err != nil {
+		return false, err
+	}
+	defer l.Release() // a lock that was taken away cannot be helped any more
+	changed, err := f.load()
+	f.news = f.news || changed
+	if err != nil || !f.torn || !f.version {
+		return false, err
+	}
+	if err := f.replace(); err != nil {
+		return false, fmt.Errorf("writing state: %w", err)
+	}
+	f.seen, err = f.look()
+	f.named = f.seen.ino
+	return true, err
+}
+
 // write adds facts to the file, or makes a new one.
 func (f *File) write(facts []fact) error {
 	var added []byte

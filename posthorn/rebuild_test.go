@@ -1,0 +1,44 @@
+package main
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"posthorn/internal/conf"
+)
+
+// asOwner runs a command of mailboxes on path without giving rights away, as root
+// would have to.
+func asOwner(t *testing.T, file, path string, do func(*env, string) error) (string, error) {
+	t.Helper()
+	c, err := conf.Load(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	err = do(&env{conf: c, stdout: &out, stderr: &out}, path)
+	return out.String(), err
+}
+
+func TestRebuild(t *testing.T) {
+	file, dir := instance(t, "")
+	path := dir + "/Maildir"
+	for _, name := range []string{"/cur", "/new", "/tmp", "/.Work/cur", "/.Work/tmp"} {
+		if err := os.MkdirAll(path+name, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	shell(t, path, `umask 077; printf 'Subject: one\n\none\n' > cur/1.a.test:2,S; printf '3 V1700000000 N5 G\njunk\n3 :1.a.test\n' > dovecot-uidlist; echo junk > posthorn.index`)
+	out, err := asOwner(t, file, path, rebuildMailbox)
+	if want := "INBOX: messages=1 uidvalidity=1700000000 uidnext="; err != nil || !strings.Contains(out, want) ||
+		!strings.Contains(out, "left out 1 lines of the uidlist") || !strings.Contains(out, "Work: messages=0 ") {
+		t.Errorf("got %v and %q, want %q and both folders", err, out, want)
+	}
+	if out, err := asOwner(t, file, path, checkMailbox); err != nil {
+		t.Errorf("check afterwards: got %v and %q", err, out)
+	}
+	if _, err := asOwner(t, file, dir, rebuildMailbox); err == nil {
+		t.Error("a folder that is no Maildir was rebuilt")
+	}
+}
