@@ -87,6 +87,9 @@ func (s *Session) above(p place) (parent place, err error) {
 		}
 		name = name[:i]
 		parent, err = s.find(name, 0)
+		if err == nil && parent.box != p.box {
+			break // what others' names begin with can be a mailbox of his own
+		}
 		if err == nil {
 			var exists bool
 			if exists, err = parent.box.Exists(parent.folder); exists {

@@ -303,6 +303,10 @@ func TestSharedFoldersAreMade(t *testing.T) {
 	bob.needs("CREATE " + theirs + "/new/deep")
 	ann.want("GETACL Box.new.deep", `* ACL "Box.new.deep" "ann@x.example" "lrswipkxteacd" "bob@x.example" "lrikxac"`, "OK GETACL completed")
 	bob.want("CREATE Shared/ann@x.example/top", "NO [NOPERM] no right to do that")
+	bob.needs("CREATE Shared", "CREATE Public", "SETACL Shared anyone lrswipkxtea") // his own, above nobody else's
+	for _, c := range []string{"CREATE Shared/ann@x.example/top", "RENAME " + theirs + " Shared/ann@x.example/top"} {
+		bob.want(c, "NO [NOPERM] no right to do that")
+	}
 	bob.want("CREATE Shared/nobody@x.example/top", "NO [NONEXISTENT] no such mailbox")
 	bob.want("RENAME "+theirs+" mine", "NO [CANNOT] a mailbox cannot go to another user")
 	bob.want("RENAME INBOX "+theirs+"/mine", "NO [CANNOT] a mailbox cannot go to another user")
