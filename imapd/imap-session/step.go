@@ -133,6 +133,8 @@ func (s *Session) selectedCommand(name string) func(*wire.Command) (string, erro
 		return s.sort
 	case "THREAD", "UID THREAD":
 		return s.thread
+	case "UIDBATCHES":
+		return s.batches
 	case "COPY", "UID COPY":
 		return s.copy
 	case "MOVE", "UID MOVE":
