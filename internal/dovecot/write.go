@@ -92,7 +92,11 @@ func (l *Uidlist) Append(recs []Record) error {
 	if l.next+uint32(len(recs)) > l.head.Next {
 		return errors.New("uidlist: append without reserve")
 	}
-	var b []byte
+	size := 0
+	for i := range recs {
+		size += len("4294967295  :\n") + len(recs[i].Fields) + len(recs[i].Name)
+	}
+	b := make([]byte, 0, size)
 	for i := range recs {
 		recs[i].UID = l.next + uint32(i)
 		b = recs[i].append(b)

@@ -4,8 +4,6 @@ import (
 	"errors"
 	"math"
 	"slices"
-	"strconv"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -285,56 +283,6 @@ func (s *scan) again(now times) error {
 	return err
 }
 
-// arrivals returns the messages without a UID, the oldest first.
-func (s *scan) arrivals() []*record {
-	var unborn []*record
-	for i := range s.f.records {
-		if r := &s.f.records[i]; r.uid == 0 {
-			unborn = append(unborn, r)
-		}
-	}
-	slices.SortFunc(unborn, func(a, b *record) int {
-		return compareArrival(string(s.f.base(a)), string(s.f.base(b)))
-	})
-	return unborn
-}
-
-// compareArrival orders names by the time in front of them: seconds, and then
-// Dovecot's ".M<microseconds>" or our id, which rises with time.
-func compareArrival(a, b string) int {
-	seconds1, rest1 := leadingNumber(a)
-	seconds2, rest2 := leadingNumber(b)
-	if seconds1 != seconds2 {
-		return compareInt(seconds1, seconds2)
-	}
-	micros1, ok1 := strings.CutPrefix(rest1, ".M")
-	micros2, ok2 := strings.CutPrefix(rest2, ".M")
-	if ok1 && ok2 {
-		n1, _ := leadingNumber(micros1)
-		n2, _ := leadingNumber(micros2)
-		if n1 != n2 {
-			return compareInt(n1, n2)
-		}
-	}
-	return strings.Compare(a, b)
-}
-
-func leadingNumber(s string) (n int64, rest string) {
-	i := 0
-	for i < len(s) && i < 18 && '0' <= s[i] && s[i] <= '9' {
-		i++
-	}
-	n, _ = strconv.ParseInt(s[:i], 10, 64)
-	return n, s[i:]
-}
-
-func compareInt(a, b int64) int {
-	if a < b {
-		return -1
-	}
-	return 1
-}
-
 // indexGap is how many UIDs are passed over when only Dovecot's index is left:
 // it is older than its log (up to a megabyte), and has none of the UIDs that we
 // gave. A UID that went to another message would be worse than a gap.
@@ -355,7 +303,11 @@ func (f *folder) createList() error {
 	if err != nil {
 		return err
 	}
-	return f.list.Create(uidvalidity, 1, nil)
+	if err := f.list.Create(uidvalidity, 1, nil); err != nil {
+		return err
+	}
+	f.rest.layout = f.list.Rewrites() // no line stands anywhere else now
+	return nil
 }
 
 // known returns the uidlist's records as the picture has them.

@@ -48,6 +48,32 @@ func BenchmarkSelectCold(b *testing.B) {
 	}
 }
 
+// BenchmarkSelectFirst opens a folder that nobody has opened before: all messages
+// get a UID.
+func BenchmarkSelectFirst(b *testing.B) {
+	for _, n := range []int{1000, 10000, 100000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			path := fill(b, n)
+			b.ReportAllocs()
+			for b.Loop() {
+				for _, name := range []string{"dovecot-uidlist", "posthorn.index"} {
+					if err := os.Remove(path + "/" + name); err != nil {
+						b.Fatal(err)
+					}
+				}
+				s := New(Options{})
+				box := openBox(b, s, path)
+				v := sel(b, box, "INBOX", false)
+				if v.Len() != n {
+					b.Fatalf("got %d messages", v.Len())
+				}
+				v.Close()
+				s.Close()
+			}
+		})
+	}
+}
+
 // BenchmarkSelectWarm opens a folder that another session has open, or had a
 // moment ago.
 func BenchmarkSelectWarm(b *testing.B) {

@@ -42,7 +42,7 @@ func (v *View) EmailID(seq int) (string, error) {
 // and copies get names of their own. Errors: ErrExpunged.
 func (v *View) Saved(seq int) (t time.Time, err error) {
 	err = v.named(seq, func(base []byte) {
-		if seconds, rest := leadingNumber(string(base)); 0 < seconds && seconds < maxSeconds && len(rest) > 0 && rest[0] == '.' {
+		if seconds, rest := leadingNumber(base); 0 < seconds && seconds < maxSeconds && len(rest) > 0 && rest[0] == '.' {
 			t = time.Unix(seconds, 0)
 		}
 	})

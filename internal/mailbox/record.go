@@ -289,11 +289,20 @@ func (p *picture) pack() {
 
 // sort puts the records in the order of their UIDs.
 func (p *picture) sort() {
-	byUID := func(a, b record) int { return cmp.Compare(a.uid, b.uid) }
-	if !slices.IsSortedFunc(p.records, byUID) {
-		slices.SortFunc(p.records, byUID)
-		p.seen = 0
+	if slices.IsSortedFunc(p.records, func(a, b record) int { return cmp.Compare(a.uid, b.uid) }) {
+		return
 	}
+	// Numbers are sorted several times as fast as records.
+	places := make([]uint64, len(p.records))
+	for i := range p.records {
+		places[i] = uint64(p.records[i].uid)<<32 | uint64(i)
+	}
+	slices.Sort(places)
+	sorted := make([]record, len(places))
+	for i, place := range places {
+		sorted[i] = p.records[uint32(place)]
+	}
+	p.records, p.seen = sorted, 0
 }
 
 // sizeIn reads the hint `,S=123` (key S or W) in a base name.
