@@ -34,6 +34,9 @@ type maildrop interface {
 	// Commit does to the messages of seen and deleted what the rules have for what
 	// is fetched and deleted. An error means that some of deleted may still be there.
 	Commit(deleted, seen []int) error
+	// Seen marks messages as seen that were sent in a session without QUIT: nobody
+	// knows that the client has them, so it must not lead to their removal.
+	Seen(seen []int)
 	// Close ends the exclusive use. It may be called again.
 	Close() error
 }
@@ -195,9 +198,7 @@ func (d *inbox) Open(n int) (body, error) {
 }
 
 func (d *inbox) Commit(deleted, seen []int) error {
-	if d.rule.Mark && len(seen) > 0 {
-		d.mark(d.seqs(seen))
-	}
+	d.mark(seen, d.rule.Expire > 0)
 	switch {
 	case len(deleted) == 0:
 		return nil
@@ -212,11 +213,16 @@ func (d *inbox) Commit(deleted, seen []int) error {
 	return d.view.Expunge(uids)
 }
 
-// mark notes what was fetched. A mark that fails is no loss, and no reason to keep
-// what was deleted.
-func (d *inbox) mark(seqs []int) {
-	flags := mailbox.Flags{System: mailbox.Seen}
-	if d.rule.Expire > 0 {
+func (d *inbox) Seen(seen []int) { d.mark(seen, false) }
+
+// mark notes what was fetched, and whether it is to be removed for that some day. A
+// mark that fails is no loss, and no reason to keep what was deleted.
+func (d *inbox) mark(seen []int, expires bool) {
+	if !d.rule.Mark || len(seen) == 0 {
+		return
+	}
+	seqs, flags := d.seqs(seen), mailbox.Flags{System: mailbox.Seen}
+	if expires {
 		flags.Keywords = []string{fetchedKeyword}
 	}
 	_, err := d.view.Store(seqs, mailbox.Add, flags)

@@ -65,7 +65,8 @@ func newTransaction(conn *session.Conn, drop maildrop, idle time.Duration, log *
 
 // Turn answers the login and what the client sends until QUIT, the end of the
 // connection, ten minutes of silence or the end of the program. Only QUIT removes
-// messages (RFC 1939 3 and 6); what was read in full is marked so in any case.
+// messages (RFC 1939 3 and 6), or marks what was fetched for its removal; what was
+// sent in full is marked as seen in any case.
 func (t *transaction) Turn(why session.Event) session.Pause {
 	quit, err := t.turn(why)
 	if !quit && err == nil {
@@ -93,6 +94,10 @@ func (t *transaction) turn(why session.Event) (quit bool, err error) {
 
 // finish ends the session after a QUIT or for err.
 func (t *transaction) finish(quit bool, err error) error {
+	if quit { // what it fetched must be on its way before anything is removed
+		err = t.flush()
+		quit = err == nil
+	}
 	switch ended := t.conn.Ended(); {
 	case quit:
 		err = t.update()
@@ -105,7 +110,7 @@ func (t *transaction) finish(quit bool, err error) error {
 		t.reply("-ERR line too long, nothing was deleted")
 	}
 	if !quit {
-		t.drop.Commit(nil, numbers(t.seen))
+		t.drop.Seen(numbers(t.seen))
 	}
 	// Who has read the answer to QUIT may be back before this returns.
 	return errors.Join(err, t.leave(), t.flush())

@@ -73,6 +73,8 @@ func (d *fake) Commit(deleted, seen []int) error {
 	return nil
 }
 
+func (d *fake) Seen(seen []int) { d.Commit(nil, seen) }
+
 type text struct {
 	*strings.Reader
 	broken bool
@@ -218,6 +220,22 @@ func TestStalledClient(t *testing.T) {
 	err := run(c, drop("From: a\r\n\r\none\r\n"))
 	if !errors.Is(err, os.ErrDeadlineExceeded) || len(c.writes) != 2 {
 		t.Errorf("got %v and the writes %q, want none behind the second", err, c.writes)
+	}
+}
+
+// lost is a client that sends all its commands and takes no answer.
+type lost struct{ stalled }
+
+func (l *lost) Write([]byte) (int, error) { return 0, errors.New("broken pipe") }
+
+// TestQuitOfALostClient: what was not sent is not removed, whatever the client sent
+// ahead.
+func TestQuitOfALostClient(t *testing.T) {
+	d := drop("From: a\r\n\r\none\r\n")
+	tr := newTransaction(&session.Conn{Stream: &lost{stalled{in: strings.NewReader("RETR 1\r\nDELE 1\r\nQUIT\r\n")}}}, d, limit, evlog.New(io.Discard))
+	tr.Turn(session.Input)
+	if d.deleted != nil {
+		t.Errorf("got %v deleted, want none", d.deleted)
 	}
 }
 
