@@ -2,6 +2,7 @@ package mailbox
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"posthorn/internal/dovecot"
+	"posthorn/internal/id"
 	"posthorn/internal/maildir"
 )
 
@@ -29,6 +31,8 @@ type draft struct {
 	size  int64    // -1: not known
 	vsize int64
 	date  time.Time
+	uid   uint32 // that it had elsewhere; all drafts of a filing have one, or none
+	uidl  string
 	fresh bool // goes to new/: it has no flags
 	filed bool
 }
@@ -141,7 +145,7 @@ func (f *folder) letters(flags Flags) (bits, []string, error) {
 // write makes a synced file in tmp/ of the message, with LF line ends as all
 // of the Maildir has them.
 func (s *Store) write(tmp int, m Incoming) (_ *draft, err error) {
-	d := &draft{tmp: s.uniqueName(-1, -1), date: m.Date}
+	d := &draft{tmp: s.uniqueName(-1, -1), date: m.Date, uid: m.UID, uidl: m.UIDL}
 	if d.date.IsZero() {
 		d.date = time.Now()
 	}
@@ -166,7 +170,7 @@ func (s *Store) write(tmp int, m Incoming) (_ *draft, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("setting internal date: %w", err)
 	}
-	d.base = s.uniqueName(d.size, d.vsize)
+	d.base = s.name(cmp.Or(m.ID, id.New()), d.size, d.vsize)
 	return d, s.opt.Disk.Sync(file)
 }
 
@@ -263,17 +267,8 @@ func (f *folder) accept(tmp int, drafts []*draft) (uidvalidity uint32, uids []ui
 	if err := f.loadTail(); err != nil {
 		return 0, nil, err
 	}
-	if err := f.list.Reserve(uint32(len(drafts))); err != nil {
-		return 0, nil, err
-	}
-	if err := f.account(func() error { return f.moveIn(tmp, drafts) }); err != nil {
-		return 0, nil, err
-	}
-	recs := make([]dovecot.Record, len(drafts))
-	for i, d := range drafts {
-		recs[i].Name = []byte(d.base)
-	}
-	if err := f.list.Append(recs); err != nil {
+	recs, err := f.line(tmp, drafts)
+	if err != nil {
 		return 0, nil, err
 	}
 	f.unshown.add(recs[0].UID, recs[len(recs)-1].UID)

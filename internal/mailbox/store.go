@@ -297,8 +297,11 @@ func (s *Store) unwatch(f *folder) {
 
 // uniqueName returns the base name of a new message file; a size of -1 is left
 // out.
-func (s *Store) uniqueName(size, virtual int64) string {
-	unique := strconv.FormatInt(time.Now().Unix(), 10) + "." + id.New() + "." + s.node
+func (s *Store) uniqueName(size, virtual int64) string { return s.name(id.New(), size, virtual) }
+
+// name is uniqueName for a message with an id of its own.
+func (s *Store) name(id string, size, virtual int64) string {
+	unique := strconv.FormatInt(time.Now().Unix(), 10) + "." + id + "." + s.node
 	return maildir.Name{Unique: unique, Size: size, Virtual: virtual}.Base()
 }
 

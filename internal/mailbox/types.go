@@ -73,6 +73,11 @@ type Incoming struct {
 	Size   int64     // octets that Reader gives; fewer is ErrShort; below 0: until its end
 	Flags  Flags
 	Date   time.Time // internal date; zero: now
+
+	// A message that had a place elsewhere brings what it was known by.
+	ID   string // for the file's name; "": a new one
+	UID  uint32 // that it gets if no higher one was given here; 0: the next
+	UIDL string // that POP3 goes on showing; "": none
 }
 
 // Op says how View.Store combines flags.

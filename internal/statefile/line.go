@@ -24,10 +24,13 @@ const (
 	// Share stands in the list of who shares what; its key is an owner, its
 	// value the identifiers to which he gave rights, with spaces between.
 	Share Kind = "share"
+	// Import says how much of a folder elsewhere is here; its key is that folder,
+	// or what stands for the whole of it.
+	Import Kind = "import"
 )
 
 // kinds returns all kinds in the order in which they are written.
-func kinds() []Kind { return []Kind{Account, Metadata, Rights, Share, Keywords} }
+func kinds() []Kind { return []Kind{Account, Metadata, Rights, Share, Import, Keywords} }
 
 // Bounds of what is written; what is read may be as long as the file.
 const (
