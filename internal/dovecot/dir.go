@@ -106,6 +106,19 @@ func (d Dir) Extend(name string, size int64, p []byte) (err error) {
 	return err
 }
 
+// Sync makes name, which is there, durable as it is.
+func (d Dir) Sync(name string) error {
+	f, err := d.open(name, unix.O_RDONLY)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := d.Disk.Sync(f); err != nil {
+		return err
+	}
+	return d.Disk.SyncDirAt(d.FD, d.Path)
+}
+
 // Names returns the folder's names that begin with prefix.
 func (d Dir) Names(prefix string) ([]string, error) {
 	var fd int

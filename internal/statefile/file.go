@@ -40,6 +40,7 @@ type File struct {
 	mu    sync.Mutex
 	seen  stamp
 	named uint64 // the inode whose name is known to be durable
+	sure  stamp  // a version that is known to be durable
 	news  bool   // an Update has read what Load has not told of
 	content
 }
@@ -181,12 +182,25 @@ func (f *File) Update(change func(*Changes) error) (err error) {
 		return err
 	}
 	if len(c.facts) == 0 {
-		return nil
+		return f.settle()
 	}
 	if !f.version {
 		return ErrVersion
 	}
 	return f.write(c.facts)
+}
+
+// settle makes durable what was read: who wrote it may have failed to, or died
+// before.
+func (f *File) settle() error {
+	if f.seen == (stamp{}) || f.seen == f.sure {
+		return nil
+	}
+	if err := f.dir.Sync(Name); err != nil {
+		return fmt.Errorf("writing state: %w", err)
+	}
+	f.sure, f.named = f.seen, f.seen.ino
+	return nil
 }
 
 // Mend takes away a last line without its end, which never was a fact, and reports
@@ -241,7 +255,7 @@ func (f *File) write(facts []fact) error {
 		return fmt.Errorf("writing state: %w", err)
 	}
 	f.seen, err = f.look()
-	f.named = f.seen.ino
+	f.sure, f.named = f.seen, f.seen.ino
 	return err
 }
 

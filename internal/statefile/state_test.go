@@ -264,6 +264,40 @@ func TestNameOfAnother(t *testing.T) {
 	}
 }
 
+// TestNothingNewIsDurableToo: an Update that finds everything as it is to be makes that
+// durable where somebody failed to, and once.
+func TestNothingNewIsDurableToo(t *testing.T) {
+	disk := &durable.Disk{}
+	f, path := folder(t, disk)
+	set := func(c *Changes) error { c.Set(Rights, "a", "l"); return nil }
+	disk.Hook = func(op durable.Op) error {
+		if op.Name == "syncdir" {
+			return unix.EIO
+		}
+		return nil
+	}
+	if err := f.Update(set); !errors.Is(err, unix.EIO) {
+		t.Fatalf("got %v, want %v", err, unix.EIO)
+	}
+	for _, f := range []*File{f, again(t, filepath.Dir(path), disk)} {
+		var synced []string
+		disk.Hook = func(op durable.Op) error {
+			if strings.HasPrefix(op.Name, "sync") {
+				synced = append(synced, op.Name)
+			}
+			return nil
+		}
+		for range 2 {
+			if err := f.Update(set); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got, want := strings.Join(synced, " "), "sync syncdir"; got != want {
+			t.Errorf("got the syncs %q, want %q", got, want)
+		}
+	}
+}
+
 // TestNews: what an Update reads is told of by the next Load.
 func TestNews(t *testing.T) {
 	f, path := folder(t, &durable.Disk{})
