@@ -7,11 +7,11 @@ import (
 )
 
 // arrival is what orders messages that get their UIDs together: the seconds in
-// front of a name, then Dovecot's ".M<microseconds>", then the name, in which our
+// front of a name, with Dovecot's ".M<microseconds>", then the name, in which our
 // id rises with time.
 type arrival struct {
-	seconds, micros int64
-	record          int
+	micros int64
+	record int
 }
 
 // arrivals returns the messages without a UID, the oldest first.
@@ -20,12 +20,12 @@ func (s *scan) arrivals() []*record {
 	all := make([]arrival, 0, s.unborn())
 	for i := range p.records {
 		if r := &p.records[i]; r.uid == 0 {
-			all = append(all, arrivalOf(i, p.base(r)))
+			all = append(all, arrival{arrivedAt(p.base(r)), i})
 		}
 	}
 	slices.SortFunc(all, func(a, b arrival) int {
-		if c := cmp.Or(cmp.Compare(a.seconds, b.seconds), cmp.Compare(a.micros, b.micros)); c != 0 {
-			return c
+		if a.micros != b.micros {
+			return cmp.Compare(a.micros, b.micros)
 		}
 		return bytes.Compare(p.base(&p.records[a.record]), p.base(&p.records[b.record]))
 	})
@@ -36,14 +36,14 @@ func (s *scan) arrivals() []*record {
 	return unborn
 }
 
-func arrivalOf(record int, name []byte) arrival {
-	a := arrival{record: record}
+// arrivedAt returns the time in a file's name, in microseconds.
+func arrivedAt(name []byte) int64 {
 	seconds, rest := leadingNumber(name)
+	micros := int64(0)
 	if digits, ok := bytes.CutPrefix(rest, []byte(".M")); ok {
-		a.micros, _ = leadingNumber(digits)
+		micros, _ = leadingNumber(digits)
 	}
-	a.seconds = seconds
-	return a
+	return min(seconds, maxSeconds)*1e6 + min(micros, 1e6-1)
 }
 
 // leadingNumber reads up to 18 digits.

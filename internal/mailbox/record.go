@@ -172,16 +172,25 @@ func (p *picture) add(base, info []byte, st state) (*record, bool) {
 	if len(base) > math.MaxUint8 || len(p.names)+len(base) > math.MaxUint32 {
 		return nil, false
 	}
-	p.records = append(p.records, record{
+	p.records = append(doubled(p.records, 1), record{
 		name: uint32(len(p.names)), len: uint8(len(base)), state: st,
 		size: sizeIn(base, 'S'), vsize: sizeIn(base, 'W'),
 	})
-	p.names = append(p.names, base...)
+	p.names = append(doubled(p.names, len(base)), base...)
 	r := &p.records[len(p.records)-1]
 	p.sums.add(r, 1)
 	p.setInfo(r, info)
 	p.unclaimed = p.unclaimed || st&unclaimed != 0
 	return r, true
+}
+
+// doubled returns s with room for n more; where it has none it gets twice as large,
+// since append alone makes five times as much garbage of a large folder.
+func doubled[T any](s []T, n int) []T {
+	if cap(s)-len(s) >= n {
+		return s
+	}
+	return slices.Grow(s, max(n, len(s)))
 }
 
 // setInfo takes info as what is on the disk, and the flags from it.
