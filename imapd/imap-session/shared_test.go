@@ -8,7 +8,10 @@ import (
 	"strings"
 	"testing"
 
+	"posthorn/imapd/internal/acl"
 	"posthorn/internal/directory"
+	"posthorn/internal/durable"
+	"posthorn/internal/mailbox"
 	"posthorn/internal/verdict"
 )
 
@@ -317,6 +320,37 @@ func TestSharedFoldersAreMade(t *testing.T) {
 	ann.needs(`SETMETADATA Box (/shared/comment "all" /private/comment "ann's")`)
 	bob.want("GETMETADATA "+theirs+" (DEPTH infinity) (/private /shared)", "BAD an entry begins with /shared/ or /private/")
 	bob.want("GETMETADATA "+theirs+" (/private/comment /shared/comment)", `* METADATA "`+theirs+`" ("/private/comment" "bob's" "/shared/comment" "all")`, "OK GETMETADATA completed")
+}
+
+// TestSharesTogether: two processes give rights at the same time, and both are in the
+// list.
+func TestSharesTogether(t *testing.T) {
+	root := t.TempDir()
+	give := func(disk *durable.Disk, name string, before func()) {
+		store := mailbox.New(mailbox.Options{Disk: disk, Node: "test"})
+		defer store.Close()
+		box, err := store.Open(filepath.Join(root, "Maildir"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer box.Close()
+		err = setRights(place{box: box, folder: "INBOX"}, name, func(acl.Rights) (acl.Rights, bool) { return acl.Lookup, true })
+		before()
+		if err = errors.Join(err, (&shares{store: store, root: root}).note("ann", box)); err != nil {
+			t.Error(err)
+		}
+	}
+	disk := &durable.Disk{}
+	give(disk, "bob", func() {
+		disk.Hook = func(durable.Op) error {
+			disk.Hook = nil
+			give(&durable.Disk{}, "carl", func() {})
+			return nil
+		}
+	})
+	if got, err := os.ReadFile(filepath.Join(root, "posthorn-state")); !strings.HasSuffix(string(got), "share ann bob carl\n") {
+		t.Errorf("got the list %q, %v, want bob and carl in it", got, err)
+	}
 }
 
 // TestListWithoutOthers: what is wrong with others' mailboxes keeps nobody from his

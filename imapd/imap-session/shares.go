@@ -59,17 +59,19 @@ func (h *shares) with(w acl.Who) ([]string, error) {
 	return slices.Sorted(maps.Keys(all)), nil
 }
 
-// note enters to whom an owner gives rights in any of his folders.
+// note enters to whom an owner gives rights in any of his folders. These are looked
+// up under the list's lock: of two sessions that changed some, the later one has seen
+// both changes.
 func (h *shares) note(owner string, box *mailbox.Box) error {
-	identifiers, err := named(box)
-	if err != nil {
-		return err
-	}
 	list, err := h.open()
 	if err != nil {
 		return err
 	}
 	return list.Update(func(c *statefile.Changes) error {
+		identifiers, err := named(box)
+		if err != nil {
+			return err
+		}
 		if len(identifiers) == 0 {
 			c.Drop(statefile.Share, owner)
 		} else {
