@@ -27,7 +27,7 @@ var foreign = map[string]string{
 	"imapd/internal/mimepart":             "Parse",                         // their structure, addresses
 	"imapd/internal/order":                "Base Threads",                  // subjects, references
 	"imapd/internal/preview":              "Of",                            // messages in lists
-	"imapd/internal/query":                "Batches Fetch Search Sort",     // arguments of IMAP
+	"imapd/internal/query":                "Batches Fetch Search Sort URL", // arguments of IMAP
 	"imapd/internal/wire":                 "Reader Scanner",                // lines and literals
 	"internal/addr":                       "Parse",                         // addresses, paths, domains
 	"internal/attr":                       "Read",                          // requests over sockets

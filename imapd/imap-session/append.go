@@ -22,7 +22,7 @@ func (s *Session) append(c *wire.Command) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	validity, uids, err := s.file(name, c.Message, s.limits.messages, 0)
+	validity, uids, err := s.file(name, c, s.limits.messages, 0)
 	if err != nil {
 		return "", err
 	}
@@ -31,9 +31,10 @@ func (s *Session) append(c *wire.Command) (string, error) {
 
 // file takes what stands behind a mailbox name and files it there: at least one
 // message, limit at most. The message instead, unless it is 0, makes room for it.
-func (s *Session) file(name string, m *wire.Message, limit, instead int) (validity uint32, uids []uint32, err error) {
+func (s *Session) file(name string, c *wire.Command, limit, instead int) (validity uint32, uids []uint32, err error) {
+	m := c.Message
 	if m == nil {
-		return 0, nil, &wire.SyntaxError{Text: "a message is expected as literal"}
+		m = &wire.Message{Args: c.Args}
 	}
 	first, err := s.incoming(m)
 	if err != nil {
@@ -49,6 +50,7 @@ func (s *Session) file(name string, m *wire.Message, limit, instead int) (validi
 		return 0, nil, tryCreate(mailbox.ErrNoFolder)
 	}
 	a := &arrivals{Session: s, to: p, next: m, limit: limit}
+	defer a.from.leave()
 	all := func(yield func(mailbox.Incoming) bool) { a.all(first, yield) }
 	if instead > 0 {
 		validity, uids, err = s.view.AppendFor(instead, p.box, p.folder, all)
@@ -70,7 +72,8 @@ type arrivals struct {
 	to    place
 	next  *wire.Message
 	limit int
-	err   error // why not all of them came, and not the store's fault
+	from  sources // of parts
+	err   error   // why not all of them came, and not the store's fault
 }
 
 // all yields the messages; the first's arguments were looked at. Where one is
@@ -78,14 +81,21 @@ type arrivals struct {
 // and files none.
 func (a *arrivals) all(in mailbox.Incoming, yield func(mailbox.Incoming) bool) {
 	for n := 1; ; n++ {
+		parts := in.Size == catenated
 		in.Reader, in.Flags = a, a.to.filter(in.Flags)
-		if a.next.Binary() {
+		switch {
+		case parts:
+			in.Reader = encode.NewReader(&catenation{arrivals: a})
+		case a.next.Binary():
 			in.Reader, in.Size = encode.NewReader(a), -1 // RFC 3516 section 4.4
 		}
 		if !yield(in) {
 			return
 		}
-		if a.next = a.next.Next(); a.next == nil {
+		if !parts {
+			a.next = a.next.Next()
+		}
+		if a.next == nil {
 			return
 		}
 		if in, a.err = a.incoming(a.next); a.err == nil && n == a.limit {
@@ -118,6 +128,9 @@ func (a *arrivals) Read(p []byte) (int, error) {
 
 // incoming takes what stands in front of a message.
 func (s *Session) incoming(m *wire.Message) (in mailbox.Incoming, err error) {
+	if m.Args.End() == nil && !m.Literal() {
+		return in, errNoLiteral()
+	}
 	if err := m.Args.Space(); err != nil {
 		return in, err
 	}
@@ -141,10 +154,12 @@ func (s *Session) incoming(m *wire.Message) (in mailbox.Incoming, err error) {
 			return in, err
 		}
 	}
-	if err := literalKind(m); err != nil {
+	if in.Size = m.Size(); m.Args.AcceptText("CATENATE (") {
+		in.Size = catenated
+	} else if err := literalKind(m); err != nil {
 		return in, err
 	}
-	switch in.Size = m.Size(); {
+	switch {
 	case in.Size == 0:
 		return in, no("a message cannot be empty") // RFC 3502 section 6.3.11
 	case in.Size > s.limits.maxSize:
@@ -159,12 +174,21 @@ func (s *Session) incoming(m *wire.Message) (in mailbox.Incoming, err error) {
 // literalKind takes what may stand right in front of a message: "UTF8 (" before a
 // literal8 (RFC 6855 section 4; RFC 9755 has clients leave it out).
 func literalKind(m *wire.Message) error {
-	if m.Args.End() == nil {
+	switch {
+	case !m.Literal():
+		return errNoLiteral()
+	case m.Args.End() == nil:
 		return nil
-	}
-	if m.Args.Word() != "UTF8" || !m.Binary() {
+	case m.Args.Word() != "UTF8" || !m.Binary():
 		return &wire.SyntaxError{Text: "unexpected argument"}
 	}
+	return openUTF8(m)
+}
+
+func errNoLiteral() error { return &wire.SyntaxError{Text: "a message is expected as literal"} }
+
+// openUTF8 takes the parenthesis in front of a literal8, and has the other follow it.
+func openUTF8(m *wire.Message) error {
 	if err := m.Args.Space(); err != nil {
 		return err
 	}

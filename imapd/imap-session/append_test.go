@@ -49,7 +49,7 @@ func TestMultiAppendRefused(t *testing.T) {
 		{ok + " {99000000000}", "NO [TOOBIG] message too large"},
 		{ok + " " + ok + " x " + ok + " " + ok, "BAD unexpected argument"},
 		{ok + " " + ok + ok, "BAD text behind the message"},
-		{ok + " " + ok + " x", "BAD text behind the message"},
+		{ok + " " + ok + " x", "BAD a message is expected as literal"},
 		{ok + " (" + strings.Repeat("k ", 200) + "k) " + ok, "BAD list too long"},
 		{strings.Repeat("{1+}\r\nx ", 20) + "{1+}\r\nx", "NO [LIMIT] too many messages for one command"},
 	} {

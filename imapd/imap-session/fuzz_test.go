@@ -34,6 +34,7 @@ func FuzzSession(f *testing.F) {
 		"a CREATE &APw-\r\nb LIST \"\" *\r\nc APPEND INBOX (\\Seen) {3+}\r\nabc\r\nd STATUS INBOX (MESSAGES)\r\n",
 		"a SELECT INBOX\r\nb UID MOVE 1:* {5+}\r\nINBOX\r\nc IDLE\r\nDONE\r\nd COPY * INBOX\r\n",
 		"a APPEND INBOX {3+}\r\nabc (\\Seen) UTF8 (~{3+}\r\nabc)\r\nb SELECT INBOX\r\nc REPLACE 1 INBOX {3+}\r\nabc {2+}\r\nab\r\n",
+		"a APPEND INBOX CATENATE (URL /INBOX/;UID=1/;SECTION=HEADER TEXT {3+}\r\nabc URL {13+}\r\n/INBOX/;UID=1 UTF8 (~{3+}\r\na\x00b))\r\nb APPEND x CATENATE (URL y)\r\n",
 		"a SELECT INBOX\r\nx UIDBATCHES 500 1:2\r\nb UID SEARCH RETURN (SAVE MIN PARTIAL -1:-2) OR $ YOUNGER 5\r\nc UID FETCH 7,$ FLAGS (PARTIAL 1:2)\r\n",
 		"a ENABLE IMAP4rev2 UIDONLY UTF8=ACCEPT\r\nb SELECT inbox\r\nc SEARCH ALL\r\nd UID SEARCH TEXT \"\xc3\xbc\"\r\ne STATUS INBOX (DELETED SIZE)\r\nf COMPRESS DEFLATE\r\n",
 		"a SETACL INBOX -x@y +lrd\r\nb GETACL INBOX\r\nc LISTRIGHTS INBOX group=x\r\nd MYRIGHTS Shared/x@y/INBOX\r\ne DELETEACL INBOX anyone\r\n",

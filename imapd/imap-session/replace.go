@@ -24,7 +24,7 @@ func (s *Session) replace(c *wire.Command) (string, error) {
 	if s.view.ReadOnly() {
 		return "", mailbox.ErrReadOnly
 	}
-	validity, uids, err := s.file(name, c.Message, 1, seq)
+	validity, uids, err := s.file(name, c, 1, seq)
 	if err != nil {
 		return "", err
 	}

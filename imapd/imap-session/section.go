@@ -2,6 +2,7 @@ package main
 
 import (
 	"io"
+	"strings"
 
 	"posthorn/imapd/internal/mimepart"
 	"posthorn/imapd/internal/query"
@@ -128,6 +129,15 @@ func cutRanges(ranges []mimepart.Range, offset, most int64) []mimepart.Range {
 		}
 	}
 	return out
+}
+
+// reader returns the octets of the answer.
+func (a *section) reader(src io.ReaderAt) io.Reader {
+	var pieces []io.Reader
+	for _, r := range a.ranges {
+		pieces = append(pieces, io.NewSectionReader(src, r.Off, r.Len()))
+	}
+	return io.MultiReader(append(pieces, strings.NewReader(a.tail))...)
 }
 
 // write writes the answer as a literal.

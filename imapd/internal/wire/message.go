@@ -11,7 +11,8 @@ var ErrTrailing = errors.New("text behind the message")
 
 // Message is a message literal of an APPEND while it is on the wire. Reading
 // invites the client when it waits for that; not reading leaves it to
-// Reader.Finish to read the message away.
+// Reader.Finish to read the message away. The zero Message with Args is the end of a
+// command without a further literal.
 type Message struct {
 	// Args are the arguments in front of the message, from the space behind what
 	// precedes them; of the first message they are the command's own. They are valid
@@ -20,6 +21,9 @@ type Message struct {
 	// Tail must follow the message before what else there is: ")" when Args ended
 	// with an open parenthesis (RFC 6855 section 4).
 	Tail string
+	// More says that what follows belongs to the same list (RFC 4469): the next
+	// message has it, whatever it is. Else it begins with a space, or nothing follows.
+	More bool
 
 	r    *Reader
 	lit  literal
@@ -30,6 +34,9 @@ type Message struct {
 	err  error
 }
 
+// Literal reports whether there is one behind Args.
+func (m *Message) Literal() bool { return m.r != nil }
+
 // Size returns the size in bytes that the client announced.
 func (m *Message) Size() int64 { return m.lit.size }
 
@@ -37,13 +44,16 @@ func (m *Message) Size() int64 { return m.lit.size }
 // 3516 section 7).
 func (m *Message) Binary() bool { return m.lit.binary }
 
-// Next returns the message that follows (RFC 3502), nil at the end of the command.
+// Next returns what follows (RFC 3502), nil at the end of the command.
 // It is known when this one has been read.
 func (m *Message) Next() *Message { return m.next }
 
 // Read reads the message. The last bytes are given out only when the end of the
-// command or a further message follows them; else the error is ErrTrailing.
+// command or Next follows them; else the error is ErrTrailing.
 func (m *Message) Read(p []byte) (int, error) {
+	if !m.Literal() {
+		return 0, io.EOF
+	}
 	if err := m.start(); err != nil {
 		return 0, err
 	}
@@ -91,12 +101,15 @@ func (m *Message) finish() error {
 	}
 	m.done = true
 	rest, ok := bytes.CutPrefix(m.r.cmd, []byte(m.Tail))
-	if ok && len(trimEnd(rest)) == 0 {
+	if ok && !m.More && len(trimEnd(rest)) == 0 {
 		return io.EOF
 	}
 	l, more := literalAt(rest)
-	if ok && more && rest[0] == ' ' {
-		m.next = &Message{Args: NewScanner(rest[:l.start]), r: m.r, lit: l, left: l.size}
+	if ok && (m.More || rest[0] == ' ') {
+		m.next = &Message{Args: NewScanner(trimEnd(rest))}
+		if more {
+			m.next = &Message{Args: NewScanner(rest[:l.start]), r: m.r, lit: l, left: l.size}
+		}
 		m.r.msg = m.next
 		return io.EOF
 	}

@@ -101,7 +101,7 @@ func (r *Reader) Rest() { r.cmd = nil }
 func (r *Reader) Finish() error {
 	m := r.msg
 	r.msg = nil
-	if m == nil || m.done || !m.open && !m.lit.now {
+	if m == nil || !m.Literal() || m.done || !m.open && !m.lit.now {
 		// A client that waits for an invitation gets the refusal instead.
 		return nil
 	}

@@ -97,7 +97,7 @@ func TestMessage(t *testing.T) {
 	tests := []struct{ name, sent, body, err, rest string }{
 		{"read whole", "a APPEND x {5}\r\nhello\r\nb NOOP\r\n", "hello", "<nil>", `b/NOOP""; EOF`},
 		{"empty", "a APPEND x {0+}\r\n\r\nb NOOP\r\n", "", "<nil>", `b/NOOP""; EOF`},
-		{"text behind", "a APPEND x {5}\r\nhello y\r\nb NOOP\r\n", "", "text behind the message", `b/NOOP""; EOF`},
+		{"text behind", "a APPEND x {5}\r\nhello) y\r\nb NOOP\r\n", "", "text behind the message", `b/NOOP""; EOF`},
 		{"second message left", "a APPEND x {5}\r\nhello {8+}\r\nb NOOP\r\n\r\nc NOOP\r\n", "hello", "<nil>", `c/NOOP""; EOF`},
 		{"third message left", "a APPEND x {5}\r\nhello {8+}\r\nb NOOP\r\n (\\Seen) {3+}\r\nabc\r\nc NOOP\r\n", "hello", "<nil>", `c/NOOP""; EOF`},
 		{"second message asked for", "a APPEND x {5}\r\nhello {8}\r\nc NOOP\r\n", "hello", "<nil>", `c/NOOP""; EOF`},
@@ -137,7 +137,11 @@ func TestMessages(t *testing.T) {
 		{"a UID REPLACE 7 {1+}\r\nx UTF8 (~{2+}\r\nab) {1}\r\nc\r\nb NOOP\r\n", `"ab" "c" b/NOOP""; EOF`},
 		{"a APPEND x UTF8 (~{2+}\r\nab)\r\nb NOOP\r\n", `"ab" b/NOOP""; EOF`},
 		{"a APPEND x UTF8 (~{2+}\r\nab {1+}\r\nc\r\nb NOOP\r\n", `text behind the message b/NOOP""; EOF`},
-		{"a APPEND x {2}\r\nab {1}\r\nc d\r\nb NOOP\r\n", `"ab" text behind the message b/NOOP""; EOF`},
+		{"a APPEND x {2}\r\nab {1}\r\nc d\r\nb NOOP\r\n", `"ab" "c" " d" b/NOOP""; EOF`},
+		{"a APPEND x CATENATE (TEXT {2}\r\nab URL y TEXT {1+}\r\nc URL z)\r\nb NOOP\r\n", `"ab" "c" " URL z)" b/NOOP""; EOF`}, // RFC 4469
+		{"a APPEND x CATENATE (TEXT {2}\r\nab)\r\nb NOOP\r\n", `"ab" ")" b/NOOP""; EOF`},
+		{"a APPEND x CATENATE (TEXT {2}\r\nab\r\nb NOOP\r\n", `"ab" "" b/NOOP""; EOF`},
+		{"a APPEND x CATENATE (TEXT {2+}\r\nab)) {7+}\r\nb NOOP\r\nc NOOP\r\n", `"ab" "b NOOP\r" c/NOOP""; EOF`},
 	} {
 		r, _ := newTestReader(tt.sent)
 		cmd, err := r.Command()
@@ -149,7 +153,11 @@ func TestMessages(t *testing.T) {
 			if bytes.HasSuffix(m.Args.b, []byte("(")) {
 				m.Tail = ")"
 			}
+			m.More = bytes.HasSuffix(m.Args.b, []byte("TEXT "))
 			body, err := io.ReadAll(m)
+			if !m.Literal() {
+				body = m.Args.b
+			}
 			if err != nil {
 				got += err.Error() + " "
 				break
