@@ -52,6 +52,9 @@ func (r Ref) Key() id.Key { return r.key }
 // Placed reports whether the message has a name in the queue.
 func (r Ref) Placed() bool { return r.bucket != nil }
 
+// Unplaced returns the Ref of a message that has no name in the queue yet.
+func Unplaced(msg string) Ref { return newRef(msg, nil) }
+
 func newRef(msg string, b *bucket) Ref {
 	return Ref{key: id.KeyOf(msg), bucket: b}
 }

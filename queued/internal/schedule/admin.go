@@ -1,8 +1,6 @@
 package schedule
 
 import (
-	"bytes"
-	"slices"
 	"time"
 
 	"posthorn/internal/id"
@@ -15,8 +13,8 @@ import (
 func (s *Schedule) Grab(msg string) (it *Item, grabbed, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	it, ok = s.items[id.KeyOf(msg)]
-	if !ok || !it.ref.Placed() {
+	it = s.items.get(id.KeyOf(msg))
+	if it == nil || !it.ref.Placed() {
 		return nil, false, false
 	}
 	if it.state != resting {
@@ -79,8 +77,8 @@ func (s *Schedule) Try(it *Item) int {
 func (s *Schedule) Flush(msg string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	it, ok := s.items[id.KeyOf(msg)]
-	if !ok {
+	it := s.items.get(id.KeyOf(msg))
+	if it == nil {
 		return false
 	}
 	if it.state == resting && !it.held {
@@ -98,7 +96,7 @@ func (s *Schedule) FlushAll() int {
 		g.until, g.failures = 0, 0
 	}
 	n := 0
-	for _, it := range s.items {
+	for it := range s.items.all() {
 		if it.state == resting && !it.held {
 			s.flush(it)
 			n++
@@ -129,49 +127,32 @@ type Info struct {
 func (s *Schedule) Len() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.items)
+	return s.items.count
 }
 
 // List returns at most limit items behind the id after, by id and so by
-// arrival, and whether there are more. It looks at each item once.
+// arrival, and whether there are more.
 func (s *Schedule) List(after string, limit int) (page []Info, more bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	keys := s.keysBehind(id.KeyOf(after), limit+1) // one more says whether there is one
-	for _, k := range keys[:min(len(keys), limit)] {
-		page = append(page, s.items[k].info())
-	}
-	return page, len(keys) > limit
-}
-
-// keysBehind returns the first most keys behind after, in order. It keeps no more
-// than twice as many: the others would be sorted for each page again.
-func (s *Schedule) keysBehind(after id.Key, most int) []id.Key {
-	var keys []id.Key
-	var last *id.Key // of most smaller ones; what is behind it is on a later page
-	first := func() {
-		slices.SortFunc(keys, func(a, b id.Key) int { return bytes.Compare(a[:], b[:]) })
-		keys = keys[:min(len(keys), most)]
-	}
-	for k, it := range s.items {
-		if !it.ref.Placed() || bytes.Compare(k[:], after[:]) <= 0 || last != nil && bytes.Compare(k[:], last[:]) > 0 {
-			continue
-		}
-		if keys = append(keys, k); len(keys) == 2*most {
-			first()
-			last = &keys[most-1]
+	for it := range s.items.behind(id.KeyOf(after)) {
+		switch {
+		case !it.ref.Placed():
+		case len(page) == limit:
+			return page, true
+		default:
+			page = append(page, it.info())
 		}
 	}
-	first()
-	return keys
+	return page, false
 }
 
 // Lookup returns what is known of the message of an id.
 func (s *Schedule) Lookup(msg string) (Info, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	it, ok := s.items[id.KeyOf(msg)]
-	if !ok || !it.ref.Placed() {
+	it := s.items.get(id.KeyOf(msg))
+	if it == nil || !it.ref.Placed() {
 		return Info{}, false
 	}
 	return it.info(), true

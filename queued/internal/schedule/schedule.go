@@ -1,6 +1,6 @@
 // Package schedule decides which message of the queue is tried when.
 //
-// It holds some 150 bytes a message and nothing of its content. A message
+// It holds some 130 bytes a message and nothing of its content. A message
 // rests until its next try, or waits for a gate: a destination, or a daemon of
 // ours, that is full or does not answer. A gate that failed is left alone for a
 // while that grows with each failure; then one message is let through to try
@@ -57,7 +57,7 @@ func (it *Item) Found() bool { return it.found }
 // Take, Start or Claim made active belongs to the caller until Rest, Wait or Drop.
 type Schedule struct {
 	mu     sync.Mutex
-	items  map[id.Key]*Item
+	items  roll
 	due    itemHeap
 	gates  map[string]*Gate
 	timers gateHeap // when gates that failed are tried again
@@ -70,7 +70,7 @@ type Schedule struct {
 // New returns an empty schedule that has at most so many items active.
 func New(most int) *Schedule {
 	return &Schedule{
-		items: map[id.Key]*Item{}, gates: map[string]*Gate{}, most: most,
+		gates: map[string]*Gate{}, most: most,
 		wake: make(chan struct{}, 1),
 	}
 }
@@ -90,33 +90,28 @@ func (s *Schedule) signal() {
 func (s *Schedule) Reserve(msg string) (*Item, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	k := id.KeyOf(msg)
-	if _, ok := s.items[k]; ok {
+	if s.items.get(id.KeyOf(msg)) != nil {
 		return nil, false
 	}
-	it := &Item{pos: -1, state: arriving}
-	s.items[k] = it
-	return it, true
+	return s.items.reserve(msg), true
 }
 
 // Adopt reserves an id for Find, or tells where its message is, as Known does.
 func (s *Schedule) Adopt(msg string) (ref spool.Ref, known bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	k := id.KeyOf(msg)
-	if it, ok := s.items[k]; ok {
+	if it := s.items.get(id.KeyOf(msg)); it != nil {
 		return it.ref, true
 	}
-	s.items[k] = &Item{pos: -1, state: arriving}
-	return spool.Ref{}, false
+	return s.items.reserve(msg).ref, false
 }
 
 // Cancel forgets a message that did not arrive.
 func (s *Schedule) Cancel(msg string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if it, ok := s.items[id.KeyOf(msg)]; ok && it.state == arriving {
-		delete(s.items, id.KeyOf(msg))
+	if it := s.items.get(id.KeyOf(msg)); it != nil && it.state == arriving {
+		s.items.remove(id.KeyOf(msg))
 	}
 }
 
@@ -158,12 +153,11 @@ func (s *Schedule) Claim(it *Item) {
 func (s *Schedule) Find(e spool.Entry) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	k := e.Ref.Key()
-	if it, ok := s.items[k]; ok && (it.state != arriving || it.ref.Placed()) {
+	if it := s.items.get(e.Ref.Key()); it != nil && (it.state != arriving || it.ref.Placed()) {
 		return
 	}
 	it := &Item{ref: e.Ref, arrived: e.Time.UnixMicro(), try: int32(e.Try), held: e.Held, found: true, pos: -1, state: resting}
-	s.items[k] = it
+	s.items.set(it)
 	next := int64(0)
 	if !e.Next.IsZero() {
 		next = e.Next.UnixMicro()
@@ -176,8 +170,8 @@ func (s *Schedule) Find(e spool.Entry) {
 func (s *Schedule) Known(msg string) (spool.Ref, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	it, ok := s.items[id.KeyOf(msg)]
-	if !ok {
+	it := s.items.get(id.KeyOf(msg))
+	if it == nil {
 		return spool.Ref{}, false
 	}
 	return it.ref, true
@@ -187,8 +181,8 @@ func (s *Schedule) Known(msg string) (spool.Ref, bool) {
 func (s *Schedule) Arriving(msg string) (*Item, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	it, ok := s.items[id.KeyOf(msg)]
-	if !ok || it.state != arriving || !it.ref.Placed() {
+	it := s.items.get(id.KeyOf(msg))
+	if it == nil || it.state != arriving || !it.ref.Placed() {
 		return nil, false
 	}
 	return it, true
@@ -198,7 +192,7 @@ func (s *Schedule) Arriving(msg string) (*Item, bool) {
 func (s *Schedule) Detain(msg string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if it, ok := s.items[id.KeyOf(msg)]; ok && it.state == resting {
+	if it := s.items.get(id.KeyOf(msg)); it != nil && it.state == resting {
 		s.unrest(it)
 		it.state = arriving
 	}
@@ -243,7 +237,7 @@ func (s *Schedule) Shift(by time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	all, back := by.Microseconds(), min(by, 0).Microseconds()
-	for _, it := range s.items {
+	for it := range s.items.all() {
 		if it.arrived != 0 {
 			it.arrived += all
 		}
@@ -282,7 +276,7 @@ func (s *Schedule) Drop(it *Item) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.end(it, int(it.try))
-	delete(s.items, it.ref.Key())
+	s.items.remove(it.ref.Key())
 }
 
 // end takes an item out of its owner's hands.

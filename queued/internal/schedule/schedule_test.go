@@ -225,6 +225,7 @@ func TestMemoryOfAMessage(t *testing.T) {
 		t.Errorf("got %d bytes a message, want at most 180", each)
 	}
 	runtime.KeepAlive(s)
+	runtime.KeepAlive(entry) // what it holds was there before
 }
 
 // TestPostponedIsNotDueAtOnce: what could not be removed is not tried again and
