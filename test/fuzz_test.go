@@ -24,8 +24,9 @@ var foreign = map[string]string{
 	"imapd/internal/encode":               "Reader",                        // binary parts of what is filed
 	"imapd/internal/find":                 "Find",                          // messages that are searched
 	"imapd/internal/gist":                 "Gist",                          // what is kept of a message
+	"imapd/internal/layout":               "Layout",                        // where the text of a message lies
 	"imapd/internal/mimepart":             "Parse",                         // their structure, addresses
-	"imapd/internal/order":                "Base Threads",                  // subjects, references
+	"imapd/internal/order":                "Base Facts Threads",            // subjects, references
 	"imapd/internal/preview":              "Of",                            // messages in lists
 	"imapd/internal/query":                "Batches Fetch Search Sort URL", // arguments of IMAP
 	"imapd/internal/wire":                 "Reader Scanner",                // lines and literals

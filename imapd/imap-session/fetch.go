@@ -57,6 +57,8 @@ type fetcher struct {
 	marked map[int]bool // messages that this FETCH made \Seen
 	known  bool         // the index can have all that is asked of a message's content
 	buf    []byte       // for header fields
+
+	summary, head []byte // what the index has of a message
 }
 
 // run answers for each message. Messages that are gone are left out (RFC 2180

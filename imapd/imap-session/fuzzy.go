@@ -44,11 +44,14 @@ func (c *candidate) like(k query.Key) (bool, error) {
 }
 
 // score notes the relevancy of a message that was found.
-func (f *finder) score(seq, score int) {
+func (f *finder) score(h hit) {
+	if h.score == 0 {
+		return
+	}
 	if f.scores == nil {
 		f.scores = make(map[int]int)
 	}
-	f.scores[seq] = score
+	f.scores[h.seq] = h.score
 }
 
 // relevancy returns the score of a message that was found, which is the highest

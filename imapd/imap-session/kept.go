@@ -46,18 +46,18 @@ func (f *fetcher) keptOf(seq int) (k *kept, ok bool, err error) {
 // lookUp asks the index for what the FETCH needs and reports whether it is there.
 func (f *fetcher) lookUp(seq int, k *kept) bool {
 	if f.Items&(query.Envelope|query.BodyStructure) != 0 {
-		text, ok := f.view.Kept(seq, mailbox.Summary)
-		if ok {
-			k.summary, ok = gist.ReadSummary(text)
+		var ok bool
+		if f.summary, ok = f.view.Kept(seq, mailbox.Summary, f.summary); ok {
+			k.summary, ok = gist.ReadSummary(f.summary)
 		}
 		if !ok {
 			return false
 		}
 	}
 	if len(f.Sections) > 0 {
-		text, ok := f.view.Kept(seq, mailbox.Head)
-		if ok {
-			k.header, ok = gist.ReadHeader(text)
+		var ok bool
+		if f.head, ok = f.view.Kept(seq, mailbox.Head, f.head); ok {
+			k.header, ok = gist.ReadHeader(f.head)
 		}
 		return ok
 	}

@@ -56,25 +56,10 @@ func cost(k query.Key) query.Op {
 	return most
 }
 
-// matches reports whether a message meets the key. A message that is gone is
-// mailbox.ErrExpunged.
-func (f *finder) matches(seq int) (bool, error) {
-	c := candidate{Session: f.Session, seq: seq, m: f.view.At(seq)}
-	defer c.close()
-	if c.m.Gone {
-		return false, mailbox.ErrExpunged
-	}
-	found, err := c.meets(f.key)
-	if found && c.scores > 0 {
-		f.score(seq, c.score/c.scores)
-	}
-	return found, err
-}
-
 // candidate is a message that a SEARCH looks at; what is asked of it is looked
 // up once.
 type candidate struct {
-	*Session
+	*seeker
 	seq      int
 	m        mailbox.Message
 	measured bool
@@ -82,6 +67,9 @@ type candidate struct {
 	text     *find.Message
 	summary  gist.Summary
 	summed   bool
+	file     *mailbox.File // what the reader reads
+	opened   bool
+	laidOut  bool // the reader has it
 
 	fuzzy  bool // texts are looked for as FUZZY has it
 	score  int  // of those that were found, together
@@ -91,6 +79,9 @@ type candidate struct {
 func (c *candidate) close() {
 	if c.body != nil {
 		c.body.Close()
+	}
+	if c.file != nil {
+		c.file.Close()
 	}
 }
 
@@ -191,23 +182,12 @@ func day(t time.Time) time.Time {
 }
 
 // sum finds what the index has of the message, or has it have that.
-func (c *candidate) sum() error {
-	if c.summed {
-		return nil
+func (c *candidate) sum() (err error) {
+	if !c.summed {
+		c.summary, err = c.summaryOf(c.seq)
+		c.summed = err == nil
 	}
-	text, ok := c.view.Kept(c.seq, mailbox.Summary)
-	if ok {
-		c.summary, ok = gist.ReadSummary(text)
-	}
-	if !ok {
-		texts, err := c.read(c.seq)
-		if err != nil {
-			return err
-		}
-		c.summary, _ = gist.ReadSummary(texts[mailbox.Summary])
-	}
-	c.summed = true
-	return nil
+	return err
 }
 
 // header returns the part of the header that the index has.
@@ -246,6 +226,9 @@ func (c *candidate) contains(k query.Key) (bool, error) {
 	if k.Op == query.AddressText || k.Op == query.FieldText {
 		return c.inHeader(k)
 	}
+	if found, ok, err := c.scan(k); ok || err != nil {
+		return found, err
+	}
 	text, err := c.open()
 	if err != nil {
 		return false, err
@@ -254,6 +237,36 @@ func (c *candidate) contains(k query.Key) (bool, error) {
 		return text.Body(k.Text)
 	}
 	return text.Any(k.Text)
+}
+
+// scan looks for a text in a message that need not be taken apart, for the index
+// has its layout; ok is false for one that has to be.
+func (c *candidate) scan(k query.Key) (found, ok bool, err error) {
+	if !c.opened {
+		if err := c.layOut(); err != nil {
+			return false, false, err
+		}
+		c.opened = true
+	}
+	if !c.laidOut {
+		return false, false, nil
+	}
+	return c.reader.Has(k.Text, k.Op == query.AnyText)
+}
+
+func (c *candidate) layOut() error {
+	if err := c.sum(); err != nil || len(c.summary.Layout) == 0 {
+		return err
+	}
+	if c.reader == nil {
+		c.reader = find.NewReader()
+	}
+	var err error
+	if c.file, err = c.view.File(c.seq); err != nil {
+		return err
+	}
+	c.laidOut, err = c.reader.Open(c.file, c.summary.Layout)
+	return err
 }
 
 func (c *candidate) open() (*find.Message, error) {

@@ -1,13 +1,11 @@
 package main
 
 import (
-	"errors"
 	"strings"
 
 	"posthorn/imapd/internal/charset"
 	"posthorn/imapd/internal/query"
 	"posthorn/imapd/internal/wire"
-	"posthorn/internal/mailbox"
 )
 
 // search answers SEARCH and UID SEARCH (RFC 3501 section 6.4.4, RFC 4731).
@@ -71,9 +69,8 @@ func (s *Session) numbersOf(uid bool) func(seq int) uint32 {
 
 // finder is one SEARCH at work.
 type finder struct {
-	*Session
+	seeker
 	tag  string
-	key  query.Key
 	gone bool // some messages are
 
 	scores map[int]int // of FUZZY keys, by sequence number
@@ -94,7 +91,7 @@ func (s *Session) newFinder(c *wire.Command, q query.Search) (*finder, error) {
 	if key.Asks(query.ModSeqs) {
 		s.wantModSeqs() // RFC 7162 section 3.1
 	}
-	return &finder{Session: s, tag: c.Tag, key: key}, nil
+	return &finder{seeker: seeker{Session: s, key: key}, tag: c.Tag}, nil
 }
 
 // modSeq returns the highest modseq of what was found, 0 where the search did not
@@ -111,26 +108,37 @@ func (f *finder) all() ([]int, error) { return f.some(1, 1, 0) }
 
 // some returns the first messages that are found from seq on, going step by step;
 // limit 0 means all.
-func (f *finder) some(seq, step, limit int) ([]int, error) {
-	var out []int
+func (f *finder) some(seq, step, limit int) (out []int, err error) {
 	progress := f.progress()
-	for ; seq >= 1 && seq <= f.view.Len(); seq += step {
-		if err := progress.done(1); err != nil {
-			return nil, err
+	crew := newCrew(f)
+	defer crew.end()
+	left := f.view.Len() - seq + 1
+	if step < 0 {
+		left = seq
+	}
+	for {
+		for ; left > 0 && !crew.busy(); left -= batchSize {
+			crew.give(&batch{seq: seq, step: step, n: min(batchSize, left), limit: limit, done: make(chan struct{})})
+			seq += batchSize * step
 		}
-		found, err := f.matches(seq)
-		switch {
-		case errors.Is(err, mailbox.ErrExpunged):
-			f.gone = true
-		case err != nil:
-			return nil, err
-		case found:
-			if out = append(out, seq); len(out) == limit {
+		b := crew.take()
+		if b == nil {
+			return out, nil
+		}
+		f.gone = f.gone || b.gone
+		for _, h := range b.hits {
+			f.score(h)
+			if out = append(out, h.seq); len(out) == limit {
 				return out, nil
 			}
 		}
+		if b.err != nil {
+			return nil, b.err
+		}
+		if err := progress.done(b.n); err != nil {
+			return nil, err
+		}
 	}
-	return out, nil
 }
 
 // recode turns the texts of a key, which are of the charset name, into UTF-8.

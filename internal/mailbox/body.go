@@ -147,11 +147,7 @@ func (f *folder) openFile(uid uint32) (fd int, err error) {
 	if r == nil {
 		return -1, ErrExpunged
 	}
-	err = retry(func() (err error) {
-		fd, err = unix.Openat(f.where(r.state), f.file(r), unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
-		return err
-	})
-	return fd, err
+	return openIn(f.where(r.state), f.file(r))
 }
 
 // measure reads the whole file and notes where its blocks begin.

@@ -256,7 +256,7 @@ func (w *walk) texts() {
 				t[1-c] = []byte(strings.Repeat(fmt.Sprint(1-c, uid, w.v.UIDValidity(), " "), int(uid)%50))
 				w.v.Keep(seq, t)
 			}
-			if got, ok := w.v.Kept(seq, c); ok && string(got) != want {
+			if got, ok := w.v.Kept(seq, c, nil); ok && string(got) != want {
 				w.Fatalf("%s: column %d of UID %d: got %q, want %q or nothing", strings.Join(w.did, ", "), c, uid, got, want)
 			}
 		}

@@ -38,28 +38,27 @@ func (t *texts) close() {
 	}
 }
 
-// Kept returns the text that Keep kept of message seq, valid until the next call
-// for that column; ok is false when there is none.
-func (v *View) Kept(seq int, c Column) (text []byte, ok bool) {
+// Kept returns the text that Keep kept of message seq, in the memory of buf if that
+// has room; ok is false when there is none.
+func (v *View) Kept(seq int, c Column, buf []byte) (text []byte, ok bool) {
 	f := v.folder
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	r := v.record(seq, v.uid(seq))
 	if r == nil {
-		return nil, false
+		return buf, false
 	}
 	if n := len(f.texts.kept[c]); n > 0 && f.texts.kept[c][n-1].UID == r.uid {
-		return f.texts.kept[c][n-1].Text, true // of a moment ago
+		return append(buf[:0], f.texts.kept[c][n-1].Text...), true // of a moment ago
 	}
 	if r.texts[c] == 0 || f.column(int(c)) == nil {
-		return nil, false
+		return buf, false
 	}
 	if text, ok = f.column(int(c)).Text(r.texts[c], r.uid); !ok {
 		r.texts[c] = 0 // damaged: it is made again
-		return nil, false
+		return buf, false
 	}
-	v.text[c] = append(v.text[c][:0], text...)
-	return v.text[c], true
+	return append(buf[:0], text...), true
 }
 
 // Keep has the index keep texts of message seq. One that is too long, or cannot

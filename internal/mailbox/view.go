@@ -7,7 +7,8 @@ import (
 
 // View is one session's sight of a folder. Messages keep their sequence
 // numbers (from 1) until Sync says otherwise, whatever others do. It is used
-// by one goroutine at a time.
+// by one goroutine at a time; but what only asks for messages (At, File, Keep, Kept,
+// Measure, Open, EmailID, Saved) may be called by many until the next other call.
 type View struct {
 	box      *Box
 	folder   *folder
@@ -23,7 +24,6 @@ type View struct {
 	mod      uint64   // the folder's, when flags were last told
 	keywords int      // how many were told
 	behind   bool     // some of them are gone and were not announced
-	text     Texts    // what Kept returned last
 }
 
 // Select opens a session's own view of a folder. A view that is not read-only

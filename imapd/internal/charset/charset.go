@@ -3,6 +3,7 @@
 package charset
 
 import (
+	"bytes"
 	"io"
 	"strings"
 	"unicode/utf8"
@@ -50,6 +51,21 @@ func Lookup(name string) (e encoding.Encoding, ok bool) {
 		e, err = htmlindex.Get(name)
 	}
 	return e, err == nil && e != encoding.Replacement
+}
+
+// Extends reports whether text of US-ASCII alone is the same in the charset name,
+// wherever it stands, or the charset is not known.
+func Extends(name string) bool {
+	e, ok := Lookup(name)
+	if !ok || e == nil {
+		return true
+	}
+	all := make([]byte, utf8.RuneSelf)
+	for i := range all {
+		all[i] = byte(i)
+	}
+	text, err := e.NewDecoder().Bytes(all)
+	return err == nil && bytes.Equal(text, all)
 }
 
 // Decode returns text of the charset name in UTF-8; ok is false when the

@@ -1,9 +1,11 @@
 package decode
 
 import (
+	"bytes"
 	"encoding/base64"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -54,4 +56,28 @@ func (a *alphabet) Read(p []byte) (int, error) {
 			return kept, err
 		}
 	}
+}
+
+// AppendBase64 appends what base64 stands for, as far as NewReader reads it.
+func AppendBase64(dst, src []byte) []byte {
+	start := len(dst)
+	dst = slices.Grow(dst, base64.StdEncoding.DecodedLen(len(src)))
+	for rest := src; len(rest) > 0; {
+		var line []byte
+		line, rest, _ = bytes.Cut(rest, []byte("\n"))
+		line = bytes.TrimSuffix(line, []byte("\r"))
+		n, err := base64.StdEncoding.Decode(dst[len(dst):cap(dst)], line)
+		if err != nil || n%3 != 0 && len(rest) > 0 {
+			return appendOdd(dst[:start], src)
+		}
+		dst = dst[:len(dst)+n]
+	}
+	return dst
+}
+
+// appendOdd is AppendBase64 for what is not simply lines of it.
+func appendOdd(dst, src []byte) []byte {
+	out := bytes.NewBuffer(dst)
+	out.ReadFrom(lenient{base64.NewDecoder(base64.StdEncoding, &alphabet{bytes.NewReader(src)})}) // src gives no errors
+	return out.Bytes()
 }

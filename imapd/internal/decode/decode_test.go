@@ -1,6 +1,7 @@
 package decode
 
 import (
+	"bytes"
 	"encoding/base64"
 	"io"
 	"strings"
@@ -42,6 +43,9 @@ func TestQuotedPrintable(t *testing.T) {
 				t.Errorf("%.50q: got %.50q, %v, want %.50q", tt.in, got, err, tt.want)
 			}
 		}
+		if got := AppendQuoted([]byte("before"), []byte(tt.in)); string(got) != "before"+tt.want {
+			t.Errorf("%.50q: got %.50q, want %.50q", tt.in, got, tt.want)
+		}
 	}
 }
 
@@ -68,6 +72,24 @@ func TestNewReader(t *testing.T) {
 	}
 }
 
+func TestAppendBase64(t *testing.T) {
+	tests := []struct{ in, want string }{
+		{"dGV4\r\ndA==\r\n", "text"},
+		{"dGV4\ndA==", "text"},
+		{"dGV\n4dA==\n", "text"},
+		{"dGV4 dA==", "text"},
+		{"dA==\ndGV4\n", "t"},
+		{"dGV4\ndA", "tex"},
+		{"dGV4\n=!=\n", "tex"},
+		{"", ""},
+	}
+	for _, tt := range tests {
+		if got := AppendBase64([]byte("before"), []byte(tt.in)); string(got) != "before"+tt.want {
+			t.Errorf("%q: got %q, want %q", tt.in, got, tt.want)
+		}
+	}
+}
+
 func FuzzDecode(f *testing.F) {
 	f.Add("=?utf-8?q?a_=C3=BC?= =?x?b?Yg?=")
 	f.Add("soft=\r\n \t\r\n=41=4")
@@ -76,8 +98,19 @@ func FuzzDecode(f *testing.F) {
 		Words(in)
 		for _, encoding := range []string{"base64", "quoted-printable", "8bit"} {
 			r, _ := NewReader(encoding, strings.NewReader(in))
-			if out, _ := io.ReadAll(r); len(out) > len(in) {
+			out, _ := io.ReadAll(r)
+			if len(out) > len(in) {
 				t.Fatalf("%s: %d octets became %d", encoding, len(in), len(out))
+			}
+			whole := []byte(in)
+			switch encoding {
+			case "base64":
+				whole = AppendBase64(nil, whole)
+			case "quoted-printable":
+				whole = AppendQuoted(nil, whole)
+			}
+			if !bytes.Equal(whole, out) {
+				t.Fatalf("%s: got %q, want %q", encoding, whole, out)
 			}
 		}
 	})

@@ -90,3 +90,43 @@ func lineEnd(b []byte) int {
 	}
 	return 0
 }
+
+// AppendQuoted appends what quoted-printable stands for, as NewReader reads it.
+func AppendQuoted(dst, src []byte) []byte {
+	for len(src) > 0 {
+		n := bytes.IndexByte(src, '\n') + 1
+		if n == 0 {
+			n = len(src)
+		}
+		line := src[:n]
+		src = src[n:]
+		text := bytes.TrimSuffix(bytes.TrimSuffix(line, []byte("\n")), []byte("\r"))
+		end := line[len(text):]
+		if lineEnd(end) == 0 {
+			text, end = line, nil // a CR at the very end is text
+		}
+		text = bytes.TrimRight(text, " \t") // added on the way
+		if text, soft := bytes.CutSuffix(text, []byte("=")); soft {
+			dst = appendOctets(dst, text)
+			continue
+		}
+		dst = append(appendOctets(dst, text), end...)
+	}
+	return dst
+}
+
+// appendOctets appends a piece of a line.
+func appendOctets(dst, text []byte) []byte {
+	for {
+		i := bytes.IndexByte(text, '=')
+		if i < 0 {
+			return append(dst, text...)
+		}
+		dst, text = append(dst, text[:i]...), text[i:]
+		if len(text) > 2 && hex(text[1]) >= 0 && hex(text[2]) >= 0 {
+			dst, text = append(dst, byte(hex(text[1])<<4|hex(text[2]))), text[len("=00"):]
+		} else {
+			dst, text = append(dst, '='), text[1:]
+		}
+	}
+}

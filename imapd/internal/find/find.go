@@ -79,7 +79,7 @@ func (m *Message) Field(name, text string) (bool, error) {
 	if err != nil || len(ranges) == 0 || text == "" {
 		return len(ranges) > 0, err
 	}
-	return m.inValues(ranges, exact(charset.Fold(text)))
+	return m.inValues(ranges, newNeedle(text))
 }
 
 // inValues searches the values of fields.
@@ -116,19 +116,15 @@ func (m *Message) addresses(name string) (string, error) {
 	return charset.Fold(decode.Words(mimepart.Format(p.Addresses(strings.ToLower(name))))), nil
 }
 
-// wanted is what is looked for in folded text.
+// wanted is what is looked for.
 type wanted interface {
-	// in looks at a piece of text and reports whether that is enough.
-	in(text string) bool
+	// in looks at a piece of UTF-8 text and reports whether that is enough.
+	in(text []byte) bool
+	// inFolded is in for text that is folded already.
+	inFolded(text string) bool
 	// overlap is how much of one piece has to be at the start of the next.
 	overlap() int
 }
-
-// exact is a folded text.
-type exact string
-
-func (e exact) in(text string) bool { return strings.Contains(text, string(e)) }
-func (e exact) overlap() int        { return len(e) }
 
 // Body reports whether the body contains text: one of its text parts, or the
 // header of a message in it.
@@ -140,7 +136,7 @@ func (m *Message) Body(text string) (bool, error) {
 	if text == "" {
 		return true, nil
 	}
-	return m.below(p, exact(charset.Fold(text)), false)
+	return m.below(p, newNeedle(text), false)
 }
 
 // Any reports whether a header, that of a part too, or the body contain text.
@@ -149,7 +145,7 @@ func (m *Message) Any(text string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return m.anywhere(p, exact(charset.Fold(text)))
+	return m.anywhere(p, newNeedle(text))
 }
 
 func (m *Message) anywhere(p *mimepart.Part, text wanted) (bool, error) {
@@ -190,6 +186,6 @@ func (m *Message) inHeader(p *mimepart.Part, text wanted) (bool, error) {
 // inFields searches a range of fields, of each what part returns of it.
 func (m *Message) inFields(r mimepart.Range, text wanted, part func(string) string) (bool, error) {
 	return mimepart.EachField(m.src, r, func(field string) bool {
-		return text.in(charset.Fold(decode.Words(part(field))))
+		return text.inFolded(charset.Fold(decode.Words(part(field))))
 	})
 }

@@ -56,7 +56,9 @@ func (l *Likeness) Score() int {
 	return min(sum/len(l.best), 95) // the words, but not the phrase
 }
 
-func (l *Likeness) in(text string) bool {
+func (l *Likeness) in(text []byte) bool { return l.inFolded(charset.Fold(string(text))) }
+
+func (l *Likeness) inFolded(text string) bool {
 	if l.whole = l.whole || strings.Contains(text, l.phrase); l.whole {
 		return true
 	}
@@ -182,7 +184,7 @@ func (m *Message) Like(l *Likeness, where Where, name string) error {
 		return m.likeField(l, name)
 	case InAddresses:
 		list, err := m.addresses(name)
-		l.in(list)
+		l.inFolded(list)
 		return err
 	}
 	p, err := m.whole()

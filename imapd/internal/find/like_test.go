@@ -35,7 +35,7 @@ func TestLikeness(t *testing.T) {
 		{"", "anything", 100},
 	} {
 		l := NewLikeness(tt.text)
-		l.in(foldOf(tt.seen))
+		l.inFolded(foldOf(tt.seen))
 		if got := l.Score(); got != tt.want {
 			t.Errorf("%q in %q: got %d, want %d", tt.text, tt.seen, got, tt.want)
 		}
@@ -71,6 +71,6 @@ func TestLikenessBounds(t *testing.T) {
 		t.Errorf("got %d words", len(l.words))
 	}
 	for _, s := range []string{strings.Repeat("abcdefgi", 1<<17), strings.Repeat("bcdefghi ", 1<<17)} {
-		l.in(s)
+		l.inFolded(s)
 	}
 }

@@ -21,7 +21,7 @@ func (m *Message) inText(p *mimepart.Part, text wanted) (bool, error) {
 	r = charset.NewReader(strings.TrimSpace(p.Param("charset")), r)
 	// An error that is not the source's is text that cannot be decoded: it ends
 	// there.
-	found, _ := contains(r, min(piece, p.Body.Len()+utf8.UTFMax), text)
+	found, _ := contains(r, make([]byte, room(text, p.Body.Len())), text)
 	return found, src.err
 }
 
@@ -43,35 +43,22 @@ func (s *source) Read(p []byte) (int, error) {
 // piece is how much of a text is searched at once.
 const piece = 32 << 10
 
-// contains searches a stream, size octets at a time. Pieces overlap as the text
-// needs it, and none ends within a character.
-func contains(r io.Reader, size int64, text wanted) (bool, error) {
-	buf := make([]byte, size)
-	kept := 0     // bytes of a character that began in the last piece
-	overlap := "" // folded
-	var needle needle
-	if phrase, ok := text.(exact); ok {
-		needle = newNeedle(string(phrase))
-	}
-	for {
+// room returns how much memory contains should have for a text of size octets.
+func room(text wanted, size int64) int64 {
+	return max(min(piece, size+utf8.UTFMax), 2*int64(text.overlap())+utf8.UTFMax)
+}
+
+// contains searches a stream of UTF-8 in the memory of buf. Pieces overlap as the
+// text needs it, and none ends within a character.
+func contains(r io.Reader, buf []byte, text wanted) (bool, error) {
+	for kept := 0; ; {
 		n, err := io.ReadFull(r, buf[kept:])
 		data := buf[:kept+n]
-		whole := len(data)
+		end := len(data)
 		if err == nil {
-			whole -= partial(data)
+			end -= partial(data)
 		}
-		fold := data[:whole]
-		if n := len(needle.text); needle.ascii && plain(fold) {
-			// Only its ends may belong to what is folded beside it.
-			if needle.in(fold) || text.in(overlap+charset.Fold(string(fold[:min(whole, n)]))) {
-				return true, nil
-			}
-			if whole >= n {
-				overlap, fold = "", fold[whole-n:]
-			}
-		}
-		window := overlap + charset.Fold(string(fold))
-		if text.in(window) {
+		if text.in(data[:end]) {
 			return true, nil
 		}
 		if err == io.EOF || err == io.ErrUnexpectedEOF {
@@ -80,8 +67,11 @@ func contains(r io.Reader, size int64, text wanted) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		overlap = window[max(0, len(window)-text.overlap()):]
-		kept = copy(buf, data[whole:])
+		from := max(0, end-text.overlap())
+		for from > 0 && !utf8.RuneStart(data[from]) && end-from < text.overlap()+utf8.UTFMax {
+			from--
+		}
+		kept = copy(buf, data[from:])
 	}
 }
 

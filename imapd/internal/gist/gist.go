@@ -17,14 +17,16 @@ import (
 	"posthorn/imapd/internal/charset"
 	"posthorn/imapd/internal/date"
 	"posthorn/imapd/internal/decode"
+	"posthorn/imapd/internal/layout"
 	"posthorn/imapd/internal/mimepart"
+	"posthorn/imapd/internal/order"
 	"posthorn/imapd/internal/wire"
 	"posthorn/internal/mailbox"
 )
 
 // version is what the texts begin with. It changes when the same message would
 // give other texts.
-const version = 1
+const version = 2
 
 // usual are the header fields that clients ask for in lists of messages, in lower
 // case.
@@ -142,6 +144,8 @@ type Summary struct {
 	Plain     bool   // both are the same for clients that read UTF-8
 	Day       time.Time
 	Dated     bool      // Day is that of the Date field
+	Facts     []byte    // as order.ReadFacts reads them
+	Layout    []byte    // as layout.Read reads it; empty for a message of too many parts
 	found     [5][]byte // what is searched, by field
 }
 
@@ -175,7 +179,13 @@ func summary(src io.ReaderAt, root *mimepart.Part, pool *wire.Pool) ([]byte, err
 		b = appendText(b, []byte(charset.Fold(decode.Words(mimepart.Format(root.Addresses(name))))))
 	}
 	subject, err := fields(src, root, names[4])
-	return appendText(b, subject), err
+	b = appendText(b, subject)
+	b = appendText(b, order.FactsOf(root).Append(nil))
+	var place []byte
+	if l, ok := layout.Of(root); ok {
+		place = l.Append(nil)
+	}
+	return appendText(b, place), err
 }
 
 // text returns what write writes.
@@ -219,7 +229,7 @@ func ReadSummary(b []byte) (s Summary, ok bool) {
 		return s, false
 	}
 	s.Day, b = time.Unix(day, 0).UTC(), b[n:]
-	texts := [2 + len(s.found)][]byte{}
+	texts := [4 + len(s.found)][]byte{}
 	for i := range texts {
 		size, n := binary.Uvarint(b)
 		if n <= 0 || size > uint64(len(b)-n) {
@@ -229,6 +239,7 @@ func ReadSummary(b []byte) (s Summary, ok bool) {
 	}
 	s.Envelope, s.Structure = texts[0], texts[1]
 	copy(s.found[:], texts[2:])
+	s.Facts, s.Layout = texts[2+len(s.found)], texts[3+len(s.found)]
 	s.Plain = flags&plain != 0
 	return s, len(b) == 0
 }

@@ -25,6 +25,8 @@ type Part struct {
 	Header   Range // with the empty line, if there is one
 	Body     Range
 	Blank    bool    // the header has its empty line
+	Above    int64   // line ends of the message in front of the header
+	Ends     int64   // line ends in the header
 	Lines    int64   // line ends in the body
 	Type     string  // as written; "text" when there is none
 	Subtype  string  // as written; "plain" when there is none

@@ -64,6 +64,7 @@ func (w *walk) entity(k kind, depth int) (*Part, stop) {
 		p.Body.End = end.at - 2
 		p.Lines = max(p.Lines-1, 0)
 		if p.Body.End < p.Body.Off { // it is the header's empty line
+			p.Ends--
 			at := max(p.Body.End, p.Header.Off)
 			p.Header.End, p.Body, p.Blank = at, Range{at, at}, false
 		}
@@ -134,11 +135,12 @@ func begins(line []byte, s string) bool { return len(line) >= len(s) && string(l
 // the entity ends within it.
 func (w *walk) header(p *Part, k kind) (end stop, ended bool) {
 	l := w.lines
-	p.Header.Off = l.end()
+	p.Header.Off, p.Above = l.end(), l.feeds
 	cur := -1 // index of the field that the line may continue
 	for l.next() {
 		if end, ok := w.delimiter(); ok {
 			p.Header.End = max(end.at-2, p.Header.Off)
+			p.Ends = max(end.feeds-p.Above-1, 0)
 			typeOf(p, k)
 			return end, true
 		}
@@ -146,14 +148,14 @@ func (w *walk) header(p *Part, k kind) (end stop, ended bool) {
 		case !l.fresh || len(line) > 0 && (line[0] == ' ' || line[0] == '\t'):
 			w.extend(p, cur, line)
 		case len(line) == 0:
-			p.Header.End, p.Blank = l.end(), true
+			p.Header.End, p.Blank, p.Ends = l.end(), true, l.feeds-p.Above
 			typeOf(p, k)
 			return stop{}, false
 		default:
 			cur = w.keep(p, k, line)
 		}
 	}
-	p.Header.End = l.size
+	p.Header.End, p.Ends = l.size, l.feeds-p.Above
 	typeOf(p, k)
 	return w.eof(), true
 }

@@ -1,25 +1,63 @@
 package order
 
-import "strings"
+import (
+	"encoding/binary"
+	"hash/fnv"
+	"strings"
+)
 
 // maxReferences bounds the references of one message that count: the last ones.
 const maxReferences = 1000
 
+// id stands for a message ID: a hash, for nothing is asked of IDs but whether they
+// are the same. Who has two that are by design could as well write the same twice.
+type id uint64
+
+// idSize is how many bytes an id is kept in.
+const idSize = 8
+
+// newID returns the id of a message ID, 0 for "" alone: FNV-1a.
+func newID(s string) id {
+	if s == "" {
+		return 0
+	}
+	h := fnv.New64a()
+	h.Write([]byte(s))
+	return max(id(h.Sum64()), 1)
+}
+
+func appendID(b []byte, s string) []byte {
+	return binary.LittleEndian.AppendUint64(b, uint64(newID(s)))
+}
+
+// id returns the message's own.
+func (f *Facts) id() id { return f.at(0) }
+
+func (f *Facts) at(i int) id { return id(binary.LittleEndian.Uint64(f.ids[i*idSize:])) }
+
+// references are those of the message's ancestors.
+func (f *Facts) references() func(yield func(id) bool) {
+	return func(yield func(id) bool) {
+		for i := 1; i < len(f.ids)/idSize && yield(f.at(i)); i++ {
+		}
+	}
+}
+
 // references returns the message IDs of a message's ancestors (RFC 5256 section
 // 3, REFERENCES).
-func (m Message) references() []string {
-	v, _ := m.Header.Field("references")
+func references(h Header) []string {
+	v, _ := h.Field("references")
 	if ids := messageIDs(v); len(ids) > 0 {
 		return ids[max(0, len(ids)-maxReferences):]
 	}
-	v, _ = m.Header.Field("in-reply-to")
+	v, _ = h.Field("in-reply-to")
 	ids := messageIDs(v)
 	return ids[:min(len(ids), 1)]
 }
 
-// id returns the message's own ID, "" if it has none.
-func (m Message) id() string {
-	v, _ := m.Header.Field("message-id")
+// ownID returns a message's own ID, "" if it has none.
+func ownID(h Header) string {
+	v, _ := h.Field("message-id")
 	if ids := messageIDs(v); len(ids) > 0 {
 		return ids[0]
 	}

@@ -5,19 +5,9 @@ import (
 	"unicode/utf8"
 
 	"posthorn/imapd/internal/charset"
-	"posthorn/imapd/internal/date"
 	"posthorn/imapd/internal/decode"
 	"posthorn/imapd/internal/mimepart"
 )
-
-// Header is what is asked of a message's header; *mimepart.Part is one.
-type Header interface {
-	// Field returns the value of a field, whose name is in lower case: Date,
-	// Subject, Message-ID, In-Reply-To, References.
-	Field(name string) (string, bool)
-	// Addresses returns those of From, To or Cc.
-	Addresses(name string) []mimepart.Address
-}
 
 // Message is a message that is sorted or threaded. What Needs does not name may
 // be missing.
@@ -26,55 +16,42 @@ type Message struct {
 	Arrival time.Time // internal date
 	Size    int64
 	Score   int // relevancy, 1 to 100 (RFC 6203)
-	Header  Header
+	Facts   Facts
 }
 
 // Needs is what of a Message is looked at.
-type Needs struct {
-	Arrival, Size bool
-	Fields        []string // of the header, in lower case; none: no Header
-}
+type Needs struct{ Arrival, Size, Facts bool }
 
 // sent returns the sent date in seconds (RFC 5256 section 2.2).
-func (m Message) sent() int64 {
-	v, _ := m.Header.Field("date")
-	if d, ok := date.Parse(v); ok {
-		return d.Sent().Unix()
+func (m *Message) sent() int64 {
+	if m.Facts.dated {
+		return m.Facts.sent
 	}
 	return m.Arrival.Unix()
 }
 
-// subject returns the base subject, ready to be compared, and whether it was that
-// of a reply or a forwarded message.
-func (m Message) subject() (string, bool) {
-	v, _ := m.Header.Field("subject")
-	base, reply := Base(v)
-	return collated(base), reply
-}
-
 // collated returns s as it is compared. What is no UTF-8 comes last, octet by
 // octet (RFC 5255 section 4.6).
-func collated(s string) string {
+func collated(s string) []byte {
 	if !utf8.ValidString(s) {
-		return "\xff" + s
+		return []byte("\xff" + s)
 	}
-	return charset.Fold(s)
+	return []byte(charset.Fold(s))
 }
 
 // address returns addr-mailbox of the first address of a field.
-func (m Message) address(field string) string {
-	if list := m.Header.Addresses(field); len(list) > 0 {
-		return collated(list[0].Mailbox)
+func address(list []mimepart.Address) []byte {
+	if len(list) == 0 {
+		return nil
 	}
-	return ""
+	return collated(list[0].Mailbox)
 }
 
 // display returns the sort value of the first address of a field (RFC 5957
 // section 3).
-func (m Message) display(field string) string {
-	list := m.Header.Addresses(field)
+func display(list []mimepart.Address) []byte {
 	if len(list) == 0 {
-		return ""
+		return nil
 	}
 	a := list[0]
 	text := decode.Words(a.Name)

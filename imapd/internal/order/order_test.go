@@ -21,7 +21,7 @@ func message(t testing.TB, seq int, text string) Message {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Message{Seq: seq, Arrival: time.Unix(int64(seq), 0), Size: int64(len(head)), Header: p}
+	return Message{Seq: seq, Arrival: time.Unix(int64(seq), 0), Size: int64(len(head)), Facts: FactsOf(p)}
 }
 
 func TestSort(t *testing.T) {
@@ -84,7 +84,7 @@ func TestSortByRelevancy(t *testing.T) {
 	for seq, score := range map[int]int{1: 4, 5: 99, 10: 42} { // RFC 6203 section 6
 		s.Add(Message{Seq: seq, Score: score})
 	}
-	if got := s.Sorted(); !slices.Equal(got, []int{5, 10, 1}) || s.Needs().Fields != nil {
+	if got := s.Sorted(); !slices.Equal(got, []int{5, 10, 1}) || s.Needs().Facts {
 		t.Errorf("got %v", got)
 	}
 }
@@ -109,6 +109,43 @@ func TestMessageIDs(t *testing.T) {
 			t.Errorf("%s: got %q, want %q", tt.in, got, tt.want)
 		}
 	}
+}
+
+// TestFactsAreKept: what was kept and read again is what it was.
+func TestFactsAreKept(t *testing.T) {
+	for _, text := range []string{
+		"", "Subject: Re: \xff|From: \"A\" <a@x>, b@x|To: <c@x>|Cc: d@x", "Date: 2 Feb 1926 10:00:00 +0000|Message-ID: <1@x>|References: <2@x> <3@x>",
+	} {
+		want := message(t, 1, text).Facts
+		kept := want.Append(nil)
+		if got, ok := ReadFacts(kept); !ok || fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Errorf("%s: got %v, %v, want %v", text, got, ok, want)
+		}
+		for n := range len(kept) - len(want.ids) {
+			if got, ok := ReadFacts(kept[:n]); ok {
+				t.Errorf("%s: cut at %d: got %v", text, n, got)
+			}
+		}
+	}
+}
+
+func FuzzFacts(f *testing.F) {
+	f.Add([]byte{3, 2, 1, 'A', 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		facts, ok := ReadFacts(b)
+		if !ok {
+			return
+		}
+		if again, ok := ReadFacts(facts.Append(nil)); !ok || fmt.Sprint(again) != fmt.Sprint(facts) {
+			t.Fatalf("got %v, %v, want %v", again, ok, facts)
+		}
+		threads, s := NewThreads(query.References), NewSorter([]query.Criterion{{By: query.BySubject}})
+		threads.Add(Message{Seq: 1, Facts: facts})
+		s.Add(Message{Seq: 1, Facts: facts})
+		if len(threads.Threads()) != 1 || len(s.Sorted()) != 1 {
+			t.Fatal("a message is lost")
+		}
+	})
 }
 
 func FuzzThreads(f *testing.F) {

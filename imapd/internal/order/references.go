@@ -10,10 +10,10 @@ const maxDummies = 1 << 20
 
 // link returns the thread of a message and has it follow the last of its
 // references (RFC 5256 section 3, REFERENCES, step 1).
-func (t *Threads) link(m Message) *Thread {
-	n := t.own(m.id())
+func (t *Threads) link(f *Facts) *Thread {
+	n := t.own(f.id())
 	var last *Thread
-	for _, id := range m.references() {
+	for id := range f.references() {
 		next := t.named(id)
 		if next == nil {
 			continue
@@ -32,10 +32,10 @@ func (t *Threads) link(m Message) *Thread {
 
 // own returns the thread of a message that has the ID. The first that has it
 // keeps it.
-func (t *Threads) own(id string) *Thread {
+func (t *Threads) own(id id) *Thread {
 	n := t.ids[id]
 	switch {
-	case id == "" || n != nil && n.Seq != 0:
+	case id == 0 || n != nil && n.Seq != 0:
 		return &Thread{}
 	case n == nil:
 		n = &Thread{}
@@ -45,7 +45,7 @@ func (t *Threads) own(id string) *Thread {
 }
 
 // named returns the thread of a reference, nil if there is no room for it.
-func (t *Threads) named(id string) *Thread {
+func (t *Threads) named(id id) *Thread {
 	n := t.ids[id]
 	if n == nil && len(t.ids) < maxDummies+len(t.list) {
 		n = &Thread{}

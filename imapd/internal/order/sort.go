@@ -2,6 +2,7 @@ package order
 
 import (
 	"cmp"
+	"encoding/binary"
 	"slices"
 	"strings"
 
@@ -20,7 +21,7 @@ type sorted struct {
 	values []value
 }
 
-// value is a number or a text.
+// value is a number, or a text with a number that compares as it does.
 type value struct {
 	num  int64
 	text string
@@ -38,65 +39,55 @@ func (s *Sorter) Needs() (n Needs) {
 		case query.BySize:
 			n.Size = true
 		case query.ByDate:
-			n.Arrival = true
-		}
-		if field := fieldOf(c.By); field != "" {
-			n.Fields = append(n.Fields, field)
+			n.Arrival, n.Facts = true, true
+		case query.ByRelevancy:
+		default:
+			n.Facts = true
 		}
 	}
 	return n
-}
-
-// fieldOf returns the header field that a criterion looks at, "" for none.
-func fieldOf(by query.By) string {
-	switch by {
-	case query.ByDate:
-		return "date"
-	case query.BySubject:
-		return "subject"
-	case query.ByFrom, query.ByDisplayFrom:
-		return "from"
-	case query.ByTo, query.ByDisplayTo:
-		return "to"
-	case query.ByCc:
-		return "cc"
-	}
-	return ""
 }
 
 // Add takes a message.
 func (s *Sorter) Add(m Message) {
 	values := make([]value, len(s.by))
 	for i, c := range s.by {
-		values[i] = valueOf(m, c.By)
+		values[i] = valueOf(&m, c.By)
 	}
 	s.list = append(s.list, sorted{m.Seq, values})
 }
 
-func valueOf(m Message, by query.By) (v value) {
+func valueOf(m *Message, by query.By) value {
 	switch by {
 	case query.ByArrival:
-		v.num = m.Arrival.Unix()
+		return value{num: m.Arrival.Unix()}
 	case query.BySize:
-		v.num = m.Size
+		return value{num: m.Size}
 	case query.ByRelevancy:
-		v.num = -int64(m.Score) // the highest score first (RFC 6203 section 6)
+		return value{num: -int64(m.Score)} // the highest score first (RFC 6203 section 6)
 	case query.ByDate:
-		v.num = m.sent()
+		return value{num: m.sent()}
 	case query.BySubject:
-		v.text, _ = m.subject()
+		return textOf(m.Facts.texts[baseSubject])
 	case query.ByFrom:
-		v.text = m.address("from")
+		return textOf(m.Facts.texts[fromMailbox])
 	case query.ByTo:
-		v.text = m.address("to")
+		return textOf(m.Facts.texts[toMailbox])
 	case query.ByCc:
-		v.text = m.address("cc")
+		return textOf(m.Facts.texts[ccMailbox])
 	case query.ByDisplayFrom:
-		v.text = m.display("from")
+		return textOf(m.Facts.texts[fromDisplay])
 	case query.ByDisplayTo:
-		v.text = m.display("to")
+		return textOf(m.Facts.texts[toDisplay])
 	}
-	return v
+	return value{}
+}
+
+// textOf returns a text as a value; what it begins with is compared as a number.
+func textOf(text []byte) value {
+	var begin [8]byte
+	copy(begin[:], text)
+	return value{num: int64(binary.BigEndian.Uint64(begin[:]) ^ 1<<63), text: string(text)}
 }
 
 // Sorted returns the sequence numbers in order. Messages that are equal stand as

@@ -26,31 +26,25 @@ type Thread struct {
 type Threads struct {
 	alg  query.Algorithm
 	list []*Thread
-	ids  map[string]*Thread // with REFERENCES and REFS
+	ids  map[id]*Thread // with REFERENCES and REFS
 }
 
 // NewThreads returns Threads that are made in the way of alg.
 func NewThreads(alg query.Algorithm) *Threads {
-	return &Threads{alg: alg, ids: make(map[string]*Thread)}
+	return &Threads{alg: alg, ids: make(map[id]*Thread)}
 }
 
 // Needs returns what Add will look at.
-func (t *Threads) Needs() Needs {
-	n := Needs{Arrival: true, Fields: []string{"date", "subject"}}
-	if t.alg != query.OrderedSubject {
-		n.Fields = append(n.Fields, "message-id", "in-reply-to", "references")
-	}
-	return n
-}
+func (t *Threads) Needs() Needs { return Needs{Arrival: true, Facts: true} }
 
 // Add takes a message; its sequence number is above those taken before.
 func (t *Threads) Add(m Message) {
 	n := &Thread{}
 	if t.alg != query.OrderedSubject {
-		n = t.link(m)
+		n = t.link(&m.Facts)
 	}
 	n.Seq, n.sent, n.arrived = m.Seq, m.sent(), m.Arrival.Unix()
-	n.subject, n.reply = m.subject()
+	n.subject, n.reply = string(m.Facts.texts[baseSubject]), m.Facts.reply
 	t.list = append(t.list, n)
 }
 

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"errors"
+	"runtime"
+	"sync"
+	"sync/atomic"
+
+	"posthorn/imapd/internal/query"
+	"posthorn/internal/mailbox"
+)
+
+// batchSize is how many messages a goroutine looks at before it takes others. Their
+// client may hear of progress behind each batch.
+const batchSize = stride
+
+// batch is messages that are looked at by one goroutine, and what came of it.
+type batch struct {
+	seq, step, n int
+	limit        int // so many hits are enough; 0: all
+	hits         []hit
+	gone         bool // some of the messages are
+	err          error
+	done         chan struct{}
+}
+
+// look looks at the messages of the batch.
+func (b *batch) look(s *seeker, stop *atomic.Bool) {
+	defer close(b.done)
+	for i := 0; i < b.n && !stop.Load(); i++ {
+		h, found, err := s.matches(b.seq + i*b.step)
+		switch {
+		case errors.Is(err, mailbox.ErrExpunged):
+			b.gone = true
+		case err != nil:
+			b.err = err
+			return
+		case found:
+			if b.hits = append(b.hits, h); len(b.hits) == b.limit {
+				return
+			}
+		}
+	}
+}
+
+// crew looks at batches in the order in which they are given. A search that reads
+// messages has a goroutine for each processor; what the index has is faster looked
+// up by the caller's.
+type crew struct {
+	own     *seeker
+	work    chan *batch // nil: there are no others
+	waiting []*batch    // given and not taken yet
+	stop    atomic.Bool
+	over    sync.WaitGroup
+}
+
+func newCrew(f *finder) *crew {
+	c := &crew{own: &f.seeker}
+	size := min(runtime.GOMAXPROCS(0), f.view.Len()/batchSize)
+	if size < 2 || !f.key.Asks(query.BodyText) && !f.key.Asks(query.AnyText) {
+		return c
+	}
+	c.work = make(chan *batch, 2*size)
+	for range size {
+		s := &seeker{Session: f.Session, key: f.key}
+		c.over.Go(func() {
+			for b := range c.work {
+				b.look(s, &c.stop)
+			}
+		})
+	}
+	return c
+}
+
+// busy reports whether there is work for all for now.
+func (c *crew) busy() bool { return len(c.waiting) >= max(1, cap(c.work)) }
+
+func (c *crew) give(b *batch) {
+	c.waiting = append(c.waiting, b)
+	if c.work != nil {
+		c.work <- b
+	}
+}
+
+// take returns the batch that was given first and not taken yet, nil for none.
+func (c *crew) take() *batch {
+	if len(c.waiting) == 0 {
+		return nil
+	}
+	b := c.waiting[0]
+	c.waiting = c.waiting[1:]
+	if c.work == nil {
+		b.look(c.own, &c.stop)
+	}
+	<-b.done
+	return b
+}
+
+// end has all goroutines end and waits for that.
+func (c *crew) end() {
+	c.stop.Store(true)
+	if c.work != nil {
+		close(c.work)
+	}
+	c.over.Wait()
+}

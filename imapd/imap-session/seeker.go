@@ -1,0 +1,67 @@
+package main
+
+import (
+	"posthorn/imapd/internal/find"
+	"posthorn/imapd/internal/gist"
+	"posthorn/imapd/internal/query"
+	"posthorn/internal/mailbox"
+)
+
+// seeker looks at one message after another for a search, in the same memory. It is
+// used by one goroutine, and does nothing to its Session that others could see.
+type seeker struct {
+	*Session
+	key     query.Key
+	reader  *find.Reader // nil: no file was read yet
+	summary []byte       // of the message looked at last
+	head    []byte
+}
+
+// hit is a message that was found.
+type hit struct{ seq, score int } // score is 0 where no FUZZY key counts
+
+// matches looks at a message. One that is gone is mailbox.ErrExpunged.
+func (s *seeker) matches(seq int) (h hit, found bool, err error) {
+	c := candidate{seeker: s, seq: seq, m: s.view.At(seq)}
+	defer c.close()
+	if c.m.Gone {
+		return h, false, mailbox.ErrExpunged
+	}
+	found, err = c.meets(s.key)
+	h.seq = seq
+	if c.scores > 0 {
+		h.score = c.score / c.scores
+	}
+	return h, found, err
+}
+
+// summaryOf returns what the index has of a message, or has it have that. It is
+// valid until the next call.
+func (s *seeker) summaryOf(seq int) (summary gist.Summary, err error) {
+	ok := false
+	if s.summary, ok = s.view.Kept(seq, mailbox.Summary, s.summary); ok {
+		if summary, ok = gist.ReadSummary(s.summary); ok {
+			return summary, nil
+		}
+	}
+	texts, err := s.read(seq)
+	if err == nil {
+		summary, _ = gist.ReadSummary(texts[mailbox.Summary])
+	}
+	return summary, err
+}
+
+// fields returns the header fields that the index has of a message, or has it have
+// them; ok is false when it cannot. They are valid until the next call.
+func (s *seeker) fields(seq int) (h gist.Header, ok bool, err error) {
+	if s.head, ok = s.view.Kept(seq, mailbox.Head, s.head); ok {
+		if h, ok = gist.ReadHeader(s.head); ok {
+			return h, true, nil
+		}
+	}
+	texts, err := s.read(seq)
+	if err == nil {
+		h, ok = gist.ReadHeader(texts[mailbox.Head])
+	}
+	return h, ok, err
+}

@@ -1,0 +1,103 @@
+package order
+
+import (
+	"encoding/binary"
+
+	"posthorn/imapd/internal/date"
+	"posthorn/imapd/internal/mimepart"
+)
+
+// Header is what is asked of a message's header; *mimepart.Part is one.
+type Header interface {
+	// Field returns the value of a field, whose name is in lower case: Date,
+	// Subject, Message-ID, In-Reply-To, References.
+	Field(name string) (string, bool)
+	// Addresses returns those of From, To or Cc.
+	Addresses(name string) []mimepart.Address
+}
+
+// Facts are what messages are sorted and threaded by, ready to be compared. They
+// share the memory that they were read from.
+type Facts struct {
+	sent  int64 // seconds, as the Date field has it
+	dated bool  // there is one that makes sense
+	reply bool  // by the subject
+	texts [factTexts][]byte
+	ids   []byte // of the message, 0 if it has none, and of its ancestors
+}
+
+// The texts of Facts.
+const (
+	baseSubject = iota
+	fromMailbox
+	toMailbox
+	ccMailbox
+	fromDisplay
+	toDisplay
+	factTexts
+)
+
+// FactsOf returns the facts of a message with that header.
+func FactsOf(h Header) (f Facts) {
+	v, _ := h.Field("date")
+	if d, ok := date.Parse(v); ok {
+		f.sent, f.dated = d.Sent().Unix(), true
+	}
+	v, _ = h.Field("subject")
+	base, reply := Base(v)
+	f.texts[baseSubject], f.reply = collated(base), reply
+	from, to := h.Addresses("from"), h.Addresses("to")
+	f.texts[fromMailbox], f.texts[fromDisplay] = address(from), display(from)
+	f.texts[toMailbox], f.texts[toDisplay] = address(to), display(to)
+	f.texts[ccMailbox] = address(h.Addresses("cc"))
+	f.ids = appendID(nil, ownID(h))
+	for _, id := range references(h) {
+		f.ids = appendID(f.ids, id)
+	}
+	return f
+}
+
+// The flags of Facts as they are kept.
+const (
+	hasDate byte = 1 << iota
+	isReply
+)
+
+// Append appends the facts as ReadFacts reads them.
+func (f Facts) Append(b []byte) []byte {
+	flags := byte(0)
+	if f.dated {
+		flags |= hasDate
+	}
+	if f.reply {
+		flags |= isReply
+	}
+	b = binary.AppendVarint(append(b, flags), f.sent)
+	for _, text := range f.texts {
+		b = append(binary.AppendUvarint(b, uint64(len(text))), text...)
+	}
+	return append(b, f.ids...)
+}
+
+// ReadFacts reads what Append appended, which is all of b; ok is false for what it
+// did not.
+func ReadFacts(b []byte) (f Facts, ok bool) {
+	if len(b) == 0 {
+		return f, false
+	}
+	f.dated, f.reply = b[0]&hasDate != 0, b[0]&isReply != 0
+	sent, n := binary.Varint(b[1:])
+	if n <= 0 {
+		return f, false
+	}
+	f.sent, b = sent, b[1+n:]
+	for i := range f.texts {
+		size, n := binary.Uvarint(b)
+		if n <= 0 || size > uint64(len(b)-n) {
+			return f, false
+		}
+		f.texts[i], b = b[n:n+int(size)], b[n+int(size):]
+	}
+	f.ids = b
+	return f, len(b) >= idSize && len(b)%idSize == 0
+}
