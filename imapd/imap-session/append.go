@@ -22,7 +22,11 @@ func (s *Session) append(c *wire.Command) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	validity, uids, err := s.file(name, c, s.limits.messages, 0)
+	limit := s.limits.messages
+	if l := s.messageLimit(); l.Most > 0 {
+		limit = l.Most
+	}
+	validity, uids, err := s.file(name, c, limit, 0)
 	if err != nil {
 		return "", err
 	}
@@ -99,13 +103,20 @@ func (a *arrivals) all(in mailbox.Incoming, yield func(mailbox.Incoming) bool) {
 			return
 		}
 		if in, a.err = a.incoming(a.next); a.err == nil && n == a.limit {
-			a.err = no("[LIMIT] too many messages for one command")
+			a.err = a.tooMany()
 		}
 		if a.err != nil {
 			yield(mailbox.Incoming{Reader: a, Size: 1})
 			return
 		}
 	}
+}
+
+func (a *arrivals) tooMany() error {
+	if l := a.messageLimit(); l.Most == a.limit {
+		return excess{limit: l.Most}.refusal()
+	}
+	return no("[LIMIT] too many messages for one command")
 }
 
 // Read reads from the client, and notes how that failed, so that it is not taken

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// crowd returns a mailbox of n small messages, whose UIDs are 1 to n.
-func crowd(t *testing.T, n int) *dialogue {
+// crowd puts n small messages in the mailbox of a fixture, whose UIDs are 1 to n.
+func crowd(t *testing.T, n int) *fixture {
 	t.Helper()
 	f := newFixture(t)
 	for _, sub := range []string{"cur", "new", "tmp"} {
@@ -22,12 +22,12 @@ func crowd(t *testing.T, n int) *dialogue {
 			t.Fatal(err)
 		}
 	}
-	return f.dialogue()
+	return f
 }
 
 // TestBatches has the forms of the examples of RFC 10022 section 3.1.
 func TestBatches(t *testing.T) {
-	d := crowd(t, 1712)
+	d := crowd(t, 1712).dialogue()
 	d.want("UIDBATCHES 500", "BAD no mailbox is selected")
 	d.do("SELECT INBOX")
 	d.do(`STORE 3:14 +FLAGS.SILENT (\Deleted)`)

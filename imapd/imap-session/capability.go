@@ -26,6 +26,9 @@ func (s *Session) announced() string {
 	if s.offers("APPENDLIMIT") {
 		list += " APPENDLIMIT=" + strconv.FormatInt(s.limits.maxSize, 10) // RFC 7889 section 2
 	}
+	if l := s.messageLimit(); l.Most > 0 {
+		list += " " + limitName(l) + "=" + strconv.Itoa(l.Most) // RFC 9738 section 3
+	}
 	if s.canReturn() {
 		list += " UNAUTHENTICATE"
 	}

@@ -17,6 +17,9 @@ func (s *Session) copy(c *wire.Command) (string, error) {
 	if len(seqs) == 0 {
 		return c.Name + " completed, no messages", nil
 	}
+	if err := s.copyable(seqs); err != nil {
+		return "", err
+	}
 	code, _, err := s.copyTo(seqs, name, s.view.CopyTo)
 	return code + " " + c.Name + " completed", err
 }
@@ -33,12 +36,14 @@ func (s *Session) move(c *wire.Command) (string, error) {
 	case len(seqs) == 0:
 		return c.Name + " completed, no messages", nil
 	}
+	seqs, over := s.within(seqs)
 	code, moved, err := s.copyTo(seqs, name, s.view.CopyToMove)
 	if err != nil {
 		return "", err
 	}
 	s.w.Raw("* OK ", code, " copied\r\n") // before the removals (RFC 6851 section 4.3)
-	return s.removed(c.Name, s.view.Expunge(moved))
+	done, err := s.removed(c.Name, s.view.Expunge(moved))
+	return s.partly(done, over), err
 }
 
 func (s *Session) copyArgs(c *wire.Command) (sequence, string, error) {

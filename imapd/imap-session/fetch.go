@@ -39,13 +39,15 @@ func (s *Session) fetch(c *wire.Command) (string, error) {
 	if seqs, err = f.modifiers(isUID(c), mod, seqs, asked); err != nil {
 		return "", err
 	}
-	if seqs, err = partialFetch(c, seqs, mod.Partial); err != nil {
+	if seqs, err = s.partialFetch(c, seqs, mod.Partial); err != nil {
 		return "", err
 	}
+	seqs, over := s.within(seqs)
+	f.down = over.limit > 0
 	f.known = f.keptAlone()
 	err = f.run(seqs)
 	if gone := errors.Is(err, mailbox.ErrExpunged); gone || err == nil {
-		return completed(c, gone), nil
+		return s.partly(completed(c, gone), over), nil
 	}
 	return "", err
 }
@@ -56,6 +58,7 @@ type fetcher struct {
 	query.Fetch
 	marked map[int]bool // messages that this FETCH made \Seen
 	known  bool         // the index can have all that is asked of a message's content
+	down   bool         // the messages come from the last to the first
 	buf    []byte       // for header fields
 
 	summary, head []byte // what the index has of a message
@@ -70,7 +73,11 @@ func (f *fetcher) run(seqs sequence) error {
 		return err
 	}
 	var failed error
-	for seq := range seqs.all() {
+	each := seqs.all()
+	if f.down {
+		each = seqs.down()
+	}
+	for seq := range each {
 		if err := f.w.Err(); err != nil {
 			return broken{err}
 		}

@@ -35,6 +35,7 @@ type fixture struct {
 	quota conf.Quota      // of the sessions that begin
 	user  directory.Grant // who logs in; without a name: the one user
 	off   []string        // capabilities that its sessions are not offered
+	also  string          // what they are told behind the usual capabilities
 	lot   *park.Lot
 	wg    sync.WaitGroup
 
@@ -138,7 +139,7 @@ type dialogue struct {
 func (f *fixture) dialogue() *dialogue {
 	conn, _ := f.connect()
 	d := &dialogue{t: f.t, f: f, conn: conn, r: bufio.NewReader(conn)}
-	if got, want := d.line(), "* OK [CAPABILITY "+announced+"] Logged in"; got != want {
+	if got, want := d.line(), "* OK [CAPABILITY "+announced+f.also+"] Logged in"; got != want {
 		f.t.Fatalf("got %s, want %s", got, want)
 	}
 	return d

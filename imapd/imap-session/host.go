@@ -29,11 +29,12 @@ type host struct {
 
 // limits are what a reload changes for the sessions that begin after it.
 type limits struct {
-	idle     time.Duration // silence that ends a session
-	progress time.Duration // silence within a command that ends it
-	maxSize  int64         // octets of a message in an APPEND
-	messages int           // of one APPEND
-	report   time.Duration // how often a client hears of a long command; 0: never
+	idle       time.Duration // silence that ends a session
+	progress   time.Duration // silence within a command that ends it
+	maxSize    int64         // octets of a message in an APPEND
+	messages   int           // of one APPEND
+	perCommand conf.MessageLimit
+	report     time.Duration // how often a client hears of a long command; 0: never
 
 	specialUse map[string][]string // attributes by the name of a mailbox
 	postmaster string              // an address
@@ -52,6 +53,7 @@ func newHost(store *mailbox.Store, log *evlog.Log) *host {
 func (h *host) apply(c *conf.Config) {
 	h.limits.Store(&limits{
 		idle: c.IdleTimeout, progress: stall, maxSize: c.MessageSize, messages: maxMessages, report: progressEvery,
+		perCommand: c.MessageLimit,
 		specialUse: c.SpecialUse, postmaster: cmp.Or(c.Postmaster, "postmaster@"+c.Domains[0]), domain: c.Domains[0], public: c.PublicFolders,
 	})
 }

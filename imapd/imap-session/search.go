@@ -27,6 +27,7 @@ func (s *Session) search(c *wire.Command) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	over := f.limit()
 	found, err := f.results(q.Return)
 	if err != nil {
 		return "", err
@@ -40,7 +41,7 @@ func (s *Session) search(c *wire.Command) (string, error) {
 	} else {
 		s.writeNumbers("SEARCH", found.list, numbers, f.modSeq(found))
 	}
-	return completed(c, f.gone), nil
+	return s.partly(completed(c, f.gone), over), nil
 }
 
 // writeNumbers writes the response of a SEARCH or SORT without RETURN.

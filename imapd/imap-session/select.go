@@ -127,11 +127,18 @@ func (s *Session) uidExpunge(c *wire.Command) (string, error) {
 	if err := c.Args.End(); err != nil {
 		return "", err
 	}
+	uids, over := s.withinUIDs(s.deletedOf(seqs))
+	done, err := s.removed("UID EXPUNGE", s.view.Expunge(uids))
+	return s.partly(done, over), err
+}
+
+// deletedOf returns the UIDs of the messages that are \Deleted.
+func (s *Session) deletedOf(seqs sequence) []uint32 {
 	uids := []uint32{}
 	for seq := range seqs.all() {
 		if m := s.view.At(seq); m.Flags.System&mailbox.Deleted != 0 {
 			uids = append(uids, m.UID)
 		}
 	}
-	return s.removed("UID EXPUNGE", s.view.Expunge(uids))
+	return uids
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"iter"
+	"slices"
 	"strings"
 
 	"posthorn/imapd/internal/query"
@@ -17,6 +18,19 @@ func (q sequence) all() iter.Seq[int] {
 	return func(yield func(int) bool) {
 		for _, r := range q {
 			for seq := int(r.Lo); seq <= int(r.Hi); seq++ {
+				if !yield(seq) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// down yields them from the highest to the lowest.
+func (q sequence) down() iter.Seq[int] {
+	return func(yield func(int) bool) {
+		for _, r := range slices.Backward(q) {
+			for seq := int(r.Hi); seq >= int(r.Lo); seq-- {
 				if !yield(seq) {
 					return
 				}
@@ -90,12 +104,15 @@ func (s *Session) byUID(set wire.Set) sequence {
 
 // partialFetch leaves the messages that PARTIAL names of a UID FETCH (RFC 9394
 // section 3.3).
-func partialFetch(c *wire.Command, seqs sequence, p query.Partial) (sequence, error) {
+func (s *Session) partialFetch(c *wire.Command, seqs sequence, p query.Partial) (sequence, error) {
 	switch {
 	case p.Lo == 0:
 		return seqs, nil
 	case !isUID(c):
 		return nil, &wire.SyntaxError{Text: "PARTIAL is for UID FETCH"}
+	}
+	if err := s.fetchable(p); err != nil {
+		return nil, err
 	}
 	return seqs.cut(p.Cut(seqs.len())), nil
 }

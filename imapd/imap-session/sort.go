@@ -17,6 +17,9 @@ func (s *Session) sort(c *wire.Command) (string, error) {
 		return "", err
 	}
 	f, err := s.newFinder(c, q.Search)
+	if err == nil {
+		err = f.whole()
+	}
 	if err != nil {
 		return "", err
 	}

@@ -32,10 +32,14 @@ func (s *Session) storeFlags(c *wire.Command) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	seqs, over := s.within(seqs)
 	numbers := seqs.slice()
 	changed, modified, err := s.change(numbers, since, op, flags)
 	if err != nil {
 		return "", err
+	}
+	if over.limit > 0 {
+		slices.Reverse(changed)
 	}
 	for _, seq := range changed {
 		switch {
@@ -46,9 +50,9 @@ func (s *Session) storeFlags(c *wire.Command) (string, error) {
 		}
 	}
 	if len(modified) > 0 {
-		return s.modified(c, modified), nil
+		return s.partly(s.modified(c, modified), over), nil
 	}
-	return completed(c, len(changed) < len(numbers)), nil
+	return s.partly(completed(c, len(changed) < len(numbers)), over), nil
 }
 
 // change changes those of the flags that the user may set (RFC 4314 section 4), of

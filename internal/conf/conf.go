@@ -58,6 +58,7 @@ type Config struct {
 	Expire, BounceExpire, DelayWarning time.Duration   // DelayWarning 0: none
 
 	MessageSize                        int64
+	MessageLimit                       MessageLimit
 	MaxRecipients, MaxReceived         int
 	BareNewline                        string // refuse or normalize
 	Connections, ConnectionsPerClient  int

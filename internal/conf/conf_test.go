@@ -172,7 +172,7 @@ func TestDirectives(t *testing.T) {
 		"listen": {"smtp 127.0.0.1:0", "smtp here:25"}, "smarthost": {"default [a.example]:25 ca=/x tls=may", "someone [a]:1"},
 		"users": {"/u", "u"}, "aliases": {"/a", "a"}, "transport": {"/t", ""}, "spool": {"/s", "s"}, "run-dir": {"/r", "r"},
 		"libexec": {"/l", "l"}, "process-user": {"smtpd 61001:61001", "nobody x"},
-		"process-group": {"sockets 61000", "wheel 0"}, "landlock": {"require", "perhaps"}, "mailq-users": {"root 33 *", "a:b"}, "message-size": {"100M", "1X"},
+		"process-group": {"sockets 61000", "wheel 0"}, "landlock": {"require", "perhaps"}, "mailq-users": {"root 33 *", "a:b"}, "message-size": {"100M", "1X"}, "message-limit": {"1000 save", "999"},
 		"max-recipients": {"2000", "5"}, "max-received": {"30", "0"}, "bare-newline": {"normalize", "keep"},
 		"connections": {"5", "0"}, "connections-per-client": {"5", "-1"}, "sessions-per-user": {"5", "0"}, "timeout": {"30s", "30"}, "login-timeout": {"30s", "5y"},
 		"idle-timeout": {"1h", "1s"}, "pop3": {"uidl=UID%u-%v fetched=30d deleted=hide", "fetched=flagged"}, "resolver": {"127.0.0.1 127.0.0.1:5353 [::1]:53", "dns.example"}, "remote-port": {"2525", "0"},

@@ -79,6 +79,7 @@ var directives = []Directive{
 		choice(func(c *Config) *string { return &c.Landlock }, "try", "require", "no")},
 
 	{"message-size", "size", "50M", false, false, "largest message taken in", size(func(c *Config) *int64 { return &c.MessageSize }, 64<<10, 1<<40)},
+	{"message-limit", "number [save]", "0", false, false, "messages that one IMAP command may be for, or with save one APPEND or COPY; 0 is no limit", setMessageLimit},
 	{"max-recipients", "number", "1000", false, false, "recipients of one message", number(func(c *Config) *int { return &c.MaxRecipients }, 100, 4000)},
 	{"max-received", "number", "50", false, false, "Received fields above which a message is in a loop", number(func(c *Config) *int { return &c.MaxReceived }, 10, 1000)},
 	{"bare-newline", "refuse|normalize", "refuse", false, false, "what becomes of CR, LF and NUL that stand alone in mail from the network",

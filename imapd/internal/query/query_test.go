@@ -132,6 +132,10 @@ func TestParseSearch(t *testing.T) {
 	tests := []struct{ in, want string }{
 		{"ALL", "(all)"},
 		{"unseen 1:3,* uid 7", "(!f16 seq[{1 3} {0 0}] uid[{7 7}])"},
+		{"UIDAFTER 25000 UIDBEFORE 7", "(uid[{25001 4294967295}] uid[{1 6}])"}, // RFC 9738 section 3.2
+		{"UIDAFTER 4294967295 UIDBEFORE 1", "(!all !all)"},
+		{"UIDAFTER 0", "error"},
+		{"UIDBEFORE 1:2", "error"},
 		{"NOT (SEEN OR DELETED KEYWORD $x)", "(!(f16 or(f2 f0$x)))"},
 		{"NEW OLD UNKEYWORD a", "((recent !f16) !recent !f0a)"},
 		{"SINCE 1-Feb-1994 SENTON \"2-Feb-1994\"", "(since@1994-02-01 senton@1994-02-02)"},

@@ -226,6 +226,8 @@ func (p *searchParser) named(word string) (Key, error) {
 		return p.interval(Younger)
 	case "UID":
 		return p.uids()
+	case "UIDAFTER", "UIDBEFORE":
+		return p.beside(word == "UIDAFTER")
 	case "FROM", "TO", "CC", "BCC":
 		text, err := p.text()
 		return Key{Op: AddressText, Field: word, Text: text}, err
@@ -372,6 +374,24 @@ func (p *searchParser) messages(op Op) (Key, error) {
 	default:
 		return Key{Op: Or, Sub: []Key{k, {Op: Saved}}}, err
 	}
+}
+
+// beside takes the UID that those of messages are above, or below (RFC 9738 section
+// 3.2).
+func (p *searchParser) beside(above bool) (Key, error) {
+	if err := p.s.Space(); err != nil {
+		return Key{}, err
+	}
+	n, err := p.s.Number()
+	switch {
+	case err == nil && n == 0:
+		err = bad("a UID is not 0")
+	case above && n < math.MaxUint32:
+		return Key{Op: UIDs, Set: wire.Set{{Lo: n + 1, Hi: math.MaxUint32}}}, err
+	case !above && n > 1:
+		return Key{Op: UIDs, Set: wire.Set{{Lo: 1, Hi: n - 1}}}, err
+	}
+	return not(Key{Op: All}), err
 }
 
 // interval takes a number of seconds, not 0 (RFC 5032 section 3).
