@@ -89,6 +89,9 @@ func TestACL(t *testing.T) {
 	d.want("SETACL INBOX.Drafts fred r", "OK SETACL completed")
 	d.want("GETACL INBOX.Drafts", `* ACL "INBOX.Drafts" "david@x.example" "lrsia" "group=team" "w" "fred@x.example" "r"`, "OK GETACL completed")
 	d.want("MYRIGHTS INBOX.Drafts", `* MYRIGHTS "INBOX.Drafts" "lra"`, "OK MYRIGHTS completed")
+	d.want("DELETEACL INBOX.Drafts fred", "OK DELETEACL completed")
+	d.want("SETACL INBOX.Drafts fred -w", "OK SETACL completed") // of all that he had
+	d.want("MYRIGHTS INBOX.Drafts", `* MYRIGHTS "INBOX.Drafts" "lrsipkxteacd"`, "OK MYRIGHTS completed")
 	d.want("SETACL INBOX.Drafts John lrQswicda", "BAD the right 'Q' is not supported")
 	d.want("SETACL INBOX.Drafts John lrqswicda", "BAD the right 'q' is not supported")
 	for _, id := range []string{`""`, "-", `"a b"`, "a/b", "group=", "\"a\tb\"", "@"} {

@@ -149,8 +149,21 @@ func TestWordsGo(t *testing.T) {
 	}
 	file.WriteString(b2.String())
 	file.Close()
-	b = openBox(t, newStore(t, Options{}), path)
+	disk, gone := &durable.Disk{}, false
+	b = openBox(t, newStore(t, Options{Disk: disk}), path)
 	v = sel(t, b, "INBOX", false)
+	disk.Hook = func(op durable.Op) error {
+		folder, _ := os.Readlink(op.Path)
+		switch {
+		case op.Name == "unlink" && !strings.Contains(op.Path, "posthorn-state"):
+			gone = false
+		case op.Name == "syncdir" && folder == path+"/cur":
+			gone = true
+		case op.Name == "sync" && strings.Contains(op.Path, "posthorn-state") && !gone:
+			t.Error("words were taken away before their messages were gone for good")
+		}
+		return nil
+	}
 	if err := v.Expunge([]uint32{3}); err != nil {
 		t.Fatal(err)
 	}

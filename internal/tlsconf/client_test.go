@@ -111,6 +111,10 @@ func TestClients(t *testing.T) {
 			t.Errorf("%s: got %q, %v, want %q", tc.name, got, err, tc.want)
 		}
 	}
+	unproved := tls.ConnectionState{PeerCertificates: []*x509.Certificate{{Subject: subject, EmailAddresses: []string{"ann@example.org"}}}}
+	if got := Names(unproved); got != nil {
+		t.Errorf("got %q of a certificate that nobody has verified", got)
+	}
 	os.WriteFile(file, []byte("no PEM"), 0o644)
 	for _, name := range []string{file, file + "x"} {
 		if err := Clients(new(tls.Config), name); err == nil {
