@@ -10,17 +10,6 @@ import (
 	"posthorn/internal/statefile"
 )
 
-// useEntry is the annotation that says what a mailbox is for (RFC 6154 section 4),
-// usesKept a fact of the account that clients do not see: some mailbox has it.
-const (
-	useEntry = "/private/specialuse"
-	usesKept = "specialuse"
-)
-
-// settableUses are the attributes that a client may give: there is no mailbox here
-// that shows messages of others, as \All and \Flagged would.
-func settableUses() []string { return []string{`\Archive`, `\Drafts`, `\Junk`, `\Sent`, `\Trash`} }
-
 // maxUses bounds the attributes of one mailbox.
 const maxUses = 16
 
@@ -60,11 +49,11 @@ func checkUses(names []string) ([]string, error) {
 	}
 	var uses []string
 	for _, name := range names {
-		i := slices.IndexFunc(settableUses(), func(use string) bool { return strings.EqualFold(use, name) })
+		i := slices.IndexFunc(statefile.Uses(), func(use string) bool { return strings.EqualFold(use, name) })
 		if i < 0 {
 			return nil, no("[USEATTR] special use not supported") // RFC 6154 section 3
 		}
-		if use := settableUses()[i]; !slices.Contains(uses, use) {
+		if use := statefile.Uses()[i]; !slices.Contains(uses, use) {
 			uses = append(uses, use)
 		}
 	}
@@ -77,7 +66,7 @@ func (s *Session) setUses(name string, uses []string) error {
 	if uses == nil {
 		return nil
 	}
-	set := []annotation{{entry: useEntry, value: strings.Join(uses, " "), ok: true}}
+	set := []annotation{{entry: statefile.UseEntry, value: strings.Join(uses, " "), ok: true}}
 	if err := s.annotate(name, set); err != nil {
 		return errors.Join(err, s.box.Delete(name))
 	}
@@ -88,7 +77,7 @@ func (s *Session) setUses(name string, uses []string) error {
 // value takes away what the configuration says of the name, too.
 func (s *Session) annotateUses(name string, set []annotation) error {
 	for i, a := range set {
-		if name == "" || !strings.EqualFold(a.entry, useEntry) {
+		if name == "" || !strings.EqualFold(a.entry, statefile.UseEntry) {
 			continue
 		}
 		uses, err := checkUses(strings.Fields(a.value))
@@ -111,7 +100,7 @@ func (s *Session) keepUses() error {
 	}
 	defer state.Close()
 	return state.Update(func(c *statefile.Changes) error {
-		c.Set(statefile.Account, usesKept, "yes")
+		c.Set(statefile.Account, statefile.UsesKept, "yes")
 		return nil
 	})
 }
@@ -142,7 +131,7 @@ func (s *Session) uses() (map[string][]string, error) {
 
 // givenUses returns what annotations say.
 func (s *Session) givenUses() (map[string][]string, error) {
-	if kept, err := s.fact("INBOX", statefile.Account, usesKept); err != nil || kept == nil {
+	if kept, err := s.fact("INBOX", statefile.Account, statefile.UsesKept); err != nil || kept == nil {
 		return nil, err
 	}
 	folders, err := s.box.Folders()
@@ -151,7 +140,7 @@ func (s *Session) givenUses() (map[string][]string, error) {
 	}
 	given := map[string][]string{}
 	for _, name := range folders {
-		value, err := s.fact(name, statefile.Metadata, useEntry)
+		value, err := s.fact(name, statefile.Metadata, statefile.UseEntry)
 		if errors.Is(err, mailbox.ErrNoFolder) { // by now
 			continue
 		}
@@ -185,9 +174,9 @@ func (s *Session) tellUses(name string, all map[string]string) error {
 	if err != nil {
 		return err
 	}
-	delete(all, useEntry)
+	delete(all, statefile.UseEntry)
 	if value := strings.Join(uses[name], " "); value != "" {
-		all[useEntry] = value
+		all[statefile.UseEntry] = value
 	}
 	return nil
 }

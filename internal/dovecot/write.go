@@ -26,12 +26,17 @@ var ErrExhausted = errors.New("no UID is left in this folder")
 // UIDVALIDITY, the lowest UID to give, and the records that are known from
 // elsewhere, in the order of their UIDs. The caller holds the lock.
 func (l *Uidlist) Create(uidvalidity, next uint32, known []Record) error {
-	l.forget()
-	l.head = Header{UIDValidity: uidvalidity, GUID: cmp.Or(l.GUID(), newGUID()), version: 3}
-	l.next = max(l.next, next)
 	if err := l.keepBroken(); err != nil {
 		return err
 	}
+	return l.Renumber(uidvalidity, next, known)
+}
+
+// Renumber is Create in place of a list that could be read, and need not be kept.
+func (l *Uidlist) Renumber(uidvalidity, next uint32, known []Record) error {
+	l.forget()
+	l.head = Header{UIDValidity: uidvalidity, GUID: cmp.Or(l.GUID(), newGUID()), version: 3}
+	l.next = max(l.next, next)
 	return l.write(func(w *bufio.Writer) (err error) {
 		var b []byte
 		for _, r := range known {
@@ -84,7 +89,7 @@ func (l *Uidlist) keepName() error {
 	return err
 }
 
-// Append gives each record the next UID and writes the lines; the records have none. Their UIDs may
+// Append gives each record the next UID and writes the lines. Their UIDs may
 // be announced when it returns nil; the lines themselves are not synced, since
 // what a power cut takes gets new UIDs above N. The caller holds the lock and
 // has called Reserve for as many records.
@@ -92,37 +97,13 @@ func (l *Uidlist) Append(recs []Record) error {
 	if l.next+uint32(len(recs)) > l.head.Next {
 		return errors.New("uidlist: append without reserve")
 	}
-	return l.enter(recs)
-}
-
-// Enter is Reserve and Append for records that have a UID from elsewhere, in the
-// order of these: each keeps it if it is above all that were given here, and gets
-// the next one if it is not. The caller holds the lock and has called Load since it
-// took it.
-func (l *Uidlist) Enter(recs []Record) error {
-	if err := l.Reserve(0); err != nil { // what cannot be appended to is rewritten
-		return err
-	}
-	if highest := max(recs[len(recs)-1].UID, l.next); uint64(highest)+uint64(len(recs)) > MaxUID {
-		return ErrExhausted
-	}
-	if err := l.enter(recs); err != nil {
-		return err
-	}
-	return l.Reserve(0)
-}
-
-// enter numbers records and writes their lines.
-func (l *Uidlist) enter(recs []Record) error {
 	size := 0
 	for i := range recs {
 		size += len("4294967295  :\n") + len(recs[i].Fields) + len(recs[i].Name)
 	}
 	b := make([]byte, 0, size)
-	next := l.next
 	for i := range recs {
-		recs[i].UID = max(recs[i].UID, next)
-		next = recs[i].UID + 1
+		recs[i].UID = l.next + uint32(i)
 		b = recs[i].append(b)
 		recs[i].At = l.end + int64(len(b)) - 1 - int64(len(recs[i].Name))
 	}
@@ -132,7 +113,7 @@ func (l *Uidlist) enter(recs []Record) error {
 	}
 	l.end += int64(len(b))
 	l.count += len(recs)
-	l.next = next
+	l.next += uint32(len(recs))
 	l.last = max(l.last, l.next-1)
 	return l.own()
 }

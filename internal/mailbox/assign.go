@@ -84,6 +84,12 @@ func (s *scan) loadList() error {
 			f.remember(r)
 		}
 	})
+	if err == nil && f.told > 0 && f.validity != 0 && f.validity != f.list.UIDValidity() {
+		// These are other UIDs than the ones that sessions were told of.
+		f.told = 0
+		f.list.Rewind()
+		return s.loadList()
+	}
 	if err == nil {
 		s.unlist()
 	}

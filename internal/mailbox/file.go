@@ -31,9 +31,8 @@ type draft struct {
 	size  int64    // -1: not known
 	vsize int64
 	date  time.Time
-	uid   uint32 // that it had elsewhere; all drafts of a filing have one, or none
-	uidl  string
-	fresh bool // goes to new/: it has no flags
+	uidl  string // that it had elsewhere
+	fresh bool   // goes to new/: it has no flags
 	filed bool
 }
 
@@ -145,7 +144,7 @@ func (f *folder) letters(flags Flags) (bits, []string, error) {
 // write makes a synced file in tmp/ of the message, with LF line ends as all
 // of the Maildir has them.
 func (s *Store) write(tmp int, m Incoming) (_ *draft, err error) {
-	d := &draft{tmp: s.uniqueName(-1, -1), date: m.Date, uid: m.UID, uidl: m.UIDL}
+	d := &draft{tmp: s.uniqueName(-1, -1), date: m.Date, uidl: m.UIDL}
 	if d.date.IsZero() {
 		d.date = time.Now()
 	}
@@ -267,8 +266,14 @@ func (f *folder) accept(tmp int, drafts []*draft) (uidvalidity uint32, uids []ui
 	if err := f.loadTail(); err != nil {
 		return 0, nil, err
 	}
-	recs, err := f.line(tmp, drafts)
-	if err != nil {
+	if err := f.list.Reserve(uint32(len(drafts))); err != nil {
+		return 0, nil, err
+	}
+	if err := f.account(func() error { return f.moveIn(tmp, drafts) }); err != nil {
+		return 0, nil, err
+	}
+	recs := f.lines(drafts)
+	if err := f.list.Append(recs); err != nil {
 		return 0, nil, err
 	}
 	f.unshown.add(recs[0].UID, recs[len(recs)-1].UID)

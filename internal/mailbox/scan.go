@@ -111,9 +111,11 @@ func (f *folder) look(now times, listed bool) error {
 	s := &scan{f: f, brief: f.loaded && !f.dirty && !listed && now.cur == f.times.cur}
 	s.start()
 	err := s.run(now)
-	f.told = told
 	was := f.validity
 	f.validity = f.list.UIDValidity()
+	if was == 0 || was == f.validity {
+		f.told = told
+	}
 	if was != 0 && was != f.validity && !f.audience.empty() {
 		// The same numbers are other messages now: whatever a session still
 		// asked for by UID, it would get, change or remove another message.

@@ -76,7 +76,6 @@ type Incoming struct {
 
 	// A message that had a place elsewhere brings what it was known by.
 	ID   string // for the file's name; "": a new one
-	UID  uint32 // that it gets if no higher one was given here; 0: the next
 	UIDL string // that POP3 goes on showing; "": none
 }
 
