@@ -112,7 +112,7 @@ func TestSearchResChanges(t *testing.T) {
 	d.want("UID EXPUNGE $", "* 1 EXPUNGE", "* 3 RECENT", "OK UID EXPUNGE completed")
 	d.want("SEARCH $", "* SEARCH 2 3", "OK SEARCH completed")
 	d.want("SEARCH RETURN (SAVE) FOO", "BAD unknown search key")
-	d.want("SEARCH RETURN (SAVE) 99", "BAD no such message")
+	d.esearch("SEARCH RETURN (COUNT MIN) 99", "COUNT 0")
 	d.want("COPY $ Other", "OK [COPYUID V 4:5 1:2] COPY completed")
 	if got := d.do("SEARCH RETURN (SAVE) CHARSET X-NONE (OR $ 1) TEXT x"); !strings.HasPrefix(got[0], "NO [BADCHARSET") {
 		t.Errorf("got %s", got)

@@ -21,12 +21,7 @@ func (s *Session) prepare(k query.Key) (query.Key, error) {
 		if s.uidOnly {
 			return k, errUIDOnly()
 		}
-		if n > 0 {
-			if _, err := s.bySeq(k.Set); err != nil {
-				return k, err
-			}
-		}
-		k.Set = k.Set.Resolve(n)
+		k.Set = k.Set.Resolve(n) // numbers that no message has find none
 	case query.UIDs:
 		k.Set = k.Set.Resolve(s.view.At(int(n)).UID)
 	case query.Saved:

@@ -49,6 +49,8 @@ func TestSearch(t *testing.T) {
 	d.want("SEARCH CHARSET X-NONE FROM x", "NO [BADCHARSET ("+strings.Join(charset.Names(), " ")+")] charset not supported")
 	d.want("SEARCH CHARSET Shift_JIS NOT SUBJECT \"\x82\"", "NO text does not follow its charset")
 	d.want(`SEARCH KEYWORD \Seen`, "BAD invalid keyword")
-	d.want("SEARCH 4", "BAD no such message")
+	d.want("SEARCH 4,77:99", "* SEARCH", "OK SEARCH completed")
+	d.want("SEARCH 4:*", "* SEARCH 3", "OK SEARCH completed") // "*" is 3
+	d.want("SEARCH NOT 2:99", "* SEARCH 1", "OK SEARCH completed")
 	d.want("SEARCH", "BAD missing argument")
 }

@@ -56,7 +56,7 @@ func TestSort(t *testing.T) {
 	d.want("SORT (DATE) X-NONE ALL", "NO [BADCHARSET ("+strings.Join(charset.Names(), " ")+")] charset not supported")
 	d.want("SORT (SUBJECT) ALL", "BAD missing argument")
 	d.want("SORT (COLOUR) UTF-8 ALL", "BAD unknown sort key")
-	d.want("SORT (DATE) UTF-8 5", "BAD no such message")
+	d.want("SORT (DATE) UTF-8 5", "* SORT", "OK SORT completed")
 	d.want("SORT", "BAD missing argument")
 	d.do("STORE 1 +FLAGS.SILENT (\\Deleted)")
 	d.do("EXPUNGE")
