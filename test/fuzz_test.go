@@ -29,6 +29,7 @@ var foreign = map[string]string{
 	"imapd/internal/order":                "Base Facts Threads",            // subjects, references
 	"imapd/internal/preview":              "Of",                            // messages in lists
 	"imapd/internal/query":                "Batches Fetch Search Sort URL", // arguments of IMAP
+	"imapd/internal/scope":                "Sources",                       // mailboxes of IMAP
 	"imapd/internal/wire":                 "Reader Scanner",                // lines and literals
 	"internal/addr":                       "Parse",                         // addresses, paths, domains
 	"internal/attr":                       "Read",                          // requests over sockets

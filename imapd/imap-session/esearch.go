@@ -102,6 +102,11 @@ func (s *Session) writeESearch(c *wire.Command, r query.Return, o found, number 
 	if isUID(c) {
 		s.w.Raw(" UID")
 	}
+	s.writeResults(r, o, number, modSeq)
+}
+
+// writeResults writes the end of an ESEARCH response.
+func (s *Session) writeResults(r query.Return, o found, number func(int) uint32, modSeq uint64) {
 	if r.Min && o.min > 0 {
 		s.item("MIN", number(o.min))
 	}

@@ -39,6 +39,7 @@ func FuzzSession(f *testing.F) {
 		"a ENABLE IMAP4rev2 UIDONLY UTF8=ACCEPT\r\nb SELECT inbox\r\nc SEARCH ALL\r\nd UID SEARCH TEXT \"\xc3\xbc\"\r\ne STATUS INBOX (DELETED SIZE)\r\nf COMPRESS DEFLATE\r\n",
 		"a SETACL INBOX -x@y +lrd\r\nb GETACL INBOX\r\nc LISTRIGHTS INBOX group=x\r\nd MYRIGHTS Shared/x@y/INBOX\r\ne DELETEACL INBOX anyone\r\n",
 		"a SETMETADATA INBOX (/private/x {3+}\r\nabc /shared/y NIL)\r\nb GETMETADATA INBOX (DEPTH infinity MAXSIZE 2) (/private /shared/y)\r\n",
+		"a ESEARCH IN (personal subtree (a b)) RETURN (COUNT) OR SEEN NOT UID 1\r\nb SELECT INBOX\r\nc ESEARCH 1\r\n",
 		"a SUBSCRIBE x.y\r\nb LIST (SUBSCRIBED RECURSIVEMATCH) \"\" (% INBOX {1+}\r\nx) RETURN (CHILDREN STATUS (SIZE MESSAGES))\r\n",
 	} {
 		f.Add(s)

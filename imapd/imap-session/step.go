@@ -88,6 +88,8 @@ func (s *Session) execute(c *wire.Command) (done string, err error) {
 		return s.selectFolder(c, true)
 	case "APPEND":
 		return s.append(c)
+	case "ESEARCH":
+		return s.multiSearch(c)
 	case "LOGIN", "AUTHENTICATE", "STARTTLS":
 		return "", &wire.SyntaxError{Text: "already logged in"}
 	}

@@ -282,6 +282,15 @@ func (p *searchParser) modSeq() (Key, error) {
 	return Key{Op: ModSeqs, Num: n}, err
 }
 
+// Clone returns a key that shares no list of keys with k.
+func (k Key) Clone() Key {
+	k.Sub = slices.Clone(k.Sub)
+	for i, sub := range k.Sub {
+		k.Sub[i] = sub.Clone()
+	}
+	return k
+}
+
 // Asks reports whether the key or one below it is of the kind op.
 func (k Key) Asks(op Op) bool {
 	return k.Op == op || slices.ContainsFunc(k.Sub, func(sub Key) bool { return sub.Asks(op) })
