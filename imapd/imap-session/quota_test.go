@@ -43,6 +43,15 @@ func TestQuota(t *testing.T) {
 	d.want(`SETQUOTA "" (STORAGE 9)`, "BAD unknown command")
 }
 
+// TestQuotaRename: messages that INBOX loses by RENAME need no room.
+func TestQuotaRename(t *testing.T) {
+	d := limited(newFixture(t), conf.Quota{Messages: 1})
+	d.file("INBOX", "", simple)
+	d.want("RENAME INBOX Old", "OK RENAME completed")
+	d.want("STATUS Old (MESSAGES)", `* STATUS "Old" (MESSAGES 1)`, "OK STATUS completed")
+	d.want("STATUS INBOX (MESSAGES)", `* STATUS "INBOX" (MESSAGES 0)`, "OK STATUS completed")
+}
+
 func TestMailboxQuota(t *testing.T) {
 	d := limited(newFixture(t), conf.Quota{Mailboxes: 2})
 	d.file("INBOX", "", simple)

@@ -21,8 +21,10 @@ import (
 // copies are durable. Errors: ErrNoFolder, ErrBadName, ErrKeywords, ErrExpunged,
 // ErrOverQuota.
 func (v *View) Copy(seqs []int, dest string) (uidvalidity uint32, src, dst []uint32, err error) {
-	return v.CopyTo(v.box, dest, Settable{System: ^SystemFlag(0), Keywords: true}, seqs)
+	return v.CopyTo(v.box, dest, everything(), seqs)
 }
+
+func everything() Settable { return Settable{System: ^SystemFlag(0), Keywords: true} }
 
 // Settable are the flags that somebody may set.
 type Settable struct {

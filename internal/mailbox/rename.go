@@ -148,7 +148,7 @@ func (b *Box) renameInbox(to string) error {
 	if len(seqs) == 0 {
 		return nil
 	}
-	_, copied, _, err := v.Copy(seqs, to)
+	_, copied, _, err := v.CopyToMove(b, to, everything(), seqs)
 	if err != nil && !errors.Is(err, ErrExpunged) {
 		return errors.Join(err, b.Delete(to))
 	}
