@@ -272,7 +272,9 @@ func (f *folder) inherit() {
 		}
 	}
 	f.christen()
-	if !same {
+	if same {
+		f.forgotten = max(f.forgotten, f.rest.file.Header().Forgotten)
+	} else {
 		f.tombs, f.forgotten = nil, f.next()
 	}
 	f.sortTombs()

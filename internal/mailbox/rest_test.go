@@ -2,6 +2,7 @@ package mailbox
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -386,6 +387,15 @@ func TestModSeqs(t *testing.T) {
 	}
 	if _, ok, _ := y.Vanished(highest); ok {
 		t.Error("index lost: got all that vanished, which nobody knows")
+	}
+	// A list that is another file cannot be rested on: the folder is scanned.
+	content, err := os.ReadFile(path + "/dovecot-uidlist")
+	if err = errors.Join(err, os.WriteFile(path+"/copy", content, 0o600), os.Rename(path+"/copy", path+"/dovecot-uidlist")); err != nil {
+		t.Fatal(err)
+	}
+	z := sel(t, openBox(t, newStore(t, Options{}), path), "INBOX", false)
+	if _, ok, _ := z.Vanished(highest); ok || z.At(1).ModSeq != y.At(1).ModSeq {
+		t.Errorf("index lost before: got all that vanished %v, modseq %d, want %d", ok, z.At(1).ModSeq, y.At(1).ModSeq)
 	}
 }
 
