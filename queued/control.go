@@ -19,10 +19,18 @@ import (
 func (q *queue) register(control func(request string, f daemon.ControlFunc)) {
 	control(door.RequestList, q.list)
 	control(door.RequestShow, q.show)
-	control(door.RequestFlush, q.flush)
-	control(door.RequestHold, func(_ context.Context, req attr.List) attr.List { return q.each(req, q.hold) })
-	control(door.RequestRelease, func(_ context.Context, req attr.List) attr.List { return q.each(req, q.release) })
-	control(door.RequestRemove, func(_ context.Context, req attr.List) attr.List { return q.each(req, q.discard) })
+	change := func(request string, do func(req attr.List) attr.List) {
+		control(request, func(ctx context.Context, req attr.List) attr.List {
+			if v := q.whole(ctx); v.Kind != verdict.Done {
+				return sock.Reply(v)
+			}
+			return do(req)
+		})
+	}
+	change(door.RequestFlush, q.flush)
+	change(door.RequestHold, func(req attr.List) attr.List { return q.each(req, q.hold) })
+	change(door.RequestRelease, func(req attr.List) attr.List { return q.each(req, q.release) })
+	change(door.RequestRemove, func(req attr.List) attr.List { return q.each(req, q.discard) })
 }
 
 func refuse(text string) attr.List { return sock.Reply(verdict.New(verdict.Never, "5.5.4", text)) }
@@ -97,7 +105,7 @@ func detail(t *spool.Target) door.TargetDetail {
 }
 
 // flush makes messages due, and what they wait for willing.
-func (q *queue) flush(_ context.Context, req attr.List) attr.List {
+func (q *queue) flush(req attr.List) attr.List {
 	if req.Get("all") != "yes" {
 		return q.each(req, q.schedule.Flush)
 	}

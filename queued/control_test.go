@@ -144,6 +144,7 @@ func TestHoldSurvivesARestartAndRelease(t *testing.T) {
 	}
 	r.stop()
 	r = w.run()
+	<-r.known
 	if info, _ := r.schedule.Lookup(msg); info.State != "held" {
 		t.Errorf("after a restart: got %+v, want it held", info)
 	}

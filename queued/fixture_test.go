@@ -40,7 +40,8 @@ type world struct {
 	dir   string
 	conf  *conf.Config
 	log   *logbook
-	ahead atomic.Int64 // how far the queue's time of day was set, in nanoseconds
+	read  chan struct{} // when there is one, nothing that was found is read before it is closed
+	ahead atomic.Int64  // how far the queue's time of day was set, in nanoseconds
 
 	authd   *fake
 	deliver *fake
@@ -295,6 +296,9 @@ func (w *world) open(disk *durable.Disk) (*queue, error) {
 	}
 	q.clock = newClock(func() time.Time { return time.Now().Add(time.Duration(w.ahead.Load())) })
 	q.collectEvery, q.soonest = 20*time.Millisecond, 10*time.Millisecond
+	if w.read != nil {
+		q.examine = func(ref spool.Ref) (spool.Entry, bool) { <-w.read; return q.spool.Examine(ref) }
+	}
 	q.directory = directory.New(w.conf.Socket("auth"))
 	q.deliver = handover.NewDeliverClient(w.conf.Socket("deliver"), nil)
 	q.remote = handover.NewRemoteClient(w.conf.Socket("remote"), nil)

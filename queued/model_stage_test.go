@@ -132,6 +132,7 @@ func (s *stage) open() error {
 	ctx, cancel := context.WithCancel(context.Background())
 	var parts sync.WaitGroup
 	parts.Go(func() { q.run(ctx) })
+	parts.Go(func() { q.read(ctx) })
 	parts.Go(func() { q.collectUntil(ctx) })
 	s.queue = q
 	s.end = func() {

@@ -68,6 +68,8 @@ type queue struct {
 	allow     []int
 	mailq     *net.UnixListener // nil in tests that need none
 	viewers   viewers
+	known     chan struct{}                       // closed when all that was found at the start is read
+	examine   func(spool.Ref) (spool.Entry, bool) // the spool's, but for tests
 
 	collectEvery, soonest, onceWithin time.Duration // the constants, but for tests
 
@@ -91,7 +93,7 @@ func newQueue(c *conf.Config, disk *durable.Disk, log *evlog.Log, dns route.Reso
 	q := &queue{
 		disk: disk, log: log, dns: dns, clock: newClock(time.Now),
 		schedule: schedule.New(c.RemoteConcurrency + c.DeliverConcurrency + spare),
-		work:     context.Background(),
+		work:     context.Background(), known: make(chan struct{}),
 
 		collectEvery: collectEvery, soonest: soonest, onceWithin: onceWithin,
 		flights: make(chan struct{}, onceFlights),
@@ -192,6 +194,7 @@ func (q *queue) Serve(ctx context.Context) error {
 	if q.mailq != nil {
 		asked.Go(func() { q.serveMailq(ctx) })
 	}
+	asked.Go(func() { q.read(ctx) })
 	collected := make(chan struct{})
 	go func() { defer close(collected); q.collectUntil(ctx) }()
 	q.run(ctx)
@@ -233,54 +236,6 @@ func (q *queue) run(ctx context.Context) {
 		case <-ctx.Done():
 		}
 	}
-}
-
-// find puts into the schedule what the spool holds. A notice that was made and
-// not recorded as sent is recorded here, before it can be delivered and make
-// place for a second one.
-func (q *queue) find() error {
-	var owed []spool.Entry
-	err := q.spool.Scan(func(e spool.Entry) {
-		q.schedule.Find(q.rested(e))
-		if e.Owed {
-			owed = append(owed, e)
-		}
-	})
-	if err != nil {
-		return err
-	}
-	for _, e := range owed {
-		if err := q.settleNotices(e.Ref); err != nil {
-			return err
-		}
-	}
-	q.collect()
-	q.log.QueueFound(q.schedule.Len())
-	return nil
-}
-
-// settleNotices records the notices of a message that are in the queue. Where the
-// disk does not take that, because it is full, they wait until it does: what
-// else is in the queue makes room.
-func (q *queue) settleNotices(ref spool.Ref) error {
-	m, err := q.spool.Load(ref)
-	if err != nil {
-		return err
-	}
-	defer m.Close()
-	for _, n := range m.Notices {
-		if _, ok := q.schedule.Known(n.ID); ok && !n.Sent {
-			m.Sent(n.ID)
-		}
-	}
-	if err := m.Flush(); err != nil {
-		q.log.SpoolFailed(m.ID, err)
-		for _, n := range m.Notices {
-			q.schedule.Detain(n.ID)
-		}
-		q.schedule.Flush(m.ID) // its pass lets them go
-	}
-	return nil
 }
 
 // collectUntil looks for messages that smtpd kept while we did not answer.

@@ -296,6 +296,7 @@ func TestNextTryIsOnDisk(t *testing.T) {
 	r.stop()
 	w.set(func() { delete(w.say, "bob@test") })
 	r = w.run()
+	<-r.known
 	w.awaitLog("queue-found", "messages=1")
 	info, ok := r.schedule.Lookup(msg)
 	if !ok || time.Until(info.Next) < 30*time.Second || info.Try != 1 {

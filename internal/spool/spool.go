@@ -171,14 +171,17 @@ type Entry struct {
 	Try  int       // the last try that ended
 	Next time.Time // zero: at once
 	Held bool
-	Owed bool // a notice is recorded that may not have been sent
+	Owed []string // notices that are recorded and may not have been sent
+	Told bool     // it is a notice itself
 }
 
 // Entry returns what is to be remembered of m.
 func (m *Message) Entry() Entry {
-	e := Entry{Ref: m.ref, Time: m.Time, Try: m.Try, Next: m.Next, Held: m.Held}
+	e := Entry{Ref: m.ref, Time: m.Time, Try: m.Try, Next: m.Next, Held: m.Held, Told: m.Origin == "bounce"}
 	for i := range m.Notices {
-		e.Owed = e.Owed || !m.Notices[i].Sent
+		if n := &m.Notices[i]; !n.Sent {
+			e.Owed = append(e.Owed, n.ID)
+		}
 	}
 	return e
 }
@@ -260,9 +263,9 @@ func (s *Spool) setAside(path, msg string, why error) error {
 }
 
 // Scan calls each with every message of the queue, in order of arrival. It is
-// for the start, before anything else happens in the queue. What is no message
-// is moved to odd, an unreadable file is named in the log and stays.
-func (s *Spool) Scan(each func(Entry)) error {
+// for the start, before anything else happens in the queue, and reads names only:
+// the caller has each examined. What is no message by its name is moved to odd.
+func (s *Spool) Scan(each func(Ref)) error {
 	queue := filepath.Join(s.dir, "queue")
 	folders, err := os.ReadDir(queue)
 	if err != nil {
@@ -290,7 +293,7 @@ func (s *Spool) Scan(each func(Entry)) error {
 	return nil
 }
 
-func (s *Spool) scanBucket(b *bucket, each func(Entry)) error {
+func (s *Spool) scanBucket(b *bucket, each func(Ref)) error {
 	names, err := readNames(b.path)
 	if err != nil {
 		return fmt.Errorf("scan bucket: %w", err)
@@ -313,28 +316,28 @@ func (s *Spool) scanBucket(b *bucket, each func(Entry)) error {
 			continue
 		}
 		b.count++
-		s.scanMessage(newRef(name, b), each)
+		each(newRef(name, b))
 	}
 	return nil
 }
 
-// scanMessage reports one message. One that cannot be read for another reason
-// than its form stays in the schedule: the reason may pass.
-func (s *Spool) scanMessage(ref Ref, each func(Entry)) {
+// Examine reads a message that Scan found. One that is none is moved to odd, and
+// ok is false. One that cannot be read for another reason than its form is named
+// in the log and to be tried at once: the reason may pass.
+func (s *Spool) Examine(ref Ref) (e Entry, ok bool) {
 	m, err := s.Load(ref)
 	if errors.Is(err, ErrFormat) {
 		if err = s.Odd(ref, err); err == nil {
-			return
+			return Entry{}, false
 		}
 	}
 	if err != nil {
 		s.log.SpoolFailed(ref.ID(), err)
 		arrived, _ := id.Time(ref.ID()) // the id is valid
-		each(Entry{Ref: ref, Time: arrived})
-		return
+		return Entry{Ref: ref, Time: arrived}, true
 	}
 	defer m.Close()
-	each(m.Entry())
+	return m.Entry(), true
 }
 
 // readNames lists a folder in order.

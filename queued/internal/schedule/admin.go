@@ -117,7 +117,7 @@ func (s *Schedule) flush(it *Item) {
 type Info struct {
 	Ref     spool.Ref
 	Arrived time.Time
-	Next    time.Time // zero while somebody works on it
+	Next    time.Time // zero while somebody works on it, and before it is known
 	Try     int
 	State   string // held, active, waiting (for Gate), deferred
 	Gate    string
@@ -163,6 +163,8 @@ func (it *Item) info() Info {
 	switch {
 	case it.held:
 		i.State = "held"
+	case it.state == unread:
+		return i
 	case it.state != resting:
 		i.State = "active"
 	case it.gate != nil:

@@ -23,6 +23,7 @@ type state uint8
 
 const (
 	arriving state = iota // not to be tried yet: no name in the queue, or its maker is not done
+	unread                // found in the queue by its name, not to be tried yet either
 	resting               // until next, or until a gate lets it through
 	active                // somebody works on it
 )
@@ -106,11 +107,11 @@ func (s *Schedule) Adopt(msg string) (ref spool.Ref, known bool) {
 	return s.items.reserve(msg).ref, false
 }
 
-// Cancel forgets a message that did not arrive.
+// Cancel forgets a message that did not arrive, or is none.
 func (s *Schedule) Cancel(msg string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if it := s.items.get(id.KeyOf(msg)); it != nil && it.state == arriving {
+	if it := s.items.get(id.KeyOf(msg)); it != nil && (it.state == arriving || it.state == unread) {
 		s.items.remove(id.KeyOf(msg))
 	}
 }
@@ -147,22 +148,74 @@ func (s *Schedule) Claim(it *Item) {
 	s.active++
 }
 
+// Found adds a message of which only the name was read. It is known, and not
+// tried before Find tells the rest.
+func (s *Schedule) Found(ref spool.Ref) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	it := &Item{ref: ref, pos: -1, state: unread}
+	if arrived, err := id.Time(ref.ID()); err == nil {
+		it.arrived = arrived.UnixMicro()
+	}
+	s.items.set(it)
+}
+
+// Unread returns at most limit messages behind the id after that Found added and
+// Find has not been told of.
+func (s *Schedule) Unread(after string, limit int) []spool.Ref {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var refs []spool.Ref
+	for it := range s.items.behind(id.KeyOf(after)) {
+		if it.state == unread {
+			if refs = append(refs, it.ref); len(refs) == limit {
+				break
+			}
+		}
+	}
+	return refs
+}
+
 // Find adds a message that was found in the spool and is to be tried at its
-// next time. A message that is known already, and not just by Adopt, is left as it
-// is.
+// next time. A message that is known already, and not just by Adopt or Found, is
+// left as it is.
 func (s *Schedule) Find(e spool.Entry) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if it := s.items.get(e.Ref.Key()); it != nil && (it.state != arriving || it.ref.Placed()) {
+	it := s.found(e)
+	if it == nil {
 		return
 	}
-	it := &Item{ref: e.Ref, arrived: e.Time.UnixMicro(), try: int32(e.Try), held: e.Held, found: true, pos: -1, state: resting}
-	s.items.set(it)
+	it.state = resting
 	next := int64(0)
 	if !e.Next.IsZero() {
 		next = e.Next.UnixMicro()
 	}
 	s.rest(it, next)
+}
+
+// Detain is Find for a message that waits for Start.
+func (s *Schedule) Detain(e spool.Entry) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if it := s.found(e); it != nil {
+		it.state = arriving
+	}
+}
+
+// found returns an item that knows of itself what e says, or nil when the message
+// is known already.
+func (s *Schedule) found(e spool.Entry) *Item {
+	it := s.items.get(e.Ref.Key())
+	switch {
+	case it == nil, it.state == arriving && !it.ref.Placed():
+		it = &Item{ref: e.Ref, pos: -1}
+		s.items.set(it)
+	case it.state != unread:
+		return nil
+	}
+	it.arrived, it.try, it.held, it.found = e.Time.UnixMicro(), int32(e.Try), e.Held, true
+	return it
 }
 
 // Known tells where the message of an id is in the queue; the Ref of one that
@@ -186,16 +239,6 @@ func (s *Schedule) Arriving(msg string) (*Item, bool) {
 		return nil, false
 	}
 	return it, true
-}
-
-// Detain has a message that was found and rests wait for Start.
-func (s *Schedule) Detain(msg string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if it := s.items.get(id.KeyOf(msg)); it != nil && it.state == resting {
-		s.unrest(it)
-		it.state = arriving
-	}
 }
 
 // Take returns an item that is due and makes it active, or nil and how long

@@ -47,7 +47,12 @@ func messages(t *testing.T, n int) func() spool.Entry {
 		}
 	}
 	all := make([]spool.Entry, 0, n)
-	if err := s.Scan(func(e spool.Entry) { all = append(all, e) }); err != nil || len(all) != n {
+	examine := func(ref spool.Ref) {
+		if e, ok := s.Examine(ref); ok {
+			all = append(all, e)
+		}
+	}
+	if err := s.Scan(examine); err != nil || len(all) != n {
 		t.Fatalf("got %d messages, %v, want %d", len(all), err, n)
 	}
 	return func() spool.Entry {
@@ -251,18 +256,59 @@ func TestDetainedWaitsForStart(t *testing.T) {
 	entry := messages(t, 2)
 	s := New(100)
 	first, second := entry(), entry()
-	s.Find(first)
+	s.Found(first.Ref)
+	s.Detain(first)
+	s.Find(first) // it stays as it is
 	s.Find(second)
-	s.Detain(first.Ref.ID())
 	it := take(t, s, t0)
 	if it.Ref() != second.Ref {
 		t.Error("what was detained is due")
 	}
-	s.Detain(second.Ref.ID()) // somebody works on it
+	s.Detain(second) // somebody works on it
 	s.Drop(it)
 	idle(t, s, t0)
 	it, ok := s.Arriving(first.Ref.ID())
 	if !ok || !s.Start(it, t0) || !it.Found() {
 		t.Errorf("got %v, %v, want it started, and known as found", it, ok)
+	}
+}
+
+// TestFoundByNameOnly: what was not read yet is known and listed, and neither
+// tried nor flushed nor started.
+func TestFoundByNameOnly(t *testing.T) {
+	entry := messages(t, 3)
+	s := New(100)
+	all := []spool.Entry{entry(), entry(), entry()}
+	for _, e := range all {
+		s.Found(e.Ref)
+	}
+	if n := s.FlushAll(); n != 0 {
+		t.Errorf("FlushAll: got %d, want 0", n)
+	}
+	idle(t, s, t0)
+	msg := all[0].Ref.ID()
+	if _, ok := s.Reserve(msg); ok {
+		t.Error("its id is given again")
+	}
+	if ref, known := s.Adopt(msg); !known || !ref.Placed() {
+		t.Errorf("got %v, %v, want it known", ref, known)
+	}
+	if _, ok := s.Arriving(msg); ok {
+		t.Error("it waits for Start")
+	}
+	if page, _ := s.List("", 10); len(page) != 3 || page[0].State != "deferred" || !page[0].Next.IsZero() || page[0].Arrived.IsZero() {
+		t.Errorf("got %+v, want three, deferred until nobody knows when", page)
+	}
+	first := s.Unread("", 1)
+	if rest := s.Unread(msg, 5); len(first) != 1 || first[0] != all[0].Ref || len(rest) != 2 {
+		t.Errorf("got %v and %v unread, want one and two", first, rest)
+	}
+	s.Find(all[0])
+	s.Cancel(all[1].Ref.ID()) // it was none
+	if it := take(t, s, t0); it.Ref() != all[0].Ref || !it.Found() {
+		t.Error("what was read is not due, or not known as found")
+	}
+	if left := s.Unread("", 5); len(left) != 1 || left[0] != all[2].Ref || s.Len() != 2 {
+		t.Errorf("got %v unread of %d, want one of 2", left, s.Len())
 	}
 }
