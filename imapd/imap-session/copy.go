@@ -37,12 +37,16 @@ func (s *Session) move(c *wire.Command) (string, error) {
 		return c.Name + " completed, no messages", nil
 	}
 	seqs, over := s.within(seqs)
-	code, moved, err := s.copyTo(seqs, name, s.view.CopyToMove)
+	var to *mailbox.Box
+	code, moved, err := s.copyTo(seqs, name, func(b *mailbox.Box, dest string, may mailbox.Settable, seqs []int) (uint32, []uint32, []uint32, error) {
+		to = b
+		return s.view.CopyToMove(b, dest, may, seqs)
+	})
 	if err != nil {
 		return "", err
 	}
 	s.w.Raw("* OK ", code, " copied\r\n") // before the removals (RFC 6851 section 4.3)
-	done, err := s.removed(c.Name, s.view.Expunge(moved))
+	done, err := s.removed(c.Name, s.view.ExpungeMoved(moved, to))
 	return s.partly(done, over), err
 }
 

@@ -51,6 +51,7 @@ func newHost(store *mailbox.Store, log *evlog.Log) *host {
 
 // apply takes the limits of c.
 func (h *host) apply(c *conf.Config) {
+	h.store.KeepRemoved(c.Undelete)
 	h.limits.Store(&limits{
 		idle: c.IdleTimeout, progress: stall, maxSize: c.MessageSize, messages: maxMessages, report: progressEvery,
 		perCommand: c.MessageLimit,

@@ -3,12 +3,13 @@ package mailbox
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"math"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"posthorn/internal/dovecot"
-	"posthorn/internal/maildir"
 )
 
 // Store changes the flags of messages and returns the sequence numbers of
@@ -177,6 +178,32 @@ func (v *View) Expunge(uids []uint32) error {
 	if v.readOnly {
 		return ErrReadOnly
 	}
+	return v.expunge(uids, v.box)
+}
+
+// ExpungeMoved is Expunge for messages that were copied to a folder of box to: it
+// has them, so where that is the box itself nothing is kept in the attic.
+func (v *View) ExpungeMoved(uids []uint32, to *Box) error {
+	if v.readOnly {
+		return ErrReadOnly
+	}
+	if to == v.box {
+		return v.expunge(uids, nil)
+	}
+	return v.expunge(uids, v.box)
+}
+
+// expunge is Expunge to the attic of keeper, or to none.
+func (v *View) expunge(uids []uint32, keeper *Box) error {
+	removed := removal{keeper: keeper}
+	err := v.remove(uids, &removed)
+	if removed.close() {
+		_ = keeper.Sweep(time.Now()) // what cannot be removed now is met again
+	}
+	return err
+}
+
+func (v *View) remove(uids []uint32, removed *removal) error {
 	f := v.folder
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -188,16 +215,14 @@ func (v *View) Expunge(uids []uint32) error {
 	if deleted {
 		uids = v.all()
 	}
-	var removed removal
 	err := f.retried(uids, func(uids []uint32) (again []uint32, err error) {
-		return f.unlink(uids, deleted, &removed)
+		return f.unlink(uids, deleted, removed)
 	}, func() {})
 	if len(removed.uids) > 0 {
-		f.forget(&removed)
+		f.forget(removed)
 		f.dropWords()
 		f.audience.tell(v)
-		// A line that could not be written costs a recount, no message.
-		_ = maildir.AddSize(v.box.root.Disk, v.box.root.FD, -removed.bytes, -len(removed.uids))
+		v.box.addSize(-removed.bytes, -len(removed.uids))
 	}
 	// What cannot be compacted now (the disk is full) stays correct, and a later
 	// Expunge tries again.
@@ -215,8 +240,32 @@ func (v *View) all() []uint32 {
 
 // removal is what an Expunge has removed.
 type removal struct {
-	uids  map[uint32]bool
-	bytes int64
+	uids   map[uint32]bool
+	bytes  int64
+	keeper *Box   // in whose attic it is kept; nil: it is not
+	shelf  *shelf // where, once something was
+}
+
+// take removes the file of r, or has the attic take it.
+func (m *removal) take(f *folder, r *record) (err error) {
+	if m.keeper == nil || m.keeper.store.keep.Load() <= 0 {
+		return f.remove(f.where(r.state), f.file(r))
+	}
+	if m.shelf == nil {
+		if m.shelf, err = m.keeper.shelf(f); err != nil {
+			return fmt.Errorf("keeping what is removed: %w", err)
+		}
+	}
+	return m.shelf.take(f, r)
+}
+
+// close reports whether a place was made in the attic.
+func (m *removal) close() (made bool) {
+	if m.shelf == nil {
+		return false
+	}
+	m.shelf.close()
+	return m.shelf.made
 }
 
 // unlink removes the files of messages; with deleted only those that are
@@ -228,7 +277,7 @@ func (f *folder) unlink(uids []uint32, deleted bool, removed *removal) (again []
 			continue
 		}
 		bytes := f.bytes(r)
-		err := f.remove(f.where(r.state), f.file(r))
+		err := removed.take(f, r)
 		if gone(err) {
 			again = append(again, uid)
 			continue

@@ -99,23 +99,33 @@ func (f *folder) adopt(from *folder, uids []uint32) (*terms, error) {
 		from.mu.Unlock()
 		return nil, err
 	}
+	names, table := from.spoken(uids), from.keywords
+	from.mu.Unlock()
+	return f.learn(names, table)
+}
+
+// spoken returns the keywords of messages.
+func (f *folder) spoken(uids []uint32) []string {
 	used, words := bits(0), map[string]bool{}
 	for _, uid := range uids {
-		if r := from.find(uid); r != nil {
+		if r := f.find(uid); r != nil {
 			used |= r.flags & keywordBits
-			for _, name := range from.wordsOf(r) {
+			for _, name := range f.wordsOf(r) {
 				words[name] = true
 			}
 		}
 	}
-	table := from.keywords
-	from.mu.Unlock()
+	return append(keywordNames(used, f.keywords), slices.Sorted(maps.Keys(words))...)
+}
+
+// learn gives the folder letters for names, as long as there are any, and returns
+// what the keywords of another folder's table are here.
+func (f *folder) learn(names []string, table *dovecot.Keywords) (*terms, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err := errors.Join(f.loadKeywords(), f.loadWords()); err != nil {
 		return nil, err
 	}
-	names := append(keywordNames(used, table), slices.Sorted(maps.Keys(words))...)
 	if err := f.needKeywords(names); err != nil {
 		return nil, err
 	}

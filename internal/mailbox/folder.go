@@ -27,8 +27,9 @@ type folder struct {
 	dir   dovecot.Dir // the folder itself, where the control files stand
 	new   int         // descriptors of new/ and cur/
 	cur   int
-	fine  bool // times of folders tell every change apart
-	inbox bool // the folder is the Maildir's root
+	fine  bool   // times of folders tell every change apart
+	disk  string // the folder's name below the Maildir's root
+	inbox bool   // the folder is that root
 
 	users int         // guarded by Store.mu
 	idle  *time.Timer // guarded by Store.mu: closes the folder that nobody uses
@@ -80,7 +81,7 @@ type keystamp struct {
 // openFolder opens what is in the folder that dir has open; missing parts of a
 // Maildir are made. After an error dir is closed.
 func (s *Store) openFolder(root, dir dovecot.Dir, disk string, id fileID) (*folder, error) {
-	f := &folder{store: s, keywords: s.blank, dir: dir, id: id, new: -1, cur: -1, inbox: disk == "."}
+	f := &folder{store: s, keywords: s.blank, dir: dir, id: id, new: -1, cur: -1, disk: disk, inbox: disk == "."}
 	err := f.openSubs()
 	if err == unix.ENOENT {
 		if err = makeMaildir(root, disk); err == nil {

@@ -18,6 +18,12 @@ func (b *Box) Delete(name string) error {
 	if err != nil || disk == "." {
 		return ErrBadName
 	}
+	if !b.isMaildir(disk) {
+		return ErrNoFolder
+	}
+	if kept, err := b.stow(disk); kept || err != nil {
+		return err
+	}
 	tmp, err := b.openTmp()
 	if err != nil {
 		return fmt.Errorf("deleting folder: %w", err)
@@ -152,5 +158,5 @@ func (b *Box) renameInbox(to string) error {
 	if err != nil && !errors.Is(err, ErrExpunged) {
 		return errors.Join(err, b.Delete(to))
 	}
-	return v.Expunge(append([]uint32{}, copied...)) // never nil: that is all that are \Deleted
+	return v.ExpungeMoved(append([]uint32{}, copied...), b) // never nil: that is all that are \Deleted
 }

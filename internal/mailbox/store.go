@@ -66,7 +66,8 @@ type Store struct {
 	curWatch  *watcher
 	watchErr  error
 	poller    poller
-	unwatched sync.Once // logs only the first
+	unwatched sync.Once    // logs only the first
+	keep      atomic.Int64 // how long the attic keeps what is removed; 0: it does not
 	filings   atomic.Uint32
 	blank     *dovecot.Keywords // of all folders without keywords
 	blocks    sync.Pool         // of *blocks, of messages that were closed

@@ -22,7 +22,10 @@ type opener struct {
 }
 
 // apply takes what c says for the sessions to come.
-func (o *opener) apply(c *conf.Config) { o.conf.Store(c) }
+func (o *opener) apply(c *conf.Config) {
+	o.store.KeepRemoved(c.Undelete)
+	o.conf.Store(c)
+}
 
 // idle is the autologout: a third of idle-timeout, which is for IMAP. The defaults
 // meet RFC 1939 3 (ten minutes) and RFC 9051 5.4.
