@@ -148,8 +148,12 @@ func first(re *regexp.Regexp, text string) string {
 
 // lookAll has a session fetch what it may keep, and with it know all.
 func (s *stage) lookAll(c *session) {
+	items := "UID FLAGS RFC822.SIZE"
+	if c.condstore() {
+		items += " MODSEQ"
+	}
 	if len(c.view) > 0 && len(s.wrong) == 0 {
-		s.ask(c, "FETCH 1:* (UID FLAGS RFC822.SIZE)", slices.Clone(c.view), false)
+		s.ask(c, "FETCH 1:* ("+items+")", slices.Clone(c.view), false)
 	}
 }
 
@@ -234,12 +238,13 @@ func (s *stage) stores(r *rand.Rand) {
 	if silent {
 		word += ".SILENT"
 	}
-	command := fmt.Sprintf("%sSTORE %s %s (%s)", prefix(byUID), set, word, strings.Join(names, " "))
+	g := someGuard(r, c, of)
+	command := fmt.Sprintf("%sSTORE %s%v %s (%s)", prefix(byUID), set, g, word, strings.Join(names, " "))
 	if c.readOnly {
 		s.refused(c, command, "NO")
 		return
 	}
-	s.command(c, command, func() { s.stored(c, of, op, names, silent) })
+	s.command(c, command, func() { s.stored(c, s.pass(c, of, byUID, g), op, names, silent) })
 }
 
 // stored tells the model, and of a silent STORE the client, what was done.
@@ -249,6 +254,9 @@ func (s *stage) stored(c *session, of []*entry, op byte, names []string, silent 
 		switch {
 		case silent && e.known && !flagsIn.MatchString(c.fetched[e]):
 			e.flags = e.flags.apply(op, names...)
+			if modseq, err := strconv.ParseUint(first(modseqIn, c.fetched[e]), 10, 64); err == nil {
+				e.modseq = modseq
+			}
 		case !silent && c.fetched[e] == "":
 			s.fail("session %d: STORE: no answer for %v", c.no, e.m)
 		}

@@ -251,7 +251,10 @@ func (c *session) fetch(n int, line string) {
 	if modseq < e.modseq || changed && !asked && e.modseq > 0 && modseq == e.modseq {
 		c.strange("message %d has the MODSEQ %d and had %d, with other flags: %t", n, modseq, e.modseq, changed)
 	}
-	if flagsIn.MatchString(outside) { // alone it stands in front of the flags that it is of
+	switch {
+	case changed && asked:
+		e.modseq = 0 // it has another one now
+	case flagsIn.MatchString(outside): // alone it stands in front of the flags that it is of
 		e.modseq = modseq
 	}
 }

@@ -20,6 +20,7 @@ var deeds = []history.Deed[*stage]{
 	{Name: "fetch", Weight: 12, Do: (*stage).fetches},
 	{Name: "store", Weight: 22, Do: (*stage).stores},
 	{Name: "search", Weight: 10, Do: (*stage).searches},
+	{Name: "modseq", Weight: 5, Do: (*stage).modseqs},
 	{Name: "append", Weight: 12, Do: (*stage).appends},
 	{Name: "copy", Weight: 7, Do: (*stage).copies},
 	{Name: "move", Weight: 6, Do: (*stage).moves},
