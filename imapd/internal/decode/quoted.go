@@ -105,7 +105,9 @@ func AppendQuoted(dst, src []byte) []byte {
 		if lineEnd(end) == 0 {
 			text, end = line, nil // a CR at the very end is text
 		}
-		text = bytes.TrimRight(text, " \t") // added on the way
+		for len(text) > 0 && blank(text[len(text)-1]) { // added on the way
+			text = text[:len(text)-1]
+		}
 		if text, soft := bytes.CutSuffix(text, []byte("=")); soft {
 			dst = appendOctets(dst, text)
 			continue

@@ -1,9 +1,7 @@
 package find
 
 import (
-	"bytes"
 	"encoding/binary"
-	"math/bits"
 	"strings"
 	"unicode/utf8"
 
@@ -14,16 +12,29 @@ import (
 // alone is searched as it is, for folding is most of the work otherwise; around
 // other characters, which may fold to those that are looked for, text is folded.
 type needle struct {
-	text         string // folded
-	ascii        bool
-	blanks       bool // it has some
-	at           int  // the rarest byte of it
-	upper, lower byte // that byte
+	text   string // folded
+	blanks bool   // it has some
+	ascii  bool
+	marks  [2]mark // of an ASCII needle
+}
+
+// mark is a byte of a needle that is rare.
+type mark struct {
+	at int
+	of uint64 // the byte, eight times
 }
 
 // rarity has the letters of English text, the rarest last; what is none of them
 // but a blank is rarer.
 const rarity = " ETAOINSHRDLCUMWFGYPBVKJXQZ"
+
+// Bytes of a word, eight of a kind.
+const (
+	ones   = 0x0101010101010101
+	highs  = 0x80 * ones
+	lows   = 0x7F * ones
+	marked = 0x5F * ones // bits that are the same in upper and lower case
+)
 
 func newNeedle(text string) *needle {
 	n := &needle{text: charset.Fold(text)}
@@ -31,19 +42,22 @@ func newNeedle(text string) *needle {
 	if n.ascii = text != "" && plain([]byte(n.text)); !n.ascii {
 		return n
 	}
-	best := -1
+	first, second := -1, -1 // ranks
 	for i := range len(n.text) {
 		rank := strings.IndexByte(rarity, n.text[i])
 		if rank < 0 {
 			rank = len(rarity)
 		}
-		if rank > best {
-			best, n.at = rank, i
+		m := mark{i, uint64(n.text[i]) * ones}
+		switch {
+		case rank > first:
+			first, second, n.marks = rank, first, [2]mark{m, n.marks[0]}
+		case rank > second:
+			second, n.marks[1] = rank, m
 		}
 	}
-	n.upper, n.lower = n.text[n.at], n.text[n.at]
-	if 'A' <= n.upper && n.upper <= 'Z' {
-		n.lower += 'a' - 'A'
+	if second < 0 {
+		n.marks[1] = n.marks[0]
 	}
 	return n
 }
@@ -83,29 +97,37 @@ func (n *needle) inFolded(text string) bool { return strings.Contains(text, n.te
 // behind it: one of four octets folds to one or more.
 func (n *needle) overlap() int { return utf8.UTFMax * len(n.text) }
 
-// inASCII looks for an ASCII needle as it is.
+// inASCII looks for an ASCII needle as it is: where both marks stand it is compared.
 func (n *needle) inASCII(b []byte) bool {
-	return n.scan(b, n.upper) || n.lower != n.upper && n.scan(b, n.lower)
+	places := len(b) - len(n.text) + 1
+	if places < 1 {
+		return false
+	}
+	first, second := b[n.marks[0].at:][:places], b[n.marks[1].at:][:places]
+	one, two := n.marks[0].of, n.marks[1].of
+	i := 0
+	for ; i+16 <= places; i += 16 {
+		p, q := (*[16]byte)(first[i:]), (*[16]byte)(second[i:])
+		x := ((eight(p[:]) ^ one) | (eight(q[:]) ^ two)) & marked // 0 where both stand, but for case
+		y := ((eight(p[8:]) ^ one) | (eight(q[8:]) ^ two)) & marked
+		if (x+lows)&(y+lows)&highs != highs && n.begins(b[i:], 16) {
+			return true
+		}
+	}
+	return n.begins(b[i:], places-i)
 }
 
-// scan is inASCII where its rarest byte is c.
-func (n *needle) scan(b []byte, c byte) bool {
-	for from := n.at; from < len(b); from++ {
-		i := bytes.IndexByte(b[from:], c)
-		if i < 0 {
-			return false
-		}
-		from += i
-		start := from - n.at
-		if start+len(n.text) > len(b) {
-			return false
-		}
-		if n.equals(b[start:]) {
+// begins reports whether the text in any case begins at one of the first places.
+func (n *needle) begins(b []byte, places int) bool {
+	for i := range places {
+		if n.equals(b[i:]) {
 			return true
 		}
 	}
 	return false
 }
+
+func eight(b []byte) uint64 { return binary.LittleEndian.Uint64(b) }
 
 // equals reports whether b begins with the text in any case.
 func (n *needle) equals(b []byte) bool {
@@ -126,17 +148,11 @@ func plain(b []byte) bool { return beyond(b) == len(b) }
 
 // beyond returns how many bytes at the start of b are of US-ASCII.
 func beyond(b []byte) int {
-	const high = 0x8080808080808080
-	word := binary.LittleEndian.Uint64
 	i := 0
-	for ; len(b)-i >= 32; i += 32 {
-		if c := b[i : i+32]; (word(c)|word(c[8:])|word(c[16:])|word(c[24:]))&high != 0 {
+	for ; i+32 <= len(b); i += 32 {
+		c := (*[32]byte)(b[i:])
+		if (eight(c[:])|eight(c[8:])|eight(c[16:])|eight(c[24:]))&highs != 0 {
 			break
-		}
-	}
-	for ; len(b)-i >= 8; i += 8 {
-		if w := word(b[i:]) & high; w != 0 {
-			return i + bits.TrailingZeros64(w)/8
 		}
 	}
 	for i < len(b) && b[i] < utf8.RuneSelf {
