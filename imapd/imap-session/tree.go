@@ -13,15 +13,13 @@ type tree struct {
 }
 
 func newTree(folders []string) tree {
-	t := tree{exists: map[string]bool{}, parents: map[string]bool{}}
+	t := tree{names: make([]string, 0, len(folders)), exists: make(map[string]bool, len(folders)), parents: map[string]bool{}}
 	for _, name := range folders {
-		t.exists[name] = true
-	}
-	for _, name := range folders {
+		if !t.exists[name] {
+			t.exists[name] = true
+			t.names = append(t.names, name)
+		}
 		markAbove(t.parents, name)
-	}
-	for name := range t.exists {
-		t.names = append(t.names, name)
 	}
 	for name := range t.parents {
 		if !t.exists[name] {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -27,24 +26,6 @@ type Box struct {
 
 // Close gives back what the box holds. Its Views are closed before.
 func (b *Box) Close() error { return unix.Close(b.root.FD) }
-
-// Folders returns the names of all folders, INBOX first, then sorted. Parents
-// that do not exist themselves are not in it (`Work` for `Work.2024`).
-func (b *Box) Folders() ([]string, error) {
-	entries, err := os.ReadDir("/proc/self/fd/" + strconv.Itoa(b.root.FD))
-	if err != nil {
-		return nil, fmt.Errorf("listing folders of %s: %w", b.root.Path, err)
-	}
-	names := []string{inbox}
-	for _, e := range entries {
-		name, ok := folderName(e.Name())
-		if ok && e.IsDir() && b.isMaildir(e.Name()) {
-			names = append(names, name)
-		}
-	}
-	slices.Sort(names[1:])
-	return names, nil
-}
 
 // isMaildir reports whether the folder disk has a cur/: others keep their own
 // directories there too.
@@ -145,16 +126,7 @@ func (b *Box) enter(name string) (f *folder, disk string, err error) {
 	return f, disk, err
 }
 
-// Status counts a folder's messages without selecting it: nothing loses its
-// \Recent. Errors: ErrNoFolder, ErrBadName.
-func (b *Box) Status(name string) (st Status, err error) {
-	err = afresh(func() error {
-		st, err = b.count(name)
-		return err
-	})
-	return st, err
-}
-
+// count opens a folder for Status.
 func (b *Box) count(name string) (Status, error) {
 	f, _, err := b.enter(name)
 	if err != nil {

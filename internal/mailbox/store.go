@@ -69,13 +69,15 @@ type Store struct {
 	unwatched sync.Once    // logs only the first
 	keep      atomic.Int64 // how long the attic keeps what is removed; 0: it does not
 	filings   atomic.Uint32
-	blank     *dovecot.Keywords // of all folders without keywords
-	blocks    sync.Pool         // of *blocks, of messages that were closed
+	sights    *memory[aspect, Status]  // by their cur/
+	rolls     *memory[trace, []string] // by the Maildir's root
+	blank     *dovecot.Keywords        // of all folders without keywords
+	blocks    sync.Pool                // of *blocks, of messages that were closed
 }
 
 // New returns a Store. Close it when no session is left.
 func New(o Options) *Store {
-	s := &Store{opt: o, log: o.Log, node: maildir.EscapeNode(o.Node), fine: fineKernel(), blank: new(dovecot.Keywords), boot: index.Boot(), folders: make(map[fileID]*folder), marks: make(map[fileID]mark)}
+	s := &Store{opt: o, log: o.Log, node: maildir.EscapeNode(o.Node), fine: fineKernel(), blank: new(dovecot.Keywords), boot: index.Boot(), folders: make(map[fileID]*folder), marks: make(map[fileID]mark), sights: newMemory[aspect, Status](maxSights), rolls: newMemory[trace, []string](maxRolls)}
 	if s.opt.Disk == nil {
 		s.opt.Disk = new(durable.Disk)
 	}

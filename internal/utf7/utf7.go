@@ -20,6 +20,9 @@ func base() *base64.Encoding {
 
 // Encode returns s in modified UTF-7 (RFC 3501 5.1.3).
 func Encode(s string) string {
+	if plain(s) {
+		return s
+	}
 	var b strings.Builder
 	for s != "" {
 		i := strings.IndexFunc(s, func(r rune) bool { return !direct(r) })
@@ -40,6 +43,16 @@ func Encode(s string) string {
 	return b.String()
 }
 
+// plain reports whether s is the same in both forms, as most names are.
+func plain(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' || s[i] == '&' {
+			return false
+		}
+	}
+	return true
+}
+
 // direct reports whether r stands for itself.
 func direct(r rune) bool { return ' ' <= r && r <= '~' }
 
@@ -54,6 +67,9 @@ func encodeRun(s string) string {
 // Decode is Encode the other way. What Encode would have written
 // in another way is an error.
 func Decode(s string) (string, error) {
+	if plain(s) {
+		return s, nil
+	}
 	var b strings.Builder
 	for rest := s; rest != ""; {
 		before, after, found := strings.Cut(rest, "&")
