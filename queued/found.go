@@ -37,6 +37,7 @@ func (q *queue) read(ctx context.Context) {
 	for after, more := "", true; more && ctx.Err() == nil; {
 		refs := q.schedule.Unread(after, readAtATime)
 		more = len(refs) == readAtATime
+		q.calm.Stir()
 		for _, ref := range refs {
 			after = ref.ID()
 			if e, ok := q.examine(ref); !ok {

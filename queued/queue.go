@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"posthorn/internal/addr"
+	"posthorn/internal/calm"
 	"posthorn/internal/conf"
 	"posthorn/internal/directory"
 	"posthorn/internal/door"
@@ -69,6 +70,7 @@ type queue struct {
 	mailq     *net.UnixListener // nil in tests that need none
 	viewers   viewers
 	known     chan struct{}                       // closed when all that was found at the start is read
+	calm      calm.Watch                          // of reading that
 	examine   func(spool.Ref) (spool.Entry, bool) // the spool's, but for tests
 
 	collectEvery, soonest, onceWithin time.Duration // the constants, but for tests

@@ -1,6 +1,6 @@
 // Package schedule decides which message of the queue is tried when.
 //
-// It holds some 130 bytes a message and nothing of its content. A message
+// It holds some 100 bytes a message and nothing of its content. A message
 // rests until its next try, or waits for a gate: a destination, or a daemon of
 // ours, that is full or does not answer. A gate that failed is left alone for a
 // while that grows with each failure; then one message is let through to try
@@ -12,6 +12,7 @@ package schedule
 
 import (
 	"container/heap"
+	"math"
 	"sync"
 	"time"
 
@@ -34,16 +35,16 @@ type Item struct {
 	ref     spool.Ref
 	arrived int64 // microseconds, as next
 	next    int64
-	order   uint64 // among items of equal next
+	order   uint32 // among items of equal next
 	pos     int32  // in the heap, -1 when not there
-	try     int32  // the last one that ended
+	try     int16  // the last one that ended
 	state   state
 	held    bool
 	doomed  bool // to be removed when who works on it is done
 	found   bool // not handed over: a try before may have been cut short
 
-	gate       *Gate // it waits for this one, or has a place reserved at it
-	reserved   bool
+	reserved   bool  // it has a place at gate
+	gate       *Gate // it waits for this one, or has its place there
 	prev, succ *Item // in the gate's line
 }
 
@@ -62,7 +63,7 @@ type Schedule struct {
 	due    itemHeap
 	gates  map[string]*Gate
 	timers gateHeap // when gates that failed are tried again
-	order  uint64
+	order  uint32
 	active int
 	most   int
 	wake   chan struct{}
@@ -121,7 +122,7 @@ func (s *Schedule) Cancel(msg string) {
 func (s *Schedule) Place(it *Item, e spool.Entry, found bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	it.ref, it.arrived, it.try, it.held, it.found = e.Ref, e.Time.UnixMicro(), int32(e.Try), e.Held, found
+	it.ref, it.arrived, it.try, it.held, it.found = e.Ref, e.Time.UnixMicro(), counted(e.Try), e.Held, found
 }
 
 // Start makes an item that was placed active at once; false says that as many
@@ -176,6 +177,9 @@ func (s *Schedule) Unread(after string, limit int) []spool.Ref {
 	return refs
 }
 
+// counted is a number of tries as an item has room for it.
+func counted(try int) int16 { return int16(min(try, math.MaxInt16)) }
+
 // Find adds a message that was found in the spool and is to be tried at its
 // next time. A message that is known already, and not just by Adopt or Found, is
 // left as it is.
@@ -214,7 +218,7 @@ func (s *Schedule) found(e spool.Entry) *Item {
 	case it.state != unread:
 		return nil
 	}
-	it.arrived, it.try, it.held, it.found = e.Time.UnixMicro(), int32(e.Try), e.Held, true
+	it.arrived, it.try, it.held, it.found = e.Time.UnixMicro(), counted(e.Try), e.Held, true
 	return it
 }
 
@@ -328,7 +332,7 @@ func (s *Schedule) end(it *Item, try int) {
 		s.active--
 	}
 	it.state = resting
-	it.try = int32(try)
+	it.try = counted(try)
 	s.giveBack(it)
 	s.signal()
 }
@@ -376,7 +380,7 @@ func (h itemHeap) Less(i, j int) bool {
 	if h[i].next != h[j].next {
 		return h[i].next < h[j].next
 	}
-	return h[i].order < h[j].order
+	return int32(h[i].order-h[j].order) < 0 // the count may have begun again
 }
 func (h itemHeap) Swap(i, j int) {
 	h[i], h[j] = h[j], h[i]

@@ -226,8 +226,8 @@ func TestMemoryOfAMessage(t *testing.T) {
 	runtime.ReadMemStats(&after)
 	each := int(after.HeapAlloc-before.HeapAlloc) / n
 	t.Logf("%d bytes a message", each)
-	if each > 180 {
-		t.Errorf("got %d bytes a message, want at most 180", each)
+	if each > 110 {
+		t.Errorf("got %d bytes a message, want at most 110", each)
 	}
 	runtime.KeepAlive(s)
 	runtime.KeepAlive(entry) // what it holds was there before
