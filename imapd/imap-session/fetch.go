@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"posthorn/imapd/internal/acl"
+	"posthorn/imapd/internal/layout"
 	"posthorn/imapd/internal/mimepart"
 	"posthorn/imapd/internal/preview"
 	"posthorn/imapd/internal/query"
@@ -62,6 +63,8 @@ type fetcher struct {
 	buf    []byte       // for header fields
 
 	summary, head []byte // what the index has of a message
+	texts         []layout.Text
+	raw, whole    []byte // a header in its file, and as it is sent
 }
 
 // run answers for each message. Messages that are gone are left out (RFC 2180
@@ -168,8 +171,10 @@ func (f *fetcher) open(seq int) (parts, error) {
 	switch {
 	case f.Items&(query.Body|query.BodyStructure) != 0 || needParts(f.Sections) || f.previews(p.size):
 		p.root, err = mimepart.Parse(body, p.size)
-	case f.Items&query.Envelope != 0 || needHeader(f.Sections):
+	case f.Items&query.Envelope != 0:
 		p.root, err = mimepart.ParseHeader(body, p.size)
+	case needHeader(f.Sections):
+		p.root, err = mimepart.Header(body, p.size)
 	}
 	if err != nil {
 		p.close()

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
+	"slices"
 
 	"posthorn/imapd/internal/gist"
+	"posthorn/imapd/internal/layout"
 	"posthorn/imapd/internal/query"
 	"posthorn/internal/mailbox"
 )
@@ -15,24 +18,35 @@ func (f *fetcher) keptAlone() bool {
 		return false
 	}
 	for _, s := range f.Sections {
-		if s.Kind != query.Fields || len(s.Path) > 0 || s.Partial || !gist.Usual(s.Fields) {
+		usual := s.Kind == query.Fields && gist.Usual(s.Fields)
+		if !usual && s.Kind != query.Header || len(s.Path) > 0 || s.Partial {
 			return false
 		}
 	}
 	return true
 }
 
+// asks reports whether the FETCH has sections of that kind.
+func (f *fetcher) asks(k query.Kind) bool {
+	return slices.ContainsFunc(f.Sections, func(s query.Section) bool { return s.Kind == k })
+}
+
 // kept is what the index has of one message.
 type kept struct {
 	summary gist.Summary
 	header  gist.Header
+	whole   []byte // the header, from the file
 }
 
 // keptOf returns what the index has of a message; where it has nothing yet the
 // message is read. ok is false when the client would get it in another form.
 func (f *fetcher) keptOf(seq int) (k *kept, ok bool, err error) {
 	k = new(kept)
+	whole := f.asks(query.Header)
 	if !f.lookUp(seq, k) {
+		if whole && f.Items&(query.Envelope|query.BodyStructure) == 0 {
+			return nil, false, nil // to find the end of a header costs less
+		}
 		texts, err := f.read(seq)
 		if err != nil {
 			return nil, false, err
@@ -40,12 +54,47 @@ func (f *fetcher) keptOf(seq int) (k *kept, ok bool, err error) {
 		k.summary, _ = gist.ReadSummary(texts[mailbox.Summary])
 		k.header, _ = gist.ReadHeader(texts[mailbox.Head])
 	}
+	if whole {
+		if k.whole, ok, err = f.wholeHeader(seq, k.summary.Layout); !ok || err != nil {
+			return nil, false, err
+		}
+	}
 	return k, !f.utf8 || k.summary.Plain, nil
+}
+
+// maxHeader bounds the headers that are read as a whole.
+const maxHeader = 64 << 10
+
+// wholeHeader reads the header of a message, of which the index has the layout; ok
+// is false when it has to be looked for. It is valid until the next call.
+func (f *fetcher) wholeHeader(seq int, kept []byte) (header []byte, ok bool, err error) {
+	l, _ := layout.Read(kept, f.texts)
+	f.texts = l.Texts
+	text, ok := l.Header()
+	if !ok || text.End > maxHeader {
+		return nil, false, nil
+	}
+	file, err := f.view.File(seq)
+	if err != nil {
+		return nil, false, err
+	}
+	defer file.Close()
+	size, err := file.Size()
+	place, ok := l.InFile(size)
+	if !ok || err != nil {
+		return nil, false, err
+	}
+	f.raw = slices.Grow(f.raw[:0], maxHeader)[:place.Range(text).End]
+	if n, err := file.First(f.raw); n < len(f.raw) || err != nil {
+		return nil, false, err
+	}
+	f.whole = place.Append(f.whole[:0], f.raw)
+	return f.whole, true, nil
 }
 
 // lookUp asks the index for what the FETCH needs and reports whether it is there.
 func (f *fetcher) lookUp(seq int, k *kept) bool {
-	if f.Items&(query.Envelope|query.BodyStructure) != 0 {
+	if f.Items&(query.Envelope|query.BodyStructure) != 0 || f.asks(query.Header) {
 		var ok bool
 		if f.summary, ok = f.view.Kept(seq, mailbox.Summary, f.summary); ok {
 			k.summary, ok = gist.ReadSummary(f.summary)
@@ -54,7 +103,7 @@ func (f *fetcher) lookUp(seq int, k *kept) bool {
 			return false
 		}
 	}
-	if len(f.Sections) > 0 {
+	if f.asks(query.Fields) {
 		var ok bool
 		if f.head, ok = f.view.Kept(seq, mailbox.Head, f.head); ok {
 			k.header, ok = gist.ReadHeader(f.head)
@@ -88,6 +137,11 @@ func (k *kept) writePreview(*fetcher) {}
 
 // writeSection writes one section, as section.write does.
 func (k *kept) writeSection(f *fetcher, i int) {
+	if f.Sections[i].Kind == query.Header {
+		f.w.Literal(int64(len(k.whole)))
+		f.w.Copy(bytes.NewReader(k.whole), 0, int64(len(k.whole)))
+		return
+	}
 	f.buf = k.header.Select(f.buf[:0], f.Sections[i].Fields)
 	if k.header.Blank {
 		f.buf = append(f.buf, "\r\n"...)

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -57,4 +58,37 @@ func TestAnsweredFromTheIndex(t *testing.T) {
 		d = other.dialogue()
 		d.do("SELECT INBOX")
 	}
+}
+
+// TestWholeHeaders: with and without an index a header is the same.
+func TestWholeHeaders(t *testing.T) {
+	f := newFixture(t)
+	d := f.dialogue()
+	for i, message := range []string{
+		"Subject: one\n\ntext\n", "Subject: one\r\n\r\ntext\r\n", "Subject: both\r\n\ntext\n", "Subject: a\x00b\n folded\n\n\x00",
+		"Subject: no empty line\n", "\nno header", "", "X: " + strings.Repeat("long\n ", maxHeader/4) + "\n\ntext\n",
+		"Content-Type: multipart/mixed; boundary=b\n\n--b\nX: y\n\ntext\n--b--\n",
+	} {
+		name := filepath.Join(f.dir, "cur", strconv.Itoa(1700000000+i)+".m.x:2,")
+		if err := os.WriteFile(name, []byte(message), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d.do("EXAMINE INBOX")
+	want := d.do("FETCH 1:* BODY.PEEK[HEADER]")
+	if len(want) != 10 {
+		t.Fatalf("got %d answers, want 10", len(want))
+	}
+	d.do("FETCH 1:* ENVELOPE")
+	for range 2 {
+		if got := d.do("FETCH 1:* BODY.PEEK[HEADER]"); !slices.Equal(got, want) {
+			t.Errorf("got  %.80q\nwant %.80q", got, want)
+		}
+	}
+	d.want("FETCH 1 (BODY.PEEK[HEADER] BODY.PEEK[HEADER.FIELDS (Subject)])",
+		"* 1 FETCH (BODY[HEADER] {16}Subject: one\r\n\r\n BODY[HEADER.FIELDS (Subject)] {16}Subject: one\r\n\r\n)", "OK FETCH completed")
+	if err := os.Remove(filepath.Join(f.dir, "cur", "1700000001.m.x:2,")); err != nil {
+		t.Fatal(err)
+	}
+	d.want("FETCH 2 BODY.PEEK[HEADER]", "OK [EXPUNGEISSUED] FETCH completed, but some messages are gone")
 }

@@ -135,7 +135,7 @@ func (r *Reader) search(n *needle, t layout.Text) (bool, error) {
 		return n.in(text), nil
 	}
 	if r.place.Bare {
-		text = r.decode(t.Kind, bytes.ReplaceAll(b, []byte("\n"), []byte("\r\n")))
+		text = r.decode(t.Kind, r.place.Append(nil, b))
 	}
 	found, _ := contains(charset.NewReader(t.Charset, bytes.NewReader(text)), r.room(n), n) // what cannot be decoded ends there
 	return found, nil

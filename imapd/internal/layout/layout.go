@@ -7,6 +7,7 @@
 package layout
 
 import (
+	"bytes"
 	"encoding/binary"
 	"strings"
 
@@ -201,6 +202,26 @@ func (f File) Range(t Text) mimepart.Range {
 		return mimepart.Range{Off: t.Off - t.above, End: t.End - t.above - t.ends}
 	}
 	return mimepart.Range{Off: t.Off, End: t.End}
+}
+
+// Append appends octets of the file as the message has them: with CRLF line ends.
+func (f File) Append(dst, b []byte) []byte {
+	for f.Bare {
+		i := bytes.IndexByte(b, '\n')
+		if i < 0 {
+			break
+		}
+		dst, b = append(append(dst, b[:i]...), '\r', '\n'), b[i+1:]
+	}
+	return append(dst, b...)
+}
+
+// Header returns the header of the message; ok is false when it has none.
+func (l Layout) Header() (t Text, ok bool) {
+	if len(l.Texts) == 0 || l.Texts[0].Kind != Message || l.Texts[0].Off != 0 {
+		return t, false
+	}
+	return l.Texts[0], true
 }
 
 // Size returns how large a message is with CRLF line ends.

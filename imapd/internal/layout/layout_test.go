@@ -133,3 +133,13 @@ func FuzzLayout(f *testing.F) {
 		}
 	})
 }
+func TestAppend(t *testing.T) {
+	for _, text := range []string{"", "\n", "a\nb\n\nc", "a"} {
+		if got := string(File{Bare: true}.Append([]byte("x"), []byte(text))); got != "x"+crlf(text) {
+			t.Errorf("%q: got %q", text, got)
+		}
+		if got := string(File{}.Append(nil, []byte(crlf(text)))); got != crlf(text) {
+			t.Errorf("%q: got %q", text, got)
+		}
+	}
+}

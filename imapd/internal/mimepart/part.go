@@ -60,6 +60,16 @@ func ParseHeader(src io.ReaderAt, size int64) (*Part, error) {
 	return p, w.lines.err
 }
 
+// Header is ParseHeader without looking at the fields either: only Header, Body and
+// Blank are set.
+func Header(src io.ReaderAt, size int64) (*Part, error) {
+	w := walk{lines: newLines(src, 0, size)}
+	p := &Part{Type: "text", Subtype: "plain"}
+	w.header(p, kindAny)
+	p.Body = Range{p.Header.End, size}
+	return p, w.lines.err
+}
+
 // Is reports whether the part has the given type, and subtype if that is not
 // empty.
 func (p *Part) Is(typ, subtype string) bool {

@@ -13,6 +13,7 @@ const (
 	kindMessage kind = iota
 	kindPart
 	kindDigest // a part of a multipart/digest
+	kindAny    // of no field is more asked than where it ends
 )
 
 // stop says what ended an entity: the delimiter of the enclosing multipart at
@@ -162,6 +163,9 @@ func (w *walk) header(p *Part, k kind) (end stop, ended bool) {
 
 // keep starts a new field and returns its index, -1 if it is not kept.
 func (w *walk) keep(p *Part, k kind, line []byte) int {
+	if k == kindAny {
+		return -1
+	}
 	name, value, ok := bytes.Cut(line, []byte(":"))
 	if !ok || len(name) > 32 {
 		return -1
