@@ -53,27 +53,41 @@ func maildirOf(e *env, word string) (string, error) {
 	if strings.Contains(word, "/") {
 		return filepath.Abs(word)
 	}
-	name := strings.ToLower(word)
-	if !strings.Contains(name, "@") {
-		name += "@" + e.conf.Domains[0]
-	}
 	users, err := tables.LoadUsers(e.conf.UsersFile, e.conf.Domains[0], nil)
 	if optional(err) != nil {
 		return "", err
 	}
-	if users != nil {
-		if u, ok := users.Lookup(name); ok {
-			_, mail := u.Paths(e.conf.MailRoot)
-			return mail, nil
-		}
+	return maildirIn(e, users, word)
+}
+
+// maildirIn is maildirOf with a table that was read, nil for none.
+func maildirIn(e *env, users *tables.Users, word string) (string, error) {
+	if strings.Contains(word, "/") {
+		return filepath.Abs(word)
+	}
+	if u, ok := userOf(e, users, word); ok {
+		_, mail := u.Paths(e.conf.MailRoot)
+		return mail, nil
 	}
 	if e.conf.SystemUsers {
-		local, _, _ := strings.Cut(name, "@")
+		local, _, _ := strings.Cut(strings.ToLower(word), "@")
 		if u, err := osuser.Lookup(local); err == nil {
 			return filepath.Join(u.HomeDir, "Maildir"), nil
 		}
 	}
 	return "", fmt.Errorf("found %q, expected a user or a path with a slash", word)
+}
+
+// userOf returns the line of the table that a word means.
+func userOf(e *env, users *tables.Users, word string) (tables.User, bool) {
+	if users == nil {
+		return tables.User{}, false
+	}
+	name := strings.ToLower(word)
+	if !strings.Contains(name, "@") {
+		name += "@" + e.conf.Domains[0]
+	}
+	return users.Lookup(name)
 }
 
 // becomeOwner gives root's rights away for good: what stands in a Maildir is

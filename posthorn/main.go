@@ -37,6 +37,7 @@ func commands() []command {
 		{"user", "add [--scram]|remove|list [name]", "edit the table of users", user},
 		{"mailbox", "check|stat|rebuild|export --courier user|path", "look through a user's Maildir, mend it, or prepare it for Courier", mailboxCommand},
 		{"undelete", undeleteWords, "list what was removed from a mailbox and is kept, or give it back", undelete},
+		{"expire", "[-n] [user|path ...]", "remove the mail that autoexpunge says, and what undelete has kept for long enough", expire},
 		{"passwd", "[--scram] name", "set a user's password", passwd},
 		{"cert", "install [-name name] [fullchain key]", "put a renewed certificate where the daemons take it: a deploy hook", cert},
 	}

@@ -75,6 +75,8 @@ type Config struct {
 
 	Quota Quota
 
+	Autoexpunge Autoexpunge
+
 	Undelete time.Duration // how long what is removed is kept; 0: it is not
 
 	Landlock string // try, require or no

@@ -184,6 +184,7 @@ func TestDirectives(t *testing.T) {
 		"auth-workers": {"4", "0"}, "auth-failures": {"3", "0"},
 		"auth-window": {"1m", "0"}, "auth-delay": {"0", "2m"}, "ticket-life": {"5s", "2m"}, "plaintext-login": {"no", "lan"},
 		"quota":       {"1G messages=1000 mailboxes=50", "1G folders=3"},
+		"autoexpunge": {"Trash 30d seen", "Trash 30"},
 		"undelete":    {"7d", "4000d"},
 		"special-use": {`"Gesendete Objekte" \Sent`, `Sent Sent`},
 	}

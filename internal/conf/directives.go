@@ -99,6 +99,7 @@ var directives = []Directive{
 		"how POP3 clients know messages, and what becomes of those that they fetch and delete", setPOP3},
 
 	{"quota", "[size] [messages=number] [mailboxes=number]", "0", false, false, "what a mailbox may hold, unless its user's line says otherwise; 0 is no limit", setQuota},
+	{"autoexpunge", "mailbox age|never [seen] [received]", "", true, false, "when posthorn expire removes what has become old in mailboxes of that name", setAutoexpunge},
 	{"undelete", "duration", "0", false, false, "how long what is removed from mailboxes can be given back; 0: it is gone at once",
 		duration(func(c *Config) *time.Duration { return &c.Undelete }, 0, 3650*day)},
 

@@ -24,6 +24,7 @@ type User struct {
 	IMAPOff   string         // capabilities that IMAP does not offer this user, with commas, in upper case
 	Quota     string         // what conf.Quota.With makes of this user's limits, or ""
 	POP3      string         // what conf.POP3.With makes of this user's mailbox, or ""
+	Expunge   string         // what conf.Autoexpunge.With puts in front of the rules for this user, or ""
 	Place     Place
 
 	Certificates []string // names of certificates to log in by, in lower case
@@ -232,6 +233,9 @@ func (u *User) setExtra(field string) (err error) {
 	case "pop3":
 		u.POP3 = value
 		_, err = conf.POP3{}.With(value)
+	case "autoexpunge":
+		u.Expunge = value
+		_, err = conf.Autoexpunge{}.With(value)
 	case "certificate":
 		if value == "" {
 			return fmt.Errorf("found certificate=, expected an e-mail address or a common name")
@@ -240,7 +244,7 @@ func (u *User) setExtra(field string) (err error) {
 	case "nodelay":
 	default:
 		if !strings.HasPrefix(name, "userdb_") {
-			err = fmt.Errorf("found the extra field %.100q, expected userdb_*, nologin, allow_nets, imap_off, pop3 or certificate", field)
+			err = fmt.Errorf("found the extra field %.100q, expected userdb_*, nologin, allow_nets, imap_off, pop3, autoexpunge or certificate", field)
 		}
 	}
 	return err

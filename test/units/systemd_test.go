@@ -107,6 +107,25 @@ func TestUnitsAreGood(t *testing.T) {
 	}
 }
 
+// TestTimerIsGood holds the example that expires mail to what the others are held to.
+func TestTimerIsGood(t *testing.T) {
+	suite.Need(t, "systemd-analyze")
+	dest, units := install(t), t.TempDir()
+	suite.Must(t, "", "sh", "-c", "cp "+dest+"/usr/share/posthorn/examples/expire-posthorn.* "+units)
+	service := filepath.Join(units, "expire-posthorn.service")
+	if got, want := setting(t, service, "ExecStart"), []string{"/usr/sbin/posthorn", "expire"}; !slices.Equal(got, want) {
+		t.Errorf("got ExecStart=%v, want %v", got, want)
+	}
+	suite.Must(t, "", "sed", "-i", "s|=/usr/sbin|="+dest+"/usr/sbin|", service)
+	out, err := suite.Command(t, "", "systemd-analyze", "verify", "--man=no", service, filepath.Join(units, "expire-posthorn.timer"))
+	if err != nil || strings.TrimSpace(out) != "" {
+		t.Errorf("systemd-analyze verify: got %v\n%s\nwant not a word", err, out)
+	}
+	if out, err := suite.Command(t, "", "systemd-analyze", "security", "--offline=yes", "--no-pager", "--threshold=15", service); err != nil {
+		t.Errorf("systemd-analyze security: got %v, want at most 1.5\n%s", err, out)
+	}
+}
+
 // account is a user that systemd-sysusers made.
 type account struct {
 	uid, gid int
