@@ -29,16 +29,21 @@ func (s *stage) foreigns(r *rand.Rand) {
 	}
 	if len(d.files) == 0 || r.IntN(4) == 0 {
 		s.files(r, b)
+		if r.IntN(3) == 0 {
+			s.givesUIDs(r, b)
+		}
 		return
 	}
 	f := d.files[r.IntN(len(d.files))]
-	switch r.IntN(8) {
+	switch r.IntN(10) {
 	case 0:
 		s.removes(b, f)
 	case 1:
 		s.damages(r, b)
 	case 2:
 		s.syncsIn(r, b, d)
+	case 3, 4:
+		s.givesUIDs(r, b)
 	default:
 		s.marks(r, b, d, f)
 	}
