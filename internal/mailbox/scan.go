@@ -22,7 +22,8 @@ type scan struct {
 	brief bool  // only new/ is read: nothing happened in cur/
 	at    times // of the folder before the last look
 	twice []twin
-	shape bool // messages came or went
+	had   map[int]twin // the names of before, by record, of files that have others now
+	shape bool         // messages came or went
 }
 
 // refreshFor is refresh for a session, or for a STATUS with nil, and tells the
@@ -255,7 +256,22 @@ func (s *scan) file(name []byte, st state) {
 		return
 	}
 	s.seen[i] = s.look
-	s.f.update(&s.f.records[i], info, st)
+	s.update(i, info, st)
+}
+
+// update takes in where a known message's file stands now, and keeps what its name was.
+func (s *scan) update(i int, info []byte, st state) {
+	r := &s.f.records[i]
+	if stands(r, info, st) {
+		return
+	}
+	if s.had == nil {
+		s.had = make(map[int]twin)
+	}
+	if _, ok := s.had[i]; !ok {
+		s.had[i] = twin{i, s.f.info(r), r.state}
+	}
+	s.f.update(r, info, st)
 }
 
 // cutInfo splits a name into base and info.
@@ -305,12 +321,14 @@ func (f *folder) where(st state) int {
 	return f.cur
 }
 
+// stands reports whether a file's name says what it said.
+func stands(r *record, info []byte, st state) bool {
+	b, plain := plainInfo(info, st)
+	return plain && b == r.flags && r.state&oddInfo == 0 && (r.state^st)&inNew == 0
+}
+
 // update takes in where a known message's file stands now, and its flags.
 func (f *folder) update(r *record, info []byte, st state) {
-	b, plain := plainInfo(info, st)
-	if plain && b == r.flags && r.state&oddInfo == 0 && (r.state^st)&inNew == 0 {
-		return
-	}
 	was := r.flags
 	f.forgetInfo(r)
 	if r.state&inNew != 0 && st&inNew == 0 {

@@ -13,7 +13,8 @@ type twin struct {
 }
 
 // twins settles which of two names of one message is there. Two real files
-// both stay: the second gets a name of its own and is another message.
+// both stay: the second gets a name of its own and is another message. It is the one
+// whose name the message had not had before, if that is known.
 func (s *scan) twins() error {
 	for _, t := range s.twice {
 		f, r := s.f, &s.f.records[t.record]
@@ -23,12 +24,23 @@ func (s *scan) twins() error {
 		case other && !one:
 			f.update(r, []byte(t.info), t.state)
 		case other && one:
+			if s.same(t) {
+				first := twin{t.record, f.info(r), r.state}
+				f.update(r, []byte(t.info), t.state)
+				t = first
+			}
 			if err := s.part(t); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// same reports whether a name is the one that its message had before the scan.
+func (s *scan) same(t twin) bool {
+	was, ok := s.had[t.record]
+	return ok && was.info == t.info && (was.state^t.state)&inNew == 0
 }
 
 // part gives a second file of one base name a name of its own. A second name

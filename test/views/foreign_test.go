@@ -44,6 +44,8 @@ func (s *stage) foreigns(r *rand.Rand) {
 		s.syncsIn(r, b, d)
 	case 3, 4:
 		s.givesUIDs(r, b)
+	case 5:
+		s.twins(r, b, f)
 	default:
 		s.marks(r, b, d, f)
 	}
@@ -126,6 +128,23 @@ func (s *stage) syncsIn(r *rand.Rand, b *box, d disk) {
 	s.note("  letter %d comes to %s as cur/%s", n, b.name, name)
 	s.place(b, letterText(n), filepath.Join("cur", "."+name+".Xy3z"), filepath.Join("cur", name))
 	b.expect(n, 0, f)
+}
+
+// twins gives a second message the name of one that sessions know, as a careless
+// script does. The first stays what it was.
+func (s *stage) twins(r *rand.Rand, b *box, f file) {
+	c := s.awake(r)
+	if c.box != b || c.readOnly || f.sub != "cur" || f.info == ":2,S" || slices.ContainsFunc(s.sessions, func(c *session) bool { return c.idle }) {
+		return
+	}
+	if !s.command(c, "NOOP") || b.of(f) == nil {
+		return
+	}
+	n := s.newLetter()
+	s.note("  letter %d comes to %s as cur/%s:2,S, a name that letter %d has", n, b.name, f.base, f.letter)
+	s.place(b, letterText(n), filepath.Join("tmp", f.base), filepath.Join("cur", f.base+":2,S"))
+	b.expect(n, 0, `\Seen`)
+	s.command(c, "NOOP")
 }
 
 // damages hurts the index, which may be removed at any time.

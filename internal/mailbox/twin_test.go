@@ -1,0 +1,40 @@
+package mailbox
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestTwins: a second file of a name that is known is another message, whichever of
+// the two the folder's listing has first.
+func TestTwins(t *testing.T) {
+	const messages = 20
+	path := filepath.Join(t.TempDir(), "Maildir")
+	for n := range messages {
+		deliver(t, path, fmt.Sprintf("17000000%02d.a.x", n), fmt.Sprintf("first %d", n))
+	}
+	v := sel(t, openBox(t, newStore(t, Options{}), path), "INBOX", false)
+	for n := range messages {
+		name := filepath.Join(path, "cur", fmt.Sprintf("17000000%02d.a.x:2,S", n))
+		if err := os.WriteFile(name, []byte("Subject: second\n\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := v.Sync(true); err != nil {
+		t.Fatal(err)
+	}
+	if v.Len() != 2*messages {
+		t.Fatalf("got %d messages, want %d", v.Len(), 2*messages)
+	}
+	for seq := 1; seq <= messages; seq++ {
+		if m := v.At(seq); m.UID != uint32(seq) || m.Flags.System != 0 || !strings.Contains(content(t, v, seq), fmt.Sprintf("first %d\r\n", seq-1)) {
+			t.Errorf("message %d: got %+v, %q", seq, m, content(t, v, seq))
+		}
+		if m := v.At(messages + seq); m.UID <= messages || m.Flags.System != Seen || !strings.Contains(content(t, v, messages+seq), "second") {
+			t.Errorf("message %d: got %+v, %q", messages+seq, m, content(t, v, messages+seq))
+		}
+	}
+}
