@@ -22,6 +22,7 @@ var foreign = map[string]string{
 	"imapd/internal/decode":               "Decode",                        // encodings of parts and words
 	"imapd/internal/deflate":              "Reader",                        // what clients compress
 	"imapd/internal/encode":               "Reader",                        // binary parts of what is filed
+	"imapd/internal/event":                "Notify",                        // what IMAP clients are told of
 	"imapd/internal/find":                 "Find",                          // messages that are searched
 	"imapd/internal/gist":                 "Gist",                          // what is kept of a message
 	"imapd/internal/layout":               "Layout",                        // where the text of a message lies

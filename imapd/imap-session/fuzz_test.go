@@ -40,6 +40,7 @@ func FuzzSession(f *testing.F) {
 		"a SETACL INBOX -x@y +lrd\r\nb GETACL INBOX\r\nc LISTRIGHTS INBOX group=x\r\nd MYRIGHTS Shared/x@y/INBOX\r\ne DELETEACL INBOX anyone\r\n",
 		"a SETMETADATA INBOX (/private/x {3+}\r\nabc /shared/y NIL)\r\nb GETMETADATA INBOX (DEPTH infinity MAXSIZE 2) (/private /shared/y)\r\n",
 		"a ESEARCH IN (personal subtree (a b)) RETURN (COUNT) OR SEEN NOT UID 1\r\nb SELECT INBOX\r\nc ESEARCH 1\r\n",
+		"a NOTIFY SET STATUS (selected (MessageNew (UID) MessageExpunge)) (personal (MailboxName))\r\nb SELECT INBOX\r\nc CREATE x\r\nd NOTIFY NONE\r\n",
 		"a SUBSCRIBE x.y\r\nb LIST (SUBSCRIBED RECURSIVEMATCH) \"\" (% INBOX {1+}\r\nx) RETURN (CHILDREN STATUS (SIZE MESSAGES))\r\n",
 	} {
 		f.Add(s)

@@ -13,9 +13,7 @@ func (s *Session) idle(c *wire.Command) (string, error) {
 		return "", err
 	}
 	s.idling = c.Tag
-	if s.view != nil {
-		s.view.Notify(s.conn.Wake)
-	}
+	s.attend()
 	s.w.Raw("+ idling\r\n")
 	return "", nil
 }
@@ -28,9 +26,7 @@ func (s *Session) endIdle() error {
 	}
 	tag := s.idling
 	s.idling = ""
-	if s.view != nil {
-		s.view.Notify(nil)
-	}
+	s.attend()
 	if !strings.EqualFold(line, "DONE") {
 		s.w.Raw(tag, " BAD expected DONE\r\n")
 		return s.nonsense()

@@ -34,6 +34,7 @@ func (s *Session) selectFolder(c *wire.Command, readOnly bool) (string, error) {
 		return "", err
 	}
 	s.view, s.folder, s.at = view, p.name, p
+	s.attend()
 	s.conn.SetFolder(p.name)
 	if sync.modSeqs {
 		s.modSeqs = true

@@ -25,7 +25,7 @@ const capabilities = "IMAP4rev1 IMAP4rev2 LITERAL+ ID ENABLE IDLE NAMESPACE" +
 	" SORT SORT=DISPLAY ESORT THREAD=ORDEREDSUBJECT THREAD=REFERENCES THREAD=REFS I18NLEVEL=1 BINARY PREVIEW" +
 	" SEARCH=FUZZY QUOTA QUOTA=RES-STORAGE QUOTA=RES-MESSAGE QUOTA=RES-MAILBOX" +
 	" UIDPLUS UNSELECT MOVE REPLACE MULTIAPPEND CATENATE ESEARCH SEARCHRES WITHIN PARTIAL" +
-	" UTF8=ACCEPT COMPRESS=DEFLATE UIDONLY INPROGRESS UIDBATCHES MULTISEARCH"
+	" UTF8=ACCEPT COMPRESS=DEFLATE UIDONLY INPROGRESS UIDBATCHES MULTISEARCH NOTIFY"
 
 // Bounds of a client's input. A line of 64 KiB holds the UID sets of large
 // mailboxes.
@@ -57,11 +57,13 @@ type Session struct {
 	modSeqs    bool // CONDSTORE
 	resync     bool // QRESYNC
 	shrinks    bool // the command under way removes messages
+	removes    bool // it does, and they are told whatever the client wants to hear
 
 	view   *mailbox.View // nil: nothing is selected
 	folder string        // the name of what is
 	at     place         // where that is
 	saved  wire.Set      // UIDs that a SEARCH saved (RFC 5182)
+	heed   *heed         // what NOTIFY asked for; nil: it was never given
 	idling string        // the tag of the IDLE under way
 	heard  time.Time     // when the client was answered last
 
@@ -116,10 +118,7 @@ func (s *Session) turn(why session.Event) error {
 	case session.Input:
 		return s.listen()
 	case session.News:
-		if s.idling == "" {
-			return nil
-		}
-		return s.announce(true)
+		return s.tidings()
 	}
 	return os.ErrDeadlineExceeded
 }
@@ -139,6 +138,9 @@ func (s *Session) listen() error {
 		}
 	}
 	s.heard = time.Now()
+	if s.heed != nil && !s.over {
+		return s.tidings() // what came meanwhile, or waited for the command
+	}
 	return nil
 }
 
@@ -231,6 +233,7 @@ func (s *Session) Rest() { s.r.Rest() }
 // Close leaves folder and mailbox.
 func (s *Session) Close() {
 	s.unselect()
+	s.heed.close()
 	s.closeForeign()
 	s.box.Close()
 	s.log.IMAPEnded(s.conn.SID, s.conn.User, s.commands, s.err)

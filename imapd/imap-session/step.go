@@ -7,7 +7,7 @@ import (
 // step executes one command and writes what belongs to it. An error ends the
 // session.
 func (s *Session) step(c *wire.Command) error {
-	s.shrinks = false
+	s.shrinks, s.removes = false, removesMessages(c.Name)
 	done, err := s.execute(c)
 	if err := s.announce(mayExpunge(c.Name)); err != nil {
 		return err
@@ -88,6 +88,8 @@ func (s *Session) execute(c *wire.Command) (done string, err error) {
 		return s.selectFolder(c, true)
 	case "APPEND":
 		return s.append(c)
+	case "NOTIFY":
+		return s.notify(c)
 	case "ESEARCH":
 		return s.multiSearch(c)
 	case "LOGIN", "AUTHENTICATE", "STARTTLS":

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 
+	"posthorn/imapd/internal/event"
 	"posthorn/internal/mailbox"
 )
 
@@ -14,9 +15,10 @@ func (s *Session) announce(expunge bool) error {
 	if s.view == nil {
 		return nil
 	}
-	if err := s.stands(); err != nil {
+	if err := s.stands(); err != nil || s.deaf() {
 		return err
 	}
+	known := s.view.Len()
 	changes, err := s.view.Sync(expunge)
 	if errors.Is(err, mailbox.ErrReset) || errors.Is(err, mailbox.ErrNoFolder) {
 		return err
@@ -36,10 +38,12 @@ func (s *Session) announce(expunge bool) error {
 	if changes.KeywordsChanged {
 		s.writeFlagsResponse()
 	}
-	for _, seq := range changes.Flags {
-		s.writeFlagsOf(seq, s.rev2 || s.resync) // RFC 9051 section 7.5.2, RFC 7162 section 3.2.3
+	if s.heed == nil || s.heed.hears(event.FlagChange) {
+		for _, seq := range changes.Flags {
+			s.writeFlagsOf(seq, s.rev2 || s.resync || s.heed != nil) // RFC 9051 section 7.5.2, RFC 7162 section 3.2.3, RFC 5465 section 5.1
+		}
 	}
-	return nil
+	return s.tellNew(known - len(changes.Expunged) + 1)
 }
 
 func (s *Session) numbered(n int, what string) {

@@ -62,12 +62,13 @@ type Store struct {
 	closed  bool
 
 	watchOnce sync.Once
-	newWatch  *watcher // nil when the kernel gave none
-	curWatch  *watcher
+	newWatch  *watcher[*folder] // nil when the kernel gave none
+	curWatch  *watcher[*folder]
 	watchErr  error
 	poller    poller
 	unwatched sync.Once    // logs only the first
 	keep      atomic.Int64 // how long the attic keeps what is removed; 0: it does not
+	sentry    sentry
 	filings   atomic.Uint32
 	sights    *memory[aspect, Status]  // by their cur/
 	rolls     *memory[trace, []string] // by the Maildir's root
@@ -100,12 +101,13 @@ func (s *Store) Close() error {
 	}
 	s.mu.Unlock()
 	s.watchOnce.Do(func() { s.watchErr = ErrClosed })
-	for _, w := range []*watcher{s.newWatch, s.curWatch} {
+	for _, w := range []*watcher[*folder]{s.newWatch, s.curWatch} {
 		if w != nil {
 			w.close()
 		}
 	}
 	s.poller.close()
+	s.sentry.close()
 	return nil
 }
 

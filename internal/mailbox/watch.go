@@ -150,30 +150,30 @@ func (f *folder) expect(fromDir int, from string, toDir int, to string) (undo fu
 	}
 }
 
-// watcher is one inotify instance. A process has two: one for all new/, one
-// for all cur/.
-type watcher struct {
+// watcher is one inotify instance. A process has three: one for all new/, one for all
+// cur/, and one for what Lookouts look at.
+type watcher[K comparable] struct {
 	file  *os.File
 	pause time.Duration
-	told  func(f *folder, mask uint32, name string)
+	told  func(f K, mask uint32, name string)
 
 	mu      sync.Mutex
-	folders map[int32]*folder
-	watches map[*folder]int32
+	folders map[int32]K
+	watches map[K]int32
 	stop    chan struct{}
 	done    chan struct{}
 }
 
 // newWatcher starts reading events; told is called for each, with mask
 // IN_Q_OVERFLOW when some were lost.
-func newWatcher(pause time.Duration, told func(*folder, uint32, string)) (*watcher, error) {
+func newWatcher[K comparable](pause time.Duration, told func(K, uint32, string)) (*watcher[K], error) {
 	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
 	if err != nil {
 		return nil, err
 	}
-	w := &watcher{
+	w := &watcher[K]{
 		file: os.NewFile(uintptr(fd), "inotify"), pause: pause, told: told,
-		folders: make(map[int32]*folder), watches: make(map[*folder]int32),
+		folders: make(map[int32]K), watches: make(map[K]int32),
 		stop: make(chan struct{}), done: make(chan struct{}),
 	}
 	go w.run()
@@ -181,14 +181,14 @@ func newWatcher(pause time.Duration, told func(*folder, uint32, string)) (*watch
 }
 
 // close ends the watching.
-func (w *watcher) close() {
+func (w *watcher[K]) close() {
 	close(w.stop)
 	w.file.Close()
 	<-w.done
 }
 
 // control runs a system call on the instance.
-func (w *watcher) control(call func(fd int) error) error {
+func (w *watcher[K]) control(call func(fd int) error) error {
 	raw, err := w.file.SyscallConn()
 	if err != nil {
 		return err
@@ -201,7 +201,7 @@ func (w *watcher) control(call func(fd int) error) error {
 }
 
 // add watches the folder that dirfd has open, for f.
-func (w *watcher) add(f *folder, dirfd int, mask uint32) error {
+func (w *watcher[K]) add(f K, dirfd int, mask uint32) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.control(func(fd int) error {
@@ -214,7 +214,7 @@ func (w *watcher) add(f *folder, dirfd int, mask uint32) error {
 }
 
 // remove ends the watching of f.
-func (w *watcher) remove(f *folder) {
+func (w *watcher[K]) remove(f K) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	wd, ok := w.watches[f]
@@ -231,7 +231,7 @@ func (w *watcher) remove(f *folder) {
 }
 
 // run reads events until the instance is closed.
-func (w *watcher) run() {
+func (w *watcher[K]) run() {
 	defer close(w.done)
 	buf := make([]byte, 64<<10)
 	for {
@@ -248,7 +248,7 @@ func (w *watcher) run() {
 	}
 }
 
-func (w *watcher) events(b []byte) {
+func (w *watcher[K]) events(b []byte) {
 	for len(b) >= unix.SizeofInotifyEvent {
 		e := (*unix.InotifyEvent)(unsafe.Pointer(&b[0]))
 		end := min(unix.SizeofInotifyEvent+int(e.Len), len(b))
@@ -261,14 +261,14 @@ func (w *watcher) events(b []byte) {
 	}
 }
 
-func (w *watcher) event(wd int32, mask uint32, name string) {
+func (w *watcher[K]) event(wd int32, mask uint32, name string) {
 	w.mu.Lock()
-	var to []*folder
+	var to []K
 	if mask&unix.IN_Q_OVERFLOW != 0 {
 		for _, f := range w.folders {
 			to = append(to, f)
 		}
-	} else if f := w.folders[wd]; f != nil {
+	} else if f, ok := w.folders[wd]; ok {
 		to = append(to, f)
 	}
 	w.mu.Unlock()
