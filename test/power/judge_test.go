@@ -12,6 +12,7 @@ type seen struct {
 	folders map[string]*shown
 	names   []string // subscriptions
 	given   map[string]filed
+	kept    map[string]string // what was removed: texts by token
 	odd     []string
 	log     string
 	err     error
@@ -42,6 +43,7 @@ type judge struct {
 	*ledger
 	seen    *seen
 	letters []*letter
+	keeps   bool // what is removed is kept
 	in      windows
 	wrong   []string
 }
@@ -66,6 +68,9 @@ func (j *judge) all() {
 	}
 	for _, f := range j.moves {
 		j.moved(f, at)
+	}
+	if j.keeps {
+		j.kept()
 	}
 	for name, p := range j.names {
 		if is := presence(slices.Contains(j.seen.names, name)); !p.may(is) {
@@ -123,6 +128,30 @@ func (j *judge) contents(s *shelf, found *shown) {
 	}
 	if g, ok := j.seen.given[s.name]; ok {
 		j.given(s, found, g)
+	}
+}
+
+// kept judges that whatever was ever answered is in a folder or among what was
+// removed.
+func (j *judge) kept() {
+	for token, text := range j.seen.kept {
+		if !j.whole(token, text) {
+			j.say("kept is a torn message %s: %.100q", token, text)
+		}
+	}
+	there := map[string]bool{}
+	for _, found := range j.seen.folders {
+		for _, m := range found.messages {
+			there[m.Token] = true
+		}
+	}
+	for _, s := range j.shelves {
+		for token, p := range s.held {
+			known := p.dropped > 0 || slices.ContainsFunc(p.was, func(is string) bool { return is != absent })
+			if _, kept := j.seen.kept[token]; known && !kept && !there[token] {
+				j.say("%s, which was in %s, is nowhere", token, s.name)
+			}
+		}
 	}
 }
 

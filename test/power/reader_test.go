@@ -2,6 +2,7 @@ package power
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -78,7 +79,7 @@ func (r *reader) try(tree *disk.Tree) *seen {
 		s.err = err
 		return s
 	}
-	err = r.read(s)
+	err = cmp.Or(r.read(s), r.removed(s))
 	session.stop()
 	s.log += session.log.String()
 	s.err = cmp.Or(s.err, err)
@@ -94,6 +95,22 @@ func (r *reader) age() error {
 			err = os.Chtimes(path, then, then)
 		}
 		return err
+	})
+}
+
+// removed reads what is kept of what was removed.
+func (r *reader) removed(s *seen) error {
+	s.kept = map[string]string{}
+	return filepath.WalkDir(filepath.Join(r.i.Dir, "mail", instance.Domain, "ann", "Maildir", "posthorn-undelete"), func(path string, e fs.DirEntry, err error) error {
+		sub := filepath.Base(filepath.Dir(path))
+		if errors.Is(err, fs.ErrNotExist) || err == nil && (e.IsDir() || sub != "cur" && sub != "new") {
+			return nil
+		}
+		text, rerr := os.ReadFile(path)
+		if m := tokenOf.FindStringSubmatch(strings.ReplaceAll(string(text), "\n", "\r\n")); m != nil {
+			s.kept[m[1]] = string(text)
+		}
+		return cmp.Or(err, rerr)
 	})
 }
 

@@ -34,7 +34,11 @@ var errands = []errand{
 	{"keywords without letters", "", "", "", worded},
 	{"the INBOX gets another name", "", "", "", renamed},
 	{"a shared mailbox is filled", "", "", "mail-shared yes\n", filling},
+	{"what is removed is kept", "", "", undelete, keeping},
 }
+
+// undelete has nothing lost that was ever answered.
+const undelete = "undelete 7d\n"
 
 // filling has messages arrive and be filed, marked, copied, moved and removed.
 func filling(t *testing.T, i *instance.Instance, record string, letters []*letter) {
@@ -87,6 +91,30 @@ func renamed(t *testing.T, i *instance.Instance, record string, letters []*lette
 	u.clear("Old")
 	u.file("INBOX", "", "c")
 	u.open("Old")
+	u.open("INBOX")
+}
+
+// keeping has messages expunged, over POP3 too, and folders deleted.
+func keeping(t *testing.T, i *instance.Instance, record string, letters []*letter) {
+	u := ann(t, i, "ann", record)
+	u.open("INBOX")
+	u.file("INBOX", `\Seen $Work`, "a", "b")
+	u.file("INBOX", "", "c", "d")
+	u.create("Work")
+	u.file("Work", "Urgent", "e", "f")
+	u.look()
+	u.expunge(false, "a")
+	u.copy("Work", "b")
+	u.move("Work", "c")
+	u.expunge(true, "b")
+	popped(t, i, "pop", record, "d")
+	u.open("Work")
+	u.expunge(false, "e", "c")
+	u.remove("Work")
+	u.create("Work")
+	u.file("Work", "$Other", "g")
+	u.open("Work")
+	u.expunge(true, "g")
 	u.open("INBOX")
 }
 
@@ -278,7 +306,7 @@ func (r *recorded) judge(s *state, f *seen, ledgers map[int]*ledger, out *judged
 	out.tried++
 	var in windows
 	for _, cut := range s.cuts {
-		j := &judge{ledger: ledgers[cut], seen: f, letters: r.letters}
+		j := &judge{ledger: ledgers[cut], seen: f, letters: r.letters, keeps: strings.Contains(r.conf, undelete)}
 		switch {
 		case f.err != nil:
 			j.say("%v", f.err)
@@ -332,6 +360,7 @@ var forgetful = []struct {
 	{"no sync of a new folder", "syncdir:/Maildir:0:skip", 1, "the folder"},
 	{"no sync of posthorn-state", "sync:/posthorn-state:0:skip", 6, "with the flags"},
 	{"no sync of a new list", "sync:/dovecot-uidlist.tmp:0:skip", 0, "UIDVALIDITY"},
+	{"no sync of where what is removed is kept", "syncdir:/posthorn-undelete:0:skip", 9, "is nowhere"},
 }
 
 func TestForgetfulStoresAreCaught(t *testing.T) {
