@@ -28,6 +28,7 @@ func TestSessionKills(t *testing.T) {
 	random := rand.New(rand.NewPCG(seed(t), 0))
 	o := options(t)
 	o.Ports["imap"], o.Ports["imaps"], o.Ports["pop3"] = port(t), port(t), port(t)
+	o.Conf += "undelete 7d\n"
 	f := newFleet(t, o)
 	victims := []string{"imap-session", "imapd", "pop3-session", "pop3d", "authd"}
 	f.start(true, victims[:4]...)
@@ -70,6 +71,7 @@ func TestSessionKills(t *testing.T) {
 	said := map[string]int{}
 	for _, w := range workers {
 		w.finish(t)
+		w.nothingGone(t, removed(t, f.i, bob))
 		for k, n := range w.lost {
 			said[k] += n
 		}
@@ -87,6 +89,7 @@ type worker struct {
 	random *rand.Rand
 	next   int // number of the next letter to append
 	moving map[int]bool
+	filed  []int // letters whose APPEND was answered
 
 	answered atomic.Int64
 	lost     map[string]int
@@ -198,6 +201,9 @@ func (w *worker) append(c *imap, b *mailbox) error {
 	text := newLetter(n).text()
 	said, err := c.do("APPEND %s (\\Seen) {%d+}\r\n%s", b.name, len(text), text)
 	w.check(b.arrive(n, given(appendUID, said), map[string]bool{`\Seen`: true}, err == nil))
+	if err == nil {
+		w.filed = append(w.filed, n)
+	}
 	return err
 }
 
