@@ -60,6 +60,7 @@ type folder struct {
 	uidls    bool   // some line of the list has a UIDL, or a place, that POP3 obeys
 
 	alarm    atomic.Bool // the watch saw a change in cur/ that is not ours
+	watched  bool        // since the first view
 	audience audience
 	ledger   ledger
 	syncs    folderSyncs
@@ -130,6 +131,7 @@ func makeMaildir(root dovecot.Dir, disk string) error {
 
 // close gives the descriptors back. Nobody may use the folder any more.
 func (f *folder) close() {
+	f.unwatch()
 	f.syncs.close()
 	f.rest.close()
 	f.texts.close()
@@ -216,11 +218,17 @@ func (f *folder) account(run func() error) error {
 // the caller has entered it.
 func (f *folder) end(why error) {
 	f.over = why
-	if !f.audience.empty() { // else nobody has it watched
-		f.store.unwatch(f)
-	}
+	f.unwatch()
 	f.store.retire(f)
 	f.audience.tell(nil)
+}
+
+// unwatch ends the watching of the folder, if a view ever had it begun.
+func (f *folder) unwatch() {
+	if f.watched {
+		f.watched = false
+		f.store.unwatch(f)
+	}
 }
 
 // mtime returns the modification time of an open folder; one that was removed

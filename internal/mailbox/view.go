@@ -74,17 +74,18 @@ func (b *Box) look(name string, readOnly bool) (*View, error) {
 // never is the shape of a folder that no view was compared with.
 const never = ^uint64(0)
 
-// join enters a view; the first has the folder watched.
+// join enters a view; the first has the folder watched, as long as it is open.
 func (f *folder) join(v *View) {
-	if f.audience.enter(v) == 1 {
+	f.audience.enter(v)
+	if !f.watched {
 		f.store.watch(f)
+		f.watched = true
 	}
 }
 
 // part is join the other way.
 func (f *folder) part(v *View) {
 	if f.audience.leave(v) == 0 {
-		f.store.unwatch(f)
 		f.told = 0
 	}
 }

@@ -30,12 +30,10 @@ type audience struct {
 	views []*View // few, as a rule one
 }
 
-// enter returns how many views there are now.
-func (a *audience) enter(v *View) int {
+func (a *audience) enter(v *View) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.views = append(a.views, v)
-	return len(a.views)
 }
 
 // leave returns how many views are left.
