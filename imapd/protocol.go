@@ -28,32 +28,31 @@ func (protocol) Refusal(r login.Reason, text string) string {
 	return "* BYE " + code(r) + text + "\r\n"
 }
 
-// Converse speaks until the client logs out or has logged in.
-func (protocol) Converse(ctx context.Context, c *login.Conn) error {
+// Begin greets a client.
+func (protocol) Begin(ctx context.Context, c *login.Conn) login.Dialogue {
 	s := newState(c)
 	c.WriteString("* OK [CAPABILITY " + s.capabilities(ctx) + "] Posthorn ready\r\n")
-	return s.converse(ctx)
+	return s
 }
 
-// Resume speaks with a client that came back by UNAUTHENTICATE (RFC 8437).
-func (protocol) Resume(ctx context.Context, c *login.Conn) error {
-	return newState(c).converse(ctx)
-}
+// Resume takes a client that came back by UNAUTHENTICATE (RFC 8437).
+func (protocol) Resume(c *login.Conn) login.Dialogue { return newState(c) }
 
-// converse speaks until the client logs out or has logged in.
-func (s *state) converse(ctx context.Context) error {
-	for s.mistakes < maxMistakes {
-		over, err := s.turn(ctx)
-		if errors.Is(err, wire.ErrFlood) {
-			s.conn.WriteString("* BYE literal too large\r\n")
-			return nil
-		}
-		if over || err != nil {
-			return err
-		}
+// Turn answers one command.
+func (s *state) Turn(ctx context.Context) (over bool, err error) {
+	defer s.read.Rest()
+	over, err = s.turn(ctx)
+	switch {
+	case errors.Is(err, wire.ErrFlood):
+		s.conn.WriteString("* BYE literal too large\r\n")
+		return true, nil
+	case over || err != nil:
+		return over, err
+	case s.mistakes >= maxMistakes:
+		s.conn.WriteString("* BYE too many mistakes\r\n")
+		return true, nil
 	}
-	s.conn.WriteString("* BYE too many mistakes\r\n")
-	return nil
+	return false, nil
 }
 
 // state is one client before its login.

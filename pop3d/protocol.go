@@ -20,22 +20,24 @@ func (protocol) Service() string { return "pop3" }
 
 func (protocol) Refusal(r login.Reason, text string) string { return "-ERR " + code(r) + text + "\r\n" }
 
-// Converse speaks until the client quits or has logged in.
-func (protocol) Converse(ctx context.Context, c *login.Conn) error {
+// Begin greets a client.
+func (protocol) Begin(_ context.Context, c *login.Conn) login.Dialogue {
 	c.WriteString("+OK Posthorn ready\r\n")
-	s := state{conn: c}
-	for s.mistakes < maxMistakes {
-		line, err := c.ReadLine()
-		if err != nil {
-			return err
-		}
-		over, err := s.command(ctx, line)
-		if over || err != nil {
-			return err
-		}
+	return &state{conn: c}
+}
+
+// Turn answers one command.
+func (s *state) Turn(ctx context.Context) (over bool, err error) {
+	line, err := s.conn.ReadLine()
+	if err != nil {
+		return false, err
 	}
-	c.WriteString("-ERR too many mistakes\r\n")
-	return nil
+	over, err = s.command(ctx, line)
+	if !over && err == nil && s.mistakes >= maxMistakes {
+		s.conn.WriteString("-ERR too many mistakes\r\n")
+		over = true
+	}
+	return over, err
 }
 
 // state is one client before its login.

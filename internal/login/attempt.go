@@ -27,7 +27,7 @@ const (
 type Failure struct {
 	Reason Reason
 	Text   string // one line for the client, without a code
-	Last   bool   // no further attempt: answer and return from Converse
+	Last   bool   // no further attempt: answer and end the dialogue
 	Err    error  // for the log, may be nil
 }
 
@@ -49,7 +49,7 @@ const maxFailures = 4
 // to the session program with tag and what it pipelined.
 //
 // When it returns nil the session program has answered the command, the
-// connection is no longer ours and Converse returns nil at once. A *Failure is
+// connection is no longer ours and the dialogue is over. A *Failure is
 // answered by the Protocol, which goes on; it has been logged, and the
 // directory has held back the answer to a wrong password. Any other error ends
 // the connection.

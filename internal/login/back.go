@@ -17,8 +17,8 @@ import (
 // Returner is a Protocol whose clients can come back from a session and log in once
 // more, as RFC 8437 has it.
 type Returner interface {
-	// Resume is Converse for such a client: it has been greeted.
-	Resume(ctx context.Context, c *Conn) error
+	// Resume is Begin for such a client: it has been greeted.
+	Resume(c *Conn) Dialogue
 }
 
 // openBack makes the socket for clients that come back, if the protocol has such.
@@ -58,7 +58,7 @@ func (s *Server) takeBack(ctx context.Context, req attr.List, file *os.File) att
 	s.early[c] = struct{}{}
 	s.mu.Unlock()
 	s.conns.Add(1)
-	go s.serve(ctx, entry{service: s.proto.Service()}, c)
+	go s.serve(ctx, c)
 	return sock.Reply(verdict.Of(nil))
 }
 
@@ -114,7 +114,7 @@ func (s *Server) again(nc net.Conn, sid string) (*Conn, error) {
 	if why := s.limits.enter(client, set.connections, set.perClient); why != "" {
 		return nil, notBack(why)
 	}
-	c := newConn(s, sk, client)
+	c := newConn(s, entry{service: s.proto.Service()}, sk, client)
 	c.resumed = true
 	if below != nil {
 		c.sid, c.below = sid, below.tls

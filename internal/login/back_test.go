@@ -1,7 +1,6 @@
 package login
 
 import (
-	"context"
 	"encoding/base64"
 	"net"
 	"os"
@@ -13,17 +12,7 @@ import (
 )
 
 // Resume speaks with a client that came back.
-func (p words) Resume(ctx context.Context, c *Conn) error {
-	for {
-		line, err := c.ReadLine()
-		if err != nil {
-			return err
-		}
-		if over, err := p.command(ctx, c, strings.Split(line, " ")); over || err != nil {
-			return err
-		}
-	}
-}
+func (words) Resume(c *Conn) Dialogue { return talk{c} }
 
 // comesBack asks the server to take a client back as its session would.
 func (in *instance) comesBack(t *testing.T, conn net.Conn, sid, pending string) string {

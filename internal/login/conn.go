@@ -9,18 +9,24 @@ import (
 	"time"
 
 	"posthorn/internal/id"
+	"posthorn/internal/park"
 )
 
-// Conn is one client before its login. Only the goroutine of its Converse may
-// use it.
+// Conn is one client before its login. Only its Dialogue may use it.
 type Conn struct {
-	server  *Server
-	sid     string
-	client  netip.Addr
-	socket  *socket   // the TCP connection
-	tls     *tls.Conn // over socket, or nil
-	in      reader
-	out     []byte    // not yet sent
+	server *Server
+	sid    string
+	client netip.Addr
+	socket *socket   // the TCP connection
+	tls    *tls.Conn // over socket, or nil
+	in     reader
+	out    []byte // not yet sent
+
+	entry    entry
+	dialogue Dialogue   // nil before the greeting
+	spot     *park.Spot // nil before it is silent for the first time; Server.mu protects it
+	silent   time.Time  // until when it may be; zero while it speaks
+
 	until   time.Time // when even a busy client must have logged in
 	failed  int       // logins refused for their credentials
 	given   bool      // handed over: nothing of the connection is ours
@@ -31,9 +37,9 @@ type Conn struct {
 	offered []string // SASL mechanisms, as Mechanisms returned them last
 }
 
-// newConn returns a Conn over s.
-func newConn(server *Server, s *socket, client netip.Addr) *Conn {
-	c := &Conn{server: server, sid: id.New(), client: client, socket: s}
+// newConn returns a Conn over s, which was accepted at e.
+func newConn(server *Server, e entry, s *socket, client netip.Addr) *Conn {
+	c := &Conn{server: server, entry: e, sid: id.New(), client: client, socket: s}
 	c.until = time.Now().Add(patience * server.settings.Load().timeout)
 	c.in.src = s
 	c.arm()
@@ -47,12 +53,18 @@ const patience = 5
 // arm gives the client one login-timeout for what comes next, however few bytes
 // it sends at a time.
 func (c *Conn) arm() {
+	d := c.limit()
+	c.socket.SetWriteDeadline(d)
+	c.server.setReadDeadline(c, d)
+}
+
+// limit returns when a login-timeout that begins now is over.
+func (c *Conn) limit() time.Time {
 	d := time.Now().Add(c.server.settings.Load().timeout)
 	if d.After(c.until) {
 		d = c.until
 	}
-	c.socket.SetWriteDeadline(d)
-	c.server.setReadDeadline(c, d)
+	return d
 }
 
 // SID identifies the connection in every daemon's log.
@@ -89,7 +101,7 @@ func (c *Conn) Secure() bool {
 
 // ReadLine sends what was written, unless the next line is here already (so
 // pipelined answers share a packet), and returns the next line without its end.
-// An error ends the connection; Converse returns it.
+// An error ends the connection; Turn returns it.
 func (c *Conn) ReadLine() (string, error) {
 	c.arm()
 	if !c.in.hasLine() {
@@ -174,6 +186,7 @@ func (e *handshakeError) Unwrap() error { return e.err }
 
 // close ends the connection as far as it is ours.
 func (c *Conn) close() {
+	c.unpark()
 	if c.tls != nil && !c.given {
 		c.tls.Close() // sends the close alert with a deadline of its own
 	}

@@ -14,37 +14,32 @@
 //		})
 //	}
 //
-// and a Protocol's Converse has this form:
+// and its Protocol's Dialogue has this form:
 //
-//	func (p protocol) Converse(ctx context.Context, c *login.Conn) error {
-//		c.WriteString("+OK ready\r\n") // sent before the next read
-//		for {
-//			line, err := c.ReadLine()
-//			if err != nil {
-//				return err // answered by Refusal where that makes sense
+//	func (d *dialogue) Turn(ctx context.Context) (over bool, err error) {
+//		line, err := d.conn.ReadLine()
+//		switch {
+//		case err != nil:
+//			return false, err // answered by Refusal where that makes sense
+//		case line == "STLS" && d.conn.CanStartTLS():
+//			d.conn.WriteString("+OK begin\r\n") // sent before the next read
+//			return false, d.conn.StartTLS(ctx)
+//		case …:
+//			err := d.conn.Login(ctx, user, password, tag)
+//			if err == nil {
+//				return true, nil // The session program answered the client and owns it.
 //			}
-//			switch {
-//			case line == "STLS" && c.CanStartTLS():
-//				c.WriteString("+OK begin\r\n")
-//				if err := c.StartTLS(ctx); err != nil {
-//					return err
-//				}
-//			case …:
-//				err := c.Login(ctx, user, password, tag)
-//				if err == nil {
-//					return nil // The session program answered the client and owns it.
-//				}
-//				var f *login.Failure
-//				if !errors.As(err, &f) {
-//					return err
-//				}
-//				… // write the answer for f.Reason
-//				if f.Last {
-//					return nil
-//				}
+//			var f *login.Failure
+//			if !errors.As(err, &f) {
+//				return false, err
 //			}
+//			… // write the answer for f.Reason
+//			return f.Last, nil
 //		}
 //	}
+//
+// A client that is silent between two turns is parked, before it has sent the
+// first byte of a TLS handshake too: it has neither a goroutine nor a buffer.
 //
 // # Passwords in clear
 //

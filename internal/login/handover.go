@@ -55,8 +55,8 @@ func (c *Conn) relay(ctx context.Context, ticket, tag string) error {
 		return err
 	}
 	c.given = true
-	c.in = reader{} // a relay needs no buffer
-	c.out = nil
+	c.unpark()
+	c.in, c.out, c.dialogue, c.offered = reader{}, nil, nil, nil // a relay needs nothing of it
 	c.socket.SetDeadline(time.Time{})
 	return c.server.relay(c, ours)
 }

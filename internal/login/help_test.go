@@ -38,18 +38,20 @@ type words struct{}
 func (words) Service() string                      { return "pop3" }
 func (words) Refusal(_ Reason, text string) string { return "BYE " + text + "\r\n" }
 
-func (words) Converse(ctx context.Context, c *Conn) error {
+func (words) Begin(_ context.Context, c *Conn) Dialogue {
 	c.WriteString("HELLO\r\n")
-	for {
-		line, err := c.ReadLine()
-		if err != nil {
-			return err
-		}
-		over, err := words{}.command(ctx, c, strings.Split(line, " "))
-		if over || err != nil {
-			return err
-		}
+	return talk{c}
+}
+
+// talk is a dialogue of words.
+type talk struct{ *Conn }
+
+func (t talk) Turn(ctx context.Context) (over bool, err error) {
+	line, err := t.ReadLine()
+	if err != nil {
+		return false, err
 	}
+	return words{}.command(ctx, t.Conn, strings.Split(line, " "))
 }
 
 func (words) command(ctx context.Context, c *Conn, w []string) (bool, error) {

@@ -77,6 +77,13 @@ func (b *reader) fill() error {
 	return err
 }
 
+// rest gives an empty buffer up.
+func (b *reader) rest() {
+	if b.r == b.w {
+		b.buf, b.r, b.w = nil, 0, 0
+	}
+}
+
 // put has b begin with what was read already, at most bufferSize.
 func (b *reader) put(read []byte) {
 	b.buf = make([]byte, bufferSize)

@@ -35,12 +35,20 @@ type Protocol interface {
 	// text has no line end.
 	Refusal(r Reason, text string) string
 
-	// Converse speaks with one client, greeting first, in the connection's own
-	// goroutine. It returns nil when the dialogue is over (quit, too many
-	// failures, or Login returned nil), and otherwise the error of a Conn's
-	// method that ended it. What was written is sent after it returns, and
-	// then the connection is closed, unless Login took it.
-	Converse(ctx context.Context, c *Conn) error
+	// Begin starts the dialogue with one client and writes the greeting.
+	Begin(ctx context.Context, c *Conn) Dialogue
+}
+
+// Dialogue is one client before its login, as its Protocol sees it.
+type Dialogue interface {
+	// Turn reads the command that has begun to come, and answers it. over means
+	// that the dialogue has ended (quit, too many failures, or Login returned
+	// nil); so does an error, that of one of the Conn's methods. What was written
+	// is sent then, and the connection is closed, unless Login took it.
+	//
+	// Between two turns a client that is silent has no goroutine: what is to
+	// outlast a turn is in the Dialogue.
+	Turn(ctx context.Context) (over bool, err error)
 }
 
 // Authenticator is the part of the directory that a listener asks.
@@ -113,6 +121,7 @@ func New(d *daemon.Daemon, p Protocol) (*Server, error) {
 	if s.lot, err = park.Open(); err != nil {
 		return nil, err
 	}
+	s.lot.Moment = moment
 	s.apply(d.Conf)
 	if err := s.open(d); err != nil {
 		return nil, err
@@ -184,6 +193,9 @@ func (s *Server) dismiss() {
 	s.stopping = true
 	for c := range s.early {
 		c.socket.SetReadDeadline(time.Unix(1, 0))
+		if c.spot != nil {
+			c.spot.Wake()
+		}
 	}
 }
 
@@ -262,12 +274,15 @@ func (s *Server) admit(ctx context.Context, e entry, nc net.Conn) {
 		nc.Close()
 		return
 	}
-	c := newConn(s, sk, ip)
+	c := newConn(s, e, sk, ip)
 	s.mu.Lock()
 	s.early[c] = struct{}{}
 	s.mu.Unlock()
 	s.conns.Add(1)
-	go s.serve(ctx, e, c)
+	serve := func() { s.serve(ctx, c) }
+	if !e.implicit || !c.expect(serve) {
+		go serve()
+	}
 }
 
 // clientOf returns the address of a connection's other end.
@@ -309,24 +324,30 @@ func (s *Server) forget(c *Conn) {
 	s.conns.Done()
 }
 
-// serve is the life of one connection until its login.
-func (s *Server) serve(ctx context.Context, e entry, c *Conn) {
+// serve speaks with a client before its login until it is silent or the dialogue
+// over.
+func (s *Server) serve(ctx context.Context, c *Conn) {
+	parked := false
 	defer func() {
 		if p := recover(); p != nil {
-			s.log.Crashed(e.service, fmt.Sprint(p), string(debug.Stack()))
+			s.log.Crashed(c.entry.service, fmt.Sprint(p), string(debug.Stack()))
 		}
-		if !c.relayed {
+		if !parked && !c.relayed {
 			c.close()
 			s.forget(c)
 		}
 	}()
-	err := s.converse(ctx, e, c)
-	if c.given {
-		return
+	parked, err := s.converse(ctx, c)
+	if !parked && !c.given {
+		s.part(ctx, c, err)
 	}
+}
+
+// part says goodbye to a client that did not log in.
+func (s *Server) part(ctx context.Context, c *Conn, err error) {
 	var failed *handshakeError
 	if errors.As(err, &failed) {
-		s.log.HandshakeFailed(c.sid, e.service, c.client.String(), failed.err)
+		s.log.HandshakeFailed(c.sid, c.entry.service, c.client.String(), failed.err)
 		return
 	}
 	if reason, text := farewell(ctx, err); text != "" {
@@ -336,17 +357,14 @@ func (s *Server) serve(ctx context.Context, e entry, c *Conn) {
 	c.Flush()
 }
 
-// converse lets the protocol speak.
-func (s *Server) converse(ctx context.Context, e entry, c *Conn) error {
-	if c.resumed {
-		return s.proto.(Returner).Resume(ctx, c)
-	}
-	if e.implicit {
-		if err := c.handshake(ctx); err != nil {
-			return err
+// converse begins the dialogue, or goes on with it.
+func (s *Server) converse(ctx context.Context, c *Conn) (parked bool, err error) {
+	if c.dialogue == nil {
+		if err := c.greet(ctx); err != nil {
+			return false, err
 		}
 	}
-	return s.proto.Converse(ctx, c)
+	return c.speak(ctx, func() { s.serve(ctx, c) })
 }
 
 // farewell is what a client is told whose dialogue ended with err.
