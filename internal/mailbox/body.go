@@ -308,6 +308,15 @@ func (b *Body) load(off int64) error {
 	}
 }
 
+// All returns the message if all of it is in memory, or small enough, valid until
+// Close; else nil. It is not to be changed.
+func (b *Body) All() []byte {
+	if b.bytes > block || b.size == 0 || b.load(0) != nil || int64(len(b.out)) < b.size {
+		return nil
+	}
+	return b.out[:b.size]
+}
+
 func (b *Body) holds(off int64) bool {
 	if b.at < 0 {
 		return false
@@ -328,64 +337,4 @@ func (b *Body) Close() error {
 	}
 	b.blocks = blocks{}
 	return unix.Close(fd)
-}
-
-// Measure is At with Size and Date known; it asks the file where the name does
-// not say. Errors: ErrExpunged.
-func (v *View) Measure(seq int) (Message, error) {
-	m := v.At(seq)
-	if m.Size >= 0 && !m.Date.IsZero() {
-		return m, nil
-	}
-	if m.Size < 0 {
-		b, err := v.Open(seq)
-		if err != nil {
-			return Message{}, err
-		}
-		defer b.Close()
-		m.Size = b.Size()
-	}
-	if m.Date.IsZero() {
-		return m, v.date(&m)
-	}
-	return m, nil
-}
-
-// date asks the file for the internal date.
-func (v *View) date(m *Message) error {
-	f := v.folder
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	ts, err := f.fileTime(m.UID)
-	if gone(err) {
-		f.dirty = true
-		if err := f.refreshFor(nil); err != nil {
-			return err
-		}
-		ts, err = f.fileTime(m.UID)
-	}
-	if gone(err) {
-		return ErrExpunged
-	}
-	m.Date = ts
-	return err
-}
-
-// fileTime returns the file's time, which is the internal date.
-func (f *folder) fileTime(uid uint32) (time.Time, error) {
-	if err := f.need(); err != nil {
-		return time.Time{}, err
-	}
-	r := f.find(uid)
-	if r == nil {
-		return time.Time{}, ErrExpunged
-	}
-	var st unix.Stat_t
-	err := retry(func() error { return unix.Fstatat(f.where(r.state), f.file(r), &st, unix.AT_SYMLINK_NOFOLLOW) })
-	if err != nil {
-		return time.Time{}, err
-	}
-	t := time.Unix(st.Mtim.Unix())
-	f.setDate(r, t)
-	return t, nil
 }

@@ -55,7 +55,7 @@ func asPhrase(s string, dots bool) string {
 	}
 	for i := 0; i < len(s); i++ {
 		if !isAtom(s[i]) && (s[i] != '.' || dots) {
-			return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
+			return `"` + strings.ReplaceAll(strings.ReplaceAll(s, `\`, `\\`), `"`, `\"`) + `"`
 		}
 	}
 	return s

@@ -25,8 +25,18 @@ type lines struct {
 	err   error  // the read error that ended it
 }
 
+// whole is a message that may be in memory as a whole: what All returns then, else
+// nil, is not changed.
+type whole interface{ All() []byte }
+
 func newLines(src io.ReaderAt, from, size int64) *lines {
-	return &lines{src: src, size: size, off: from, start: from, eol: true}
+	l := &lines{src: src, size: size, off: from, start: from, eol: true}
+	if m, ok := src.(whole); ok {
+		if all := m.All(); int64(len(all)) >= size && from < size {
+			l.buf = all[from:size:size]
+		}
+	}
+	return l
 }
 
 // next moves to the next fragment; false at the end or on an error.
@@ -50,8 +60,31 @@ func (l *lines) next() bool {
 	return len(rest) > 0
 }
 
+// hop passes over the lines of the window, as next does, up to one that may be a
+// delimiter.
+func (l *lines) hop() {
+	rest := l.buf[l.pos:]
+	if !l.eol || bytes.HasPrefix(rest, []byte("--")) {
+		return
+	}
+	n := bytes.Index(rest, []byte("\n--")) + 1
+	if n == 0 {
+		n = bytes.LastIndexByte(rest, '\n') + 1
+	}
+	if n == 0 {
+		return
+	}
+	l.frag = rest[bytes.LastIndexByte(rest[:n-1], '\n')+1 : n]
+	l.feeds += int64(bytes.Count(rest[:n], []byte{'\n'}))
+	l.pos += n
+	l.start, l.fresh = l.off+int64(l.pos-len(l.frag)), true
+}
+
 // fill moves what is left to the front of the window and reads on.
 func (l *lines) fill() bool {
+	if l.off+int64(len(l.buf)) == l.size { // the window may be all of the message, in the memory of another
+		return l.pos < len(l.buf)
+	}
 	if l.buf == nil {
 		l.buf = make([]byte, 0, min(bufferSize, max(l.size-l.off, 1)))
 	}
@@ -61,7 +94,7 @@ func (l *lines) fill() bool {
 	free := l.buf[len(l.buf):cap(l.buf)]
 	want := min(int64(len(free)), l.size-l.off-int64(len(l.buf)))
 	if want <= 0 {
-		return len(l.buf) > 0
+		return true // the window is full
 	}
 	n, err := l.src.ReadAt(free[:want], l.off+int64(len(l.buf)))
 	l.buf = l.buf[:len(l.buf)+n]

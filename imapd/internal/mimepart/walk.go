@@ -100,6 +100,7 @@ func (w *walk) skip() stop {
 		if end, ok := w.delimiter(); ok {
 			return end
 		}
+		w.lines.hop()
 	}
 	return w.eof()
 }

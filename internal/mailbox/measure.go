@@ -1,0 +1,67 @@
+package mailbox
+
+import (
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Measure is At with Size and Date known; it asks the file where the name does
+// not say. Errors: ErrExpunged.
+func (v *View) Measure(seq int) (Message, error) {
+	m := v.At(seq)
+	if m.Size >= 0 && !m.Date.IsZero() {
+		return m, nil
+	}
+	if m.Size < 0 {
+		b, err := v.Open(seq)
+		if err != nil {
+			return Message{}, err
+		}
+		defer b.Close()
+		m.Size = b.Size()
+	}
+	if m.Date.IsZero() {
+		return m, v.date(&m)
+	}
+	return m, nil
+}
+
+// date asks the file for the internal date.
+func (v *View) date(m *Message) error {
+	f := v.folder
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	ts, err := f.fileTime(m.UID)
+	if gone(err) {
+		f.dirty = true
+		if err := f.refreshFor(nil); err != nil {
+			return err
+		}
+		ts, err = f.fileTime(m.UID)
+	}
+	if gone(err) {
+		return ErrExpunged
+	}
+	m.Date = ts
+	return err
+}
+
+// fileTime returns the file's time, which is the internal date.
+func (f *folder) fileTime(uid uint32) (time.Time, error) {
+	if err := f.need(); err != nil {
+		return time.Time{}, err
+	}
+	r := f.find(uid)
+	if r == nil {
+		return time.Time{}, ErrExpunged
+	}
+	var st unix.Stat_t
+	err := retry(func() error { return unix.Fstatat(f.where(r.state), f.file(r), &st, unix.AT_SYMLINK_NOFOLLOW) })
+	if err != nil {
+		return time.Time{}, err
+	}
+	t := time.Unix(st.Mtim.Unix())
+	f.setDate(r, t)
+	return t, nil
+}
