@@ -237,3 +237,38 @@ func TestCollectedWhileItDeparts(t *testing.T) {
 		t.Errorf("left in incoming: %v", left)
 	}
 }
+
+// A message whose maker keeps it in the very moment in which it leaves the queue
+// is not tried again.
+func TestKeptWhileItIsRemoved(t *testing.T) {
+	var keep func()
+	disk := &durable.Disk{Hook: func(op durable.Op) error {
+		if op.Name == "unlink" && keep != nil {
+			f := keep
+			keep = nil
+			f()
+		}
+		return nil
+	}}
+	s := openSpool(t, t.TempDir(), disk)
+	d := draft(t, s.Incoming(), envelope())
+	defer d.Close()
+	m, err := submit(t, s, d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	kept := 0
+	keep = func() {
+		if err := d.Keep(); err != nil {
+			t.Error(err)
+		}
+		kept++
+	}
+	if err := s.Remove(m); err != nil || kept != 1 {
+		t.Fatalf("remove: %v, kept %d times", err, kept)
+	}
+	if all, err := s.Collect(nobody); len(all) != 0 || err != nil {
+		t.Errorf("got %v, %v, want nothing to try", all, err)
+	}
+}

@@ -213,20 +213,32 @@ func (s *Spool) Load(ref Ref) (*Message, error) {
 // it, the end is recorded first, so that it is not collected again. The
 // removal reaches the disk with a later folder sync.
 func (s *Spool) Remove(m *Message) error {
-	info, err := m.file.Stat()
-	if err != nil {
+	if err := m.endBesides(1); err != nil {
 		return err
-	}
-	if links(info) > 1 {
-		m.add(recordGone)
-		if err := m.Flush(); err != nil {
-			return err
-		}
 	}
 	if err := s.disk.Remove(m.ref.path()); err != nil {
 		return fmt.Errorf("remove message: %w", err)
 	}
+	// smtpd may have named it since we looked; a file without a name it cannot.
+	if err := m.endBesides(0); err != nil {
+		return err
+	}
 	s.forget(m.ref.bucket)
+	return nil
+}
+
+// endBesides records that m has reached its end if its file has more names than
+// so many.
+func (m *Message) endBesides(names uint64) error {
+	info, err := m.file.Stat()
+	if err != nil || m.Gone || links(info) <= names {
+		return err
+	}
+	m.add(recordGone)
+	if err := m.Flush(); err != nil {
+		return err
+	}
+	m.Gone = true
 	return nil
 }
 
