@@ -102,7 +102,7 @@ func (s *Server) again(nc net.Conn, sid string) (*Conn, error) {
 		if below == nil {
 			return nil, notBack("no relay of that client")
 		}
-		client = below.client
+		client = below.ip
 	default:
 		return nil, notBack("descriptor is no stream")
 	}
@@ -117,18 +117,18 @@ func (s *Server) again(nc net.Conn, sid string) (*Conn, error) {
 	c := newConn(s, entry{service: s.proto.Service()}, sk, client)
 	c.resumed = true
 	if below != nil {
-		c.sid, c.below = sid, below.tls
+		c.sid, c.below = sid, below.client
 	}
 	return c, nil
 }
 
-// relayOf returns the client whose relay has the name sid, or nil.
-func (s *Server) relayOf(sid string) *Conn {
+// relayOf returns the relay whose client has the name sid, or nil.
+func (s *Server) relayOf(sid string) *relay {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for c := range s.relayed {
-		if c.sid == sid {
-			return c
+	for r := range s.relays {
+		if r.sid == sid {
+			return r
 		}
 	}
 	return nil

@@ -87,7 +87,12 @@ func TestBackRefused(t *testing.T) {
 			t.Fatal(err)
 		}
 		theirs.Close()
-		return ours.stream
+		defer ours.Close()
+		conn, err := net.FileConn(ours.File)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return conn
 	}
 	for name, tc := range map[string]struct {
 		conn         net.Conn

@@ -56,7 +56,6 @@ func (c *Conn) relay(ctx context.Context, ticket, tag string) error {
 	}
 	c.given = true
 	c.unpark()
-	c.in, c.out, c.dialogue, c.offered = reader{}, nil, nil, nil // a relay needs nothing of it
 	c.socket.SetDeadline(time.Time{})
 	return c.server.relay(c, ours)
 }

@@ -252,8 +252,8 @@ func TestIdleRelayHoldsNoBuffer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sk.eager, ours.eager = true, true
-	r := &relay{client: server, socket: sk, session: ours, buffers: &chunks{}}
+	sk.eager = true
+	r := &relay{server: &Server{}, client: server, socket: sk, session: ours}
 	for range 2 {
 		if err := r.moveUp(); err != nil {
 			t.Errorf("up: %v", err)

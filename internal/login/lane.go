@@ -11,9 +11,24 @@ import (
 type lane struct {
 	relay *relay
 	spot  *park.Spot
-	move  func() error // all that has come; an error ends the lane
-	rest  func()       // before it is parked
-	end   func()
+	up    bool // from the client to the session
+}
+
+// move moves all that has come; an error ends the lane.
+func (l *lane) move() error {
+	if l.up {
+		return l.relay.moveUp()
+	}
+	return l.relay.moveDown()
+}
+
+// end tells the other side.
+func (l *lane) end() {
+	if l.up {
+		l.relay.upEnds()
+	} else {
+		l.relay.downEnds()
+	}
 }
 
 // run moves until there is nothing to move, or to the end of the lane.
@@ -25,7 +40,9 @@ func (l *lane) run() {
 			break
 		}
 		if !l.spot.Linger(until) {
-			l.rest()
+			if l.up {
+				l.relay.server.slack.drop(l.relay.client)
+			}
 			if l.spot.Park(until) == nil {
 				return
 			}

@@ -3,10 +3,13 @@ package login
 import (
 	"crypto/tls"
 	"errors"
+	"fmt"
+	"net/netip"
+	"runtime/debug"
 	"sync"
 	"time"
 
-	"posthorn/internal/park"
+	"golang.org/x/sys/unix"
 )
 
 // Times of a relay.
@@ -35,13 +38,12 @@ func (c *chunks) put(b *[]byte) { c.pool.Put(b) }
 // back. Each direction is a lane; one that has nothing to move is parked, and
 // nothing is kept but this struct and the state of TLS.
 type relay struct {
+	server  *Server
+	sid     string
+	ip      netip.Addr // of the client
 	client  *tls.Conn
 	socket  *socket // below client, eager
-	session *socket // our end of the socketpair, eager
-	buffers *chunks
-	slack   slack
-	ended   func()
-	crashed func(any) // shuts both sockets
+	session inner
 
 	up, down lane
 
@@ -51,17 +53,16 @@ type relay struct {
 }
 
 // start begins to relay. When both sides have ended, or either failed, both
-// sockets are closed and ended is called. Shut the client's socket to end it
+// sockets are closed and the relay is forgotten. Shut the client's socket to end it
 // early. After an error nothing was begun.
-func (r *relay) start(lot *park.Lot) error {
-	r.socket.eager, r.session.eager = true, true
-	r.up = lane{relay: r, move: r.moveUp, rest: func() { r.slack.drop(r.client) }, end: r.upEnds}
-	r.down = lane{relay: r, move: r.moveDown, rest: func() {}, end: r.downEnds}
+func (r *relay) start() error {
+	r.socket.eager = true
+	r.up, r.down = lane{relay: r, up: true}, lane{relay: r}
 	var err error
-	if r.up.spot, err = lot.Rent(r.socket.stream, r.up.run); err != nil {
+	if r.up.spot, err = r.server.lot.Rent(r.socket.stream, r.up.run); err != nil {
 		return err
 	}
-	if r.down.spot, err = lot.Rent(r.session.stream, r.down.run); err != nil {
+	if r.down.spot, err = r.server.lot.Rent(r.session.File, r.down.run); err != nil {
 		r.up.spot.Leave()
 		return err
 	}
@@ -72,7 +73,7 @@ func (r *relay) start(lot *park.Lot) error {
 }
 
 // upEnds is half a close: the session may still have something to say.
-func (r *relay) upEnds() { r.session.CloseWrite() }
+func (r *relay) upEnds() { r.session.shut(unix.SHUT_WR) }
 
 // downEnds ends the relay: what the client still sends has no reader. It has a
 // moment to end its side.
@@ -81,7 +82,7 @@ func (r *relay) downEnds() {
 	r.client.SetWriteDeadline(end)
 	r.client.CloseWrite()
 	r.socket.CloseWrite()
-	r.session.shut()
+	r.session.shut(unix.SHUT_RDWR)
 	r.mu.Lock()
 	r.until = end
 	r.mu.Unlock()
@@ -108,14 +109,21 @@ func (r *relay) leave() {
 	r.down.spot.Leave()
 	r.session.Close()
 	r.socket.Close()
-	r.ended()
+	r.server.ended(r)
+}
+
+// crashed ends a relay that has a bug.
+func (r *relay) crashed(p any) {
+	r.server.log.Crashed(r.server.proto.Service(), fmt.Sprint(p), string(debug.Stack()))
+	r.socket.shut()
+	r.session.shut(unix.SHUT_RDWR)
 }
 
 // moveUp moves what the client sent. A session that does not read holds this
 // up, and with it the client.
 func (r *relay) moveUp() error {
-	buf := r.buffers.get()
-	defer r.buffers.put(buf)
+	buf := r.server.buffers.get()
+	defer r.server.buffers.put(buf)
 	for {
 		n, err := r.client.Read(*buf)
 		if n > 0 {
@@ -134,8 +142,8 @@ func (r *relay) moveUp() error {
 
 // moveDown moves what the session sent.
 func (r *relay) moveDown() error {
-	buf := r.buffers.get()
-	defer r.buffers.put(buf)
+	buf := r.server.buffers.get()
+	defer r.server.buffers.put(buf)
 	for {
 		n, err := r.session.Read(*buf)
 		if n > 0 {

@@ -87,7 +87,7 @@ type Server struct {
 
 	mu       sync.Mutex
 	early    map[*Conn]struct{} // not logged in
-	relayed  map[*Conn]struct{}
+	relays   map[*relay]struct{}
 	stopping bool
 }
 
@@ -133,7 +133,7 @@ func New(d *daemon.Daemon, p Protocol) (*Server, error) {
 func newServer(p Protocol, log *evlog.Log, dir Authenticator, session *sock.Client) *Server {
 	return &Server{
 		proto: p, log: log, dir: dir, session: session, limits: newLimits(), slack: findSlack(),
-		early: map[*Conn]struct{}{}, relayed: map[*Conn]struct{}{},
+		early: map[*Conn]struct{}{}, relays: map[*relay]struct{}{},
 	}
 }
 
@@ -214,8 +214,8 @@ func (s *Server) drain() {
 	t := time.AfterFunc(grace, func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		for c := range s.relayed {
-			c.socket.shut()
+		for r := range s.relays {
+			r.socket.shut()
 		}
 	})
 	defer t.Stop()
@@ -292,35 +292,44 @@ func clientOf(nc net.Conn) netip.Addr {
 }
 
 // relay carries c's bytes to the session program behind ours from now on.
-func (s *Server) relay(c *Conn, ours *socket) error {
-	r := &relay{client: c.tls, socket: c.socket, session: ours, buffers: &s.buffers, slack: s.slack}
-	r.ended = func() { s.forget(c) }
-	r.crashed = func(p any) {
-		s.log.Crashed(s.proto.Service(), fmt.Sprint(p), string(debug.Stack()))
-		c.socket.shut()
-		ours.shut()
-	}
+func (s *Server) relay(c *Conn, ours inner) error {
+	r := &relay{server: s, sid: c.sid, ip: c.client, client: c.tls, socket: c.socket, session: ours}
 	s.mu.Lock()
 	delete(s.early, c)
-	s.relayed[c] = struct{}{}
+	s.relays[r] = struct{}{}
 	s.mu.Unlock()
 	c.relayed = true
-	if err := r.start(s.lot); err != nil {
+	if err := r.start(); err != nil {
 		c.relayed = false
+		s.mu.Lock()
+		delete(s.relays, r)
+		s.mu.Unlock()
 		ours.Close()
 		return err
 	}
 	return nil
 }
 
-// forget is called at the end of each connection.
+// forget is called at the end of each connection that is not relayed.
 func (s *Server) forget(c *Conn) {
-	s.limits.leave(c.client)
-	s.lot.Stir()
 	s.mu.Lock()
 	delete(s.early, c)
-	delete(s.relayed, c)
 	s.mu.Unlock()
+	s.gone(c.client)
+}
+
+// ended is called at the end of each relay.
+func (s *Server) ended(r *relay) {
+	s.mu.Lock()
+	delete(s.relays, r)
+	s.mu.Unlock()
+	s.gone(r.ip)
+}
+
+// gone counts a connection off.
+func (s *Server) gone(client netip.Addr) {
+	s.limits.leave(client)
+	s.lot.Stir()
 	s.conns.Done()
 }
 

@@ -54,9 +54,12 @@ func (s *socket) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
-	var n int
-	var err error
-	if rerr := s.raw.Read(func(fd uintptr) bool {
+	return readEager(s.raw, p)
+}
+
+// readEager reads what is there, or returns again.
+func readEager(raw syscall.RawConn, p []byte) (n int, err error) {
+	if rerr := raw.Read(func(fd uintptr) bool {
 		n, err = readNow(int(fd), p)
 		return true
 	}); rerr != nil {
@@ -109,24 +112,32 @@ func (s *socket) dup() (*os.File, error) {
 
 // socketPair returns the two ends of a new stream: ours, and the file that goes
 // to the session program. The caller closes both.
-func socketPair() (*socket, *os.File, error) {
+func socketPair() (inner, *os.File, error) {
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {
-		return nil, nil, os.NewSyscallError("socketpair", err)
+		return inner{}, nil, os.NewSyscallError("socketpair", err)
 	}
-	theirs := os.NewFile(uintptr(fds[1]), "session")
-	mine := os.NewFile(uintptr(fds[0]), "relay")
-	conn, err := net.FileConn(mine)
-	mine.Close()
+	ours, theirs := os.NewFile(uintptr(fds[0]), "relay"), os.NewFile(uintptr(fds[1]), "session")
+	raw, err := ours.SyscallConn()
 	if err != nil {
+		ours.Close()
 		theirs.Close()
-		return nil, nil, err
+		return inner{}, nil, err
 	}
-	ours, err := newSocket(conn.(*net.UnixConn))
-	if err != nil {
-		conn.Close()
-		theirs.Close()
-		return nil, nil, err
-	}
-	return ours, theirs, nil
+	return inner{ours, raw}, theirs, nil
+}
+
+// inner is our end of a stream to a session program. A net.UnixConn is twice as
+// large.
+type inner struct {
+	*os.File
+	raw syscall.RawConn
+}
+
+// Read reads what is there, or returns again.
+func (s inner) Read(p []byte) (int, error) { return readEager(s.raw, p) }
+
+// shut ends the stream, or the half of it that how says (unix.SHUT_WR).
+func (s inner) shut(how int) {
+	s.raw.Control(func(fd uintptr) { unix.Shutdown(int(fd), how) })
 }
