@@ -203,15 +203,30 @@ func (c *session) expunged(n int) {
 }
 
 // vanished is expunged by UIDs. One that the client was not told yet is that of a
-// message that came with the same answer.
+// message that came with the same answer, behind those of lower UIDs.
 func (c *session) vanished(uids []uint32) {
 	for _, uid := range uids {
-		n := slices.IndexFunc(c.view, func(e *entry) bool { return e.uid == uid || e.m != nil && e.m.uid == uid })
-		if n < 0 {
-			n = slices.IndexFunc(c.view, func(e *entry) bool { return e.uid == 0 && e.m == nil })
+		n := 0 // what it is called if none is found
+		for i, e := range slices.Backward(c.view) {
+			known := e.told()
+			if known > uid {
+				continue
+			}
+			if known != 0 && known < uid {
+				break
+			}
+			n = i + 1 // if it is not known, an earlier one may be it
 		}
-		c.expunged(n + 1)
+		c.expunged(n)
 	}
+}
+
+// told returns the UID as far as the client can know it, or 0.
+func (e *entry) told() uint32 {
+	if e.uid == 0 && e.m != nil {
+		return e.m.uid
+	}
+	return e.uid
 }
 
 func (c *session) fetch(n int, line string) {
