@@ -21,7 +21,7 @@ type found struct {
 // results looks for messages. Of a search for the first or the last only these
 // are looked for (RFC 4731 section 5).
 func (f *finder) results(r query.Return) (found, error) {
-	if r.Extended && !r.All && !r.Count && !r.Relevancy && (r.Min || r.Max || r.Partial.Lo > 0) {
+	if r.Extended && !r.Update && !r.All && !r.Count && !r.Relevancy && (r.Min || r.Max || r.Partial.Lo > 0) {
 		return f.edges(r)
 	}
 	list, err := f.all()

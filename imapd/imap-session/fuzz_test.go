@@ -41,6 +41,7 @@ func FuzzSession(f *testing.F) {
 		"a SETMETADATA INBOX (/private/x {3+}\r\nabc /shared/y NIL)\r\nb GETMETADATA INBOX (DEPTH infinity MAXSIZE 2) (/private /shared/y)\r\n",
 		"a ESEARCH IN (personal subtree (a b)) RETURN (COUNT) OR SEEN NOT UID 1\r\nb SELECT INBOX\r\nc ESEARCH 1\r\n",
 		"a NOTIFY SET STATUS (selected (MessageNew (UID) MessageExpunge)) (personal (MailboxName))\r\nb SELECT INBOX\r\nc CREATE x\r\nd NOTIFY NONE\r\n",
+		"a SELECT INBOX\r\nb SEARCH RETURN (UPDATE (UID FLAGS) COUNT) NOT 2:* UNSEEN\r\nc STORE 1 FLAGS (\\Seen)\r\nd CANCELUPDATE \"b\"\r\n",
 		"a SUBSCRIBE x.y\r\nb LIST (SUBSCRIBED RECURSIVEMATCH) \"\" (% INBOX {1+}\r\nx) RETURN (CHILDREN STATUS (SIZE MESSAGES))\r\n",
 	} {
 		f.Add(s)

@@ -46,6 +46,7 @@ type multiSearch struct {
 	*Session
 	command  *wire.Command
 	query    query.Multi
+	refused  bool // UPDATE was
 	searched bool // the selected mailbox was
 	gone     bool // some messages are
 }
@@ -112,6 +113,10 @@ func (m *multiSearch) search(s *Session) error {
 	f, err := s.newFinder(m.command, q)
 	if err != nil {
 		return err
+	}
+	if q.Return.Update && !m.refused {
+		m.refused = true
+		m.noUpdate(m.command.Tag)
 	}
 	found, err := f.results(q.Return)
 	if err != nil {

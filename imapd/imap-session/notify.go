@@ -107,19 +107,24 @@ func (s *Session) tellNew(seq int) error {
 	if s.heed == nil || !s.heed.selected.Fetches {
 		return nil
 	}
-	f := fetcher{Session: s, Fetch: s.heed.selected.Fetch, marked: map[int]bool{}}
-	if s.uidOnly {
-		f.Items &^= query.UID
-	}
-	f.known = f.keptAlone()
 	for ; seq <= s.view.Len(); seq++ {
-		err := f.message(seq)
-		if err != nil && !errors.Is(err, mailbox.ErrExpunged) {
-			s.log.IMAPFailed(s.conn.SID, s.conn.User, "NOTIFY", err)
-		}
-		if err := s.w.Err(); err != nil {
+		if err := s.show(s.heed.selected.Fetch, seq); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// show tells of a message what a client asked for beforehand. Nothing becomes \Seen by
+// it. Its error is that of a client that went away.
+func (s *Session) show(what query.Fetch, seq int) error {
+	f := fetcher{Session: s, Fetch: what, marked: map[int]bool{}}
+	if s.uidOnly {
+		f.Items &^= query.UID
+	}
+	f.known = f.keptAlone()
+	if err := f.message(seq); err != nil && !errors.Is(err, mailbox.ErrExpunged) {
+		s.log.IMAPFailed(s.conn.SID, s.conn.User, "NOTIFY", err)
+	}
+	return s.w.Err()
 }

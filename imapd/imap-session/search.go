@@ -23,6 +23,9 @@ func (s *Session) search(c *wire.Command) (string, error) {
 	if s.rev2 && !q.Return.Extended {
 		q.Return = query.Return{Extended: true, All: true} // RFC 9051 section 6.4.4
 	}
+	if err := s.mayStand(c.Tag); err != nil && q.Return.Update {
+		return "", err
+	}
 	f, err := s.newFinder(c, q)
 	if err != nil {
 		return "", err
@@ -40,6 +43,9 @@ func (s *Session) search(c *wire.Command) (string, error) {
 		s.writeESearch(c, q.Return, found, numbers, f.modSeq(found))
 	} else {
 		s.writeNumbers("SEARCH", found.list, numbers, f.modSeq(found))
+	}
+	if q.Return.Update {
+		s.stand(c, f, q.Return, found.list, over.limit > 0)
 	}
 	return s.partly(completed(c, f.gone), over), nil
 }

@@ -24,7 +24,7 @@ const capabilities = "IMAP4rev1 IMAP4rev2 LITERAL+ ID ENABLE IDLE NAMESPACE" +
 	" OBJECTID SAVEDATE CONDSTORE QRESYNC METADATA LIST-METADATA ACL RIGHTS=" + acl.Extra + " LIST-MYRIGHTS" +
 	" SORT SORT=DISPLAY ESORT THREAD=ORDEREDSUBJECT THREAD=REFERENCES THREAD=REFS I18NLEVEL=1 BINARY PREVIEW" +
 	" SEARCH=FUZZY QUOTA QUOTA=RES-STORAGE QUOTA=RES-MESSAGE QUOTA=RES-MAILBOX" +
-	" UIDPLUS UNSELECT MOVE REPLACE MULTIAPPEND CATENATE ESEARCH SEARCHRES WITHIN PARTIAL" +
+	" CONTEXT=SEARCH UIDPLUS UNSELECT MOVE REPLACE MULTIAPPEND CATENATE ESEARCH SEARCHRES WITHIN PARTIAL" +
 	" UTF8=ACCEPT COMPRESS=DEFLATE UIDONLY INPROGRESS UIDBATCHES MULTISEARCH NOTIFY"
 
 // Bounds of a client's input. A line of 64 KiB holds the UID sets of large
@@ -59,13 +59,14 @@ type Session struct {
 	shrinks    bool // the command under way removes messages
 	removes    bool // it does, and they are told whatever the client wants to hear
 
-	view   *mailbox.View // nil: nothing is selected
-	folder string        // the name of what is
-	at     place         // where that is
-	saved  wire.Set      // UIDs that a SEARCH saved (RFC 5182)
-	heed   *heed         // what NOTIFY asked for; nil: it was never given
-	idling string        // the tag of the IDLE under way
-	heard  time.Time     // when the client was answered last
+	view     *mailbox.View // nil: nothing is selected
+	folder   string        // the name of what is
+	at       place         // where that is
+	standing *standing     // searches that are kept up to date; nil: none
+	saved    wire.Set      // UIDs that a SEARCH saved (RFC 5182)
+	heed     *heed         // what NOTIFY asked for; nil: it was never given
+	idling   string        // the tag of the IDLE under way
+	heard    time.Time     // when the client was answered last
 
 	commands int
 	errors   int   // nonsense in a row
@@ -243,6 +244,6 @@ func (s *Session) unselect() {
 	if s.view != nil {
 		s.view.Close()
 	}
-	s.view, s.folder, s.at, s.saved = nil, "", place{}, nil
+	s.view, s.folder, s.at, s.saved, s.standing = nil, "", place{}, nil, nil
 	s.conn.SetFolder("")
 }

@@ -137,6 +137,8 @@ func (s *Session) selectedCommand(name string) func(*wire.Command) (string, erro
 		return s.sort
 	case "THREAD", "UID THREAD":
 		return s.thread
+	case "CANCELUPDATE":
+		return s.cancelUpdate
 	case "UIDBATCHES":
 		return s.batches
 	case "COPY", "UID COPY":

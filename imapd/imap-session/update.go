@@ -28,6 +28,7 @@ func (s *Session) announce(expunge bool) error {
 		s.log.IMAPFailed(s.conn.SID, s.conn.User, "sync", err)
 		return nil
 	}
+	s.tellRemoved(changes.Expunged, changes.Vanished)
 	s.writeExpunged(changes.Expunged, changes.Vanished)
 	if changes.Exists >= 0 {
 		s.numbered(changes.Exists, "EXISTS")
@@ -43,7 +44,11 @@ func (s *Session) announce(expunge bool) error {
 			s.writeFlagsOf(seq, s.rev2 || s.resync || s.heed != nil) // RFC 9051 section 7.5.2, RFC 7162 section 3.2.3, RFC 5465 section 5.1
 		}
 	}
-	return s.tellNew(known - len(changes.Expunged) + 1)
+	fresh := known - len(changes.Expunged) + 1
+	if err := s.tellNew(fresh); err != nil {
+		return err
+	}
+	return s.tellStanding(fresh)
 }
 
 func (s *Session) numbered(n int, what string) {

@@ -189,13 +189,13 @@ func TestParseSearch(t *testing.T) {
 
 func TestParseReturn(t *testing.T) {
 	for _, tt := range []struct{ in, want string }{
-		{"()", "{true false false true false false 0:0 false}"},
-		{"(min MAX Count)", "{true true true false true false 0:0 false}"},
-		{"(SAVE)", "{true false false false false true 0:0 false}"},
-		{"(ALL SAVE ALL)", "{true false false true false true 0:0 false}"},
-		{"(PARTIAL 500:1)", "{true false false false false false 1:500 false}"},
-		{"(PARTIAL -100:-1 MIN)", "{true true false false false false -1:-100 false}"},
-		{"(PARTIAL 1:4294967295)", "{true false false false false false 1:4294967295 false}"},
+		{"()", "{true false false true false false 0:0 false false false <nil>}"},
+		{"(min MAX Count)", "{true true true false true false 0:0 false false false <nil>}"},
+		{"(SAVE)", "{true false false false false true 0:0 false false false <nil>}"},
+		{"(ALL SAVE ALL)", "{true false false true false true 0:0 false false false <nil>}"},
+		{"(PARTIAL 500:1)", "{true false false false false false 1:500 false false false <nil>}"},
+		{"(PARTIAL -100:-1 MIN)", "{true true false false false false -1:-100 false false false <nil>}"},
+		{"(PARTIAL 1:4294967295)", "{true false false false false false 1:4294967295 false false false <nil>}"},
 		{"(PARTIAL 1)", "error"},
 		{"(PARTIAL 1:*)", "error"},
 		{"(PARTIAL 1:-5)", "error"},
@@ -203,6 +203,9 @@ func TestParseReturn(t *testing.T) {
 		{"(PARTIAL 1:5 ALL)", "error"},
 		{"(ALL PARTIAL 1:5)", "error"},
 		{"(PARTIAL 1:5 PARTIAL 6:10)", "error"},
+		{"(CONTEXT UPDATE)", "{true false false true false false 0:0 false true true <nil>}"},
+		{"(UPDATE ())", "error"},
+		{"(UPDATE COUNT UPDATE)", "error"},
 		{"(RELEVANCY)", "error"}, // without FUZZY
 		{"(NONE)", "error"},
 		{"(MIN", "error"},

@@ -15,6 +15,10 @@ type Return struct {
 	Partial  Partial // RFC 9394 section 3.1
 
 	Relevancy bool // RFC 6203 section 4
+
+	Context bool   // a hint: more will be asked of the results (RFC 5267 section 4.2)
+	Update  bool   // changes of the results are to be told (RFC 5267 section 4.3)
+	Fetch   *Fetch // data of messages that become results as they come (RFC 5465 section 7), or nil
 }
 
 // Partial is a part of a list of results: those from Lo to Hi, counted from 1, or
@@ -87,6 +91,24 @@ func parseReturn(s *wire.Scanner) (Return, error) {
 	return r, nil
 }
 
+// update takes what is behind UPDATE.
+func (r *Return) update(s *wire.Scanner) error {
+	if r.Update {
+		return bad("one UPDATE at a time")
+	}
+	r.Update = true
+	look := *s
+	if !look.AcceptText(" (") {
+		return nil
+	}
+	if err := s.Space(); err != nil {
+		return err
+	}
+	f, err := ParseFetch(s)
+	r.Fetch = &f
+	return err
+}
+
 func (r *Return) option(s *wire.Scanner) error {
 	switch s.Word() {
 	case "MIN":
@@ -101,6 +123,10 @@ func (r *Return) option(s *wire.Scanner) error {
 		r.Save = true
 	case "RELEVANCY":
 		r.Relevancy = true
+	case "CONTEXT":
+		r.Context = true
+	case "UPDATE":
+		return r.update(s)
 	case "PARTIAL":
 		if r.Partial != (Partial{}) {
 			return bad("one PARTIAL at a time")

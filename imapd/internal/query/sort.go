@@ -45,6 +45,9 @@ func ParseSort(s *wire.Scanner) (q Sort, err error) {
 		if q.Return, err = parseReturn(s); err != nil {
 			return q, err
 		}
+		if q.Return.Context || q.Return.Update {
+			return q, bad("only a SEARCH is kept up to date")
+		}
 		if err := s.Space(); err != nil {
 			return q, err
 		}
