@@ -254,6 +254,9 @@ func (t *tokens) literal() (string, bool) {
 
 // phrase returns words as a name.
 func phrase(words []word) string {
+	if len(words) == 1 {
+		return words[0].text
+	}
 	var out strings.Builder
 	for i, w := range words {
 		if i > 0 {
@@ -267,6 +270,9 @@ func phrase(words []word) string {
 // localPart returns words as a local part. That needs a dot between two of
 // them (RFC 5322 section 4.4, obs-local-part).
 func localPart(words []word) (string, bool) {
+	if len(words) == 1 {
+		return words[0].text, words[0].text != ""
+	}
 	var out strings.Builder
 	for i, w := range words {
 		if i > 0 && !words[i-1].dotted(len(words[i-1].text)-1) && !w.dotted(0) {

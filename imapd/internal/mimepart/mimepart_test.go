@@ -326,7 +326,7 @@ func count(p *Part) (n, depth, kept int) {
 		below = append(below, p.Message)
 	}
 	for _, f := range p.fields {
-		kept += len(f.value)
+		kept += len(f.text)
 	}
 	for _, c := range below {
 		cn, cd, ck := count(c)

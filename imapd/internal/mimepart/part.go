@@ -38,8 +38,11 @@ type Part struct {
 
 // field is a kept header field, its value unfolded.
 type field struct {
-	name  string // lower case
-	value []byte
+	name   string // lower case
+	value  []byte // while the header is read
+	text   string // the value behind it
+	parsed bool
+	list   []Address // of the text, once parsed
 }
 
 // Parse takes the message apart that src holds in its first size octets.
@@ -79,7 +82,7 @@ func (p *Part) Is(typ, subtype string) bool {
 // Field returns the value of a kept field, whose name is in lower case.
 func (p *Part) Field(name string) (string, bool) {
 	if i := p.index(name); i >= 0 {
-		return string(p.fields[i].value), true
+		return p.fields[i].text, true
 	}
 	return "", false
 }
@@ -103,9 +106,17 @@ func (p *Part) hasParam(name string) bool {
 }
 
 // Addresses returns the addresses of a kept field, whose name is in lower case.
+// They are not to be changed.
 func (p *Part) Addresses(name string) []Address {
-	v, _ := p.Field(name)
-	return parseAddresses(v)
+	i := p.index(name)
+	if i < 0 {
+		return nil
+	}
+	f := &p.fields[i]
+	if !f.parsed {
+		f.list, f.parsed = parseAddresses(f.text), true
+	}
+	return f.list
 }
 
 // holdsMessage reports whether the body is a message that can be looked into: a

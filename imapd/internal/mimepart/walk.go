@@ -2,6 +2,7 @@ package mimepart
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -180,7 +181,7 @@ func (w *walk) keep(p *Part, k kind, line []byte) int {
 	if i := p.index(lower); i >= 0 {
 		return p.again(i, v)
 	}
-	p.fields = append(p.fields, field{lower, v})
+	p.fields = append(p.fields, field{name: lower, value: v})
 	return len(p.fields) - 1
 }
 
@@ -219,6 +220,7 @@ func (w *walk) extend(p *Part, cur int, line []byte) {
 
 // clean appends b to dst without what no string of IMAP may hold.
 func clean(dst, b []byte) []byte {
+	dst = slices.Grow(dst, len(b))
 	for _, c := range b {
 		switch c {
 		case 0:
@@ -247,7 +249,7 @@ func kept(name string, k kind) bool {
 // typeOf sets the type of a part whose header has been read.
 func typeOf(p *Part, k kind) {
 	for i, f := range p.fields {
-		p.fields[i].value = bytes.Trim(f.value, " \t")
+		p.fields[i].text, p.fields[i].value = string(bytes.Trim(f.value, " \t")), nil
 	}
 	v, ok := p.Field("content-type")
 	if !ok && k == kindDigest {
