@@ -15,6 +15,7 @@ type seeker struct {
 	reader  *find.Reader // nil: no file was read yet
 	summary []byte       // of the message looked at last
 	head    []byte
+	present candidate // the message that is looked at
 }
 
 // hit is a message that was found.
@@ -22,7 +23,8 @@ type hit struct{ seq, score int } // score is 0 where no FUZZY key counts
 
 // matches looks at a message. One that is gone is mailbox.ErrExpunged.
 func (s *seeker) matches(seq int) (h hit, found bool, err error) {
-	c := candidate{seeker: s, seq: seq, m: s.view.At(seq)}
+	c := &s.present
+	*c = candidate{seeker: s, seq: seq, m: s.view.At(seq)}
 	defer c.close()
 	if c.m.Gone {
 		return h, false, mailbox.ErrExpunged
