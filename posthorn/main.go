@@ -18,6 +18,7 @@ type env struct {
 	conf           *conf.Config
 	in             io.Reader
 	stdout, stderr io.Writer
+	alone          bool // the process ends with the command: it may give rights away
 }
 
 // command is one word of posthorn.
@@ -38,6 +39,8 @@ func commands() []command {
 		{"mailbox", "check|stat|rebuild|export --courier user|path", "look through a user's Maildir, mend it, or prepare it for Courier", mailboxCommand},
 		{"undelete", undeleteWords, "list what was removed from a mailbox and is kept, or give it back", undelete},
 		{"expire", "[-n] [user|path ...]", "remove the mail that autoexpunge says, and what undelete has kept for long enough", expire},
+		{"import", "[options] user|path source", "bring mail from an IMAP account, mbox files or a Maildir", importMail},
+		{"export", "[options] user|path destination", "write the mail as mbox files or another Maildir", exportMail},
 		{"passwd", "[--scram] name", "set a user's password", passwd},
 		{"cert", "install [-name name] [fullchain key]", "put a renewed certificate where the daemons take it: a deploy hook", cert},
 	}
@@ -100,7 +103,7 @@ func run(args []string, in io.Reader, stdout, stderr io.Writer) error {
 		if err != nil {
 			return fmt.Errorf("%w: %w", errConfig, err)
 		}
-		return c.run(&env{config, in, stdout, stderr}, flags.Args()[1:])
+		return c.run(&env{config, in, stdout, stderr, in == os.Stdin}, flags.Args()[1:])
 	}
 	return usage("found %q, expected one of the commands that posthorn -h lists", flags.Arg(0))
 }

@@ -62,6 +62,9 @@ var foreign = map[string]string{
 	"internal/utf7":                       "Decode",                        // names of mailboxes
 	"pop3d/internal/pop3":                 "Parse",                         // POP3
 	"pop3d/pop3-session":                  "Session",                       // behind the login
+	"posthorn/internal/imap":              "Response",                      // other servers
+	"posthorn/internal/mbox":              "Scan",                          // mbox files
+	"posthorn/internal/moving":            "Place",                         // names of folders elsewhere
 	"queued/internal/bounce":              "Report",                        // messages that come back
 	"queued/queue-remote/internal/client": "Reply Stuffing",                // other hosts
 	"queued/queue-remote/internal/recode": "Recode",                        // messages to hosts without 8BITMIME
