@@ -125,8 +125,8 @@ func nearest(path string) string {
 func source(e *env, w *words) (func() (moving.Source, error), error) {
 	from := w.from
 	if strings.Contains(from, "://") {
-		account, err := account(e, w)
-		return func() (moving.Source, error) { return imap.Open(account), nil }, err
+		there, err := remote(e, w)
+		return func() (moving.Source, error) { return imap.Open(there), nil }, err
 	}
 	if from == "-" {
 		f, ok := e.in.(*os.File)
@@ -159,8 +159,8 @@ func holdsMaildir(path string) (found bool) {
 	return found
 }
 
-// account reads an address such as imaps://ann@mail.example.org, and the password.
-func account(e *env, w *words) (a imap.Account, err error) {
+// remote reads an address such as imaps://ann@mail.example.org, and the password.
+func remote(e *env, w *words) (a imap.Account, err error) {
 	u, err := url.Parse(w.from)
 	if err != nil || u.Scheme != "imap" && u.Scheme != "imaps" || u.User.Username() == "" || u.Hostname() == "" || strings.Trim(u.Path, "/") != "" {
 		return a, usage("found %q, expected imap://user@host or imaps://user@host", w.from)

@@ -121,6 +121,7 @@ func TestTrees(t *testing.T) {
 		"dovecot-uidlist":  "3 V1500000000 N9 G0123456789abcdef0123456789abcdef\n4 PUIDL-4 :1.a.old\n8 :2.b.old\n",
 		"dovecot-keywords": "0 $Later\n1 Work\n", "subscriptions": "Sub/Deep\nGone\n",
 		"Sub/cur/4.d.old:2,S": text + "4", "Sub/Deep/cur/5.e.old:2,S": text + "5", "v1.2/cur/x": text + "6",
+		"posthorn-undelete/2026-11-23/cur/7.g.old:2,S": text + "removed",
 	})
 	out, err := i.Posthorn("", "import", "bob", dovecot)
 	if err != nil || !strings.Contains(out, "4 folders: brought 6 messages") || !strings.Contains(out, "v1.2 -> v1_2: 1 messages") {

@@ -17,6 +17,7 @@ import (
 	"posthorn/internal/courier"
 	"posthorn/internal/dovecot"
 	"posthorn/internal/durable"
+	"posthorn/internal/mailbox"
 	"posthorn/internal/statefile"
 	"posthorn/internal/utf7"
 	"posthorn/posthorn/internal/moving"
@@ -92,7 +93,7 @@ func (s *Source) below(raw string, at []string, folders *[]moving.Folder) error 
 	}
 	for _, e := range entries {
 		name := e.Name()
-		if !e.IsDir() || name == "cur" || name == "new" || name == "tmp" || len(at) > 32 {
+		if !e.IsDir() || name == "cur" || name == "new" || name == "tmp" || name == mailbox.Attic || len(at) > 32 {
 			continue
 		}
 		deeper := append(slices.Clone(at), readable(name))
