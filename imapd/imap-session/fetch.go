@@ -62,9 +62,9 @@ type fetcher struct {
 	down   bool         // the messages come from the last to the first
 	buf    []byte       // for header fields
 
-	summary, head []byte // what the index has of a message
-	texts         []layout.Text
-	raw, whole    []byte // a header in its file, and as it is sent
+	summary, head, sums []byte // what the index has of a message
+	texts               []layout.Text
+	raw, whole          []byte // a header in its file, and as it is sent
 }
 
 // run answers for each message. Messages that are gone are left out (RFC 2180

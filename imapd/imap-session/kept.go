@@ -35,6 +35,7 @@ func (f *fetcher) asks(k query.Kind) bool {
 type kept struct {
 	summary gist.Summary
 	header  gist.Header
+	search  gist.Search
 	whole   []byte // the header, from the file
 }
 
@@ -42,9 +43,9 @@ type kept struct {
 // message is read. ok is false when the client would get it in another form.
 func (f *fetcher) keptOf(seq int) (k *kept, ok bool, err error) {
 	k = new(kept)
-	whole := f.asks(query.Header)
+	whole, described := f.asks(query.Header), f.Items&(query.Envelope|query.BodyStructure) != 0
 	if !f.lookUp(seq, k) {
-		if whole && f.Items&(query.Envelope|query.BodyStructure) == 0 {
+		if whole && !described {
 			return nil, false, nil // to find the end of a header costs less
 		}
 		texts, err := f.read(seq)
@@ -53,13 +54,14 @@ func (f *fetcher) keptOf(seq int) (k *kept, ok bool, err error) {
 		}
 		k.summary, _ = gist.ReadSummary(texts[mailbox.Summary])
 		k.header, _ = gist.ReadHeader(texts[mailbox.Head])
+		k.search, _ = gist.ReadSearch(texts[mailbox.Search])
 	}
 	if whole {
-		if k.whole, ok, err = f.wholeHeader(seq, k.summary.Layout); !ok || err != nil {
+		if k.whole, ok, err = f.wholeHeader(seq, k.search.Layout); !ok || err != nil {
 			return nil, false, err
 		}
 	}
-	return k, !f.utf8 || k.summary.Plain, nil
+	return k, !f.utf8 || !described || k.summary.Plain, nil
 }
 
 // maxHeader bounds the headers that are read as a whole.
@@ -93,22 +95,30 @@ func (f *fetcher) wholeHeader(seq int, kept []byte) (header []byte, ok bool, err
 }
 
 // lookUp asks the index for what the FETCH needs and reports whether it is there.
-func (f *fetcher) lookUp(seq int, k *kept) bool {
-	if f.Items&(query.Envelope|query.BodyStructure) != 0 || f.asks(query.Header) {
-		var ok bool
-		if f.summary, ok = f.view.Kept(seq, mailbox.Summary, f.summary); ok {
-			k.summary, ok = gist.ReadSummary(f.summary)
+func (f *fetcher) lookUp(seq int, k *kept) (ok bool) {
+	if f.Items&(query.Envelope|query.BodyStructure) != 0 {
+		if f.summary, ok = f.view.Kept(seq, mailbox.Summary, f.summary); !ok {
+			return false
 		}
-		if !ok {
+		if k.summary, ok = gist.ReadSummary(f.summary); !ok {
 			return false
 		}
 	}
 	if f.asks(query.Fields) {
-		var ok bool
-		if f.head, ok = f.view.Kept(seq, mailbox.Head, f.head); ok {
-			k.header, ok = gist.ReadHeader(f.head)
+		if f.head, ok = f.view.Kept(seq, mailbox.Head, f.head); !ok {
+			return false
 		}
-		return ok
+		if k.header, ok = gist.ReadHeader(f.head); !ok {
+			return false
+		}
+	}
+	if f.asks(query.Header) {
+		if f.sums, ok = f.view.Kept(seq, mailbox.Search, f.sums); !ok {
+			return false
+		}
+		if k.search, ok = gist.ReadSearch(f.sums); !ok {
+			return false
+		}
 	}
 	return true
 }

@@ -60,7 +60,7 @@ type candidate struct {
 	measured bool
 	body     *mailbox.Body
 	text     *find.Message
-	summary  gist.Summary
+	kept     gist.Search
 	summed   bool
 	file     *mailbox.File // what the reader reads
 	opened   bool
@@ -156,10 +156,10 @@ func (c *candidate) measures(k query.Key) (bool, error) {
 
 // sent compares the day of the Date field; a message without one is not found.
 func (c *candidate) sent(k query.Key) (bool, error) {
-	if err := c.sum(); err != nil || !c.summary.Dated {
+	if err := c.sum(); err != nil || !c.kept.Dated {
 		return false, err
 	}
-	date := c.summary.Day
+	date := c.kept.Day
 	switch k.Op {
 	case query.SentBefore:
 		return date.Before(k.Date), nil
@@ -179,7 +179,7 @@ func day(t time.Time) time.Time {
 // sum finds what the index has of the message, or has it have that.
 func (c *candidate) sum() (err error) {
 	if !c.summed {
-		c.summary, err = c.summaryOf(c.seq)
+		c.kept, err = c.sumOf(c.seq)
 		c.summed = err == nil
 	}
 	return err
@@ -201,7 +201,7 @@ func (c *candidate) header() (*find.Message, error) {
 func (c *candidate) inHeader(k query.Key) (bool, error) {
 	if k.Text != "" && (k.Op == query.AddressText || strings.EqualFold(k.Field, "subject")) {
 		err := c.sum()
-		return err == nil && c.summary.Contains(k.Field, k.Text), err
+		return err == nil && c.kept.Contains(k.Field, k.Text), err
 	}
 	find := c.open
 	if gist.Usual([]string{k.Field}) {
@@ -250,7 +250,7 @@ func (c *candidate) scan(k query.Key) (found, ok bool, err error) {
 }
 
 func (c *candidate) layOut() error {
-	if err := c.sum(); err != nil || len(c.summary.Layout) == 0 {
+	if err := c.sum(); err != nil || len(c.kept.Layout) == 0 {
 		return err
 	}
 	if c.reader == nil {
@@ -260,7 +260,7 @@ func (c *candidate) layOut() error {
 	if c.file, err = c.view.File(c.seq); err != nil {
 		return err
 	}
-	c.laidOut, err = c.reader.Open(c.file, c.summary.Layout)
+	c.laidOut, err = c.reader.Open(c.file, c.kept.Layout)
 	return err
 }
 

@@ -39,11 +39,11 @@ func (f *finder) order(o orderer) error {
 func (f *finder) ordered(seq int, needs order.Needs) (order.Message, error) {
 	m := order.Message{Seq: seq}
 	if needs.Facts {
-		summary, err := f.summaryOf(seq)
+		sum, err := f.sumOf(seq)
 		if err != nil {
 			return m, err
 		}
-		m.Facts, _ = order.ReadFacts(summary.Facts)
+		m.Facts, _ = order.ReadFacts(sum.Facts)
 	}
 	if needs.Arrival || needs.Size {
 		measured, err := f.view.Measure(seq)

@@ -13,7 +13,7 @@ type seeker struct {
 	*Session
 	key     query.Key
 	reader  *find.Reader // nil: no file was read yet
-	summary []byte       // of the message looked at last
+	sums    []byte       // what the index has of the message looked at last
 	head    []byte
 	present candidate // the message that is looked at
 }
@@ -37,20 +37,20 @@ func (s *seeker) matches(seq int) (h hit, found bool, err error) {
 	return h, found, err
 }
 
-// summaryOf returns what the index has of a message, or has it have that. It is
-// valid until the next call.
-func (s *seeker) summaryOf(seq int) (summary gist.Summary, err error) {
+// sumOf returns what the index has of a message, or has it have that. It is valid
+// until the next call.
+func (s *seeker) sumOf(seq int) (sum gist.Search, err error) {
 	ok := false
-	if s.summary, ok = s.view.Kept(seq, mailbox.Summary, s.summary); ok {
-		if summary, ok = gist.ReadSummary(s.summary); ok {
-			return summary, nil
+	if s.sums, ok = s.view.Kept(seq, mailbox.Search, s.sums); ok {
+		if sum, ok = gist.ReadSearch(s.sums); ok {
+			return sum, nil
 		}
 	}
 	texts, err := s.read(seq)
 	if err == nil {
-		summary, _ = gist.ReadSummary(texts[mailbox.Summary])
+		sum, _ = gist.ReadSearch(texts[mailbox.Search])
 	}
-	return summary, err
+	return sum, err
 }
 
 // fields returns the header fields that the index has of a message, or has it have

@@ -10,7 +10,7 @@ import (
 )
 
 // Columns is how many columns an index has.
-const Columns = 2
+const Columns = 3
 
 // MaxEntry bounds what a column keeps of one message.
 const MaxEntry = 256 << 10
@@ -39,7 +39,9 @@ type Column struct {
 }
 
 // columnName returns the file of the column with that index.
-func columnName(i int) string { return [Columns]string{"posthorn.cache", "posthorn.head"}[i] }
+func columnName(i int) string {
+	return [Columns]string{"posthorn.cache", "posthorn.head", "posthorn.search"}[i]
+}
 
 // OpenColumn opens the column of that index whose number is id; any other is
 // ErrNone. The caller holds the lock, and closes the column.

@@ -42,7 +42,7 @@ type folder struct {
 	resting  bool   // the index stands for the files: picture is empty
 	rest     rest
 	texts    texts
-	used     time.Time   // when the picture was last needed
+	used     bool        // the picture was needed since somebody looked
 	tired    *time.Timer // ends the picture that nobody needs
 	dirty    bool        // something may have changed without a trace in the times
 	times    times       // of new/ and cur/ before they were last read

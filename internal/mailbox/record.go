@@ -14,7 +14,7 @@ import (
 // unknown stands for a size that no name tells, or that does not fit.
 const unknown = math.MaxUint32
 
-// record is one message: 48 bytes, and its base name in the arena.
+// record is one message: 56 bytes, and its base name in the arena.
 type record struct {
 	mod   uint64 // modseq: when its flags last changed (RFC 7162 3.1); 0: not given yet
 	uid   uint32 // 0: the file was found, its UID is not assigned yet

@@ -208,7 +208,7 @@ func (f *folder) need() error {
 	if f.over != nil {
 		return f.over
 	}
-	f.used = time.Now()
+	f.used = true
 	if !f.loaded && !f.resting {
 		if err := f.catchUp(); err != nil {
 			return err
@@ -295,12 +295,13 @@ func (r *record) inherit(x *index.Record, mods bool) {
 	r.texts = x.Entries
 }
 
-// restAfter is how long a picture stays in memory that nobody asks for.
-const restAfter = 3 * time.Second
+// restAfter is how long a picture stays in memory that nobody asks for, at least: to
+// note the time of each use would cost more than most uses.
+const restAfter = 2 * time.Second
 
 // watchUse sees to it that the picture goes when nobody needs it any more.
 func (f *folder) watchUse() {
-	f.used = time.Now()
+	f.used = false
 	if f.tired == nil {
 		f.tired = time.AfterFunc(restAfter, f.lieDown)
 		return
@@ -320,8 +321,9 @@ func (f *folder) lieDown() {
 	if !f.loaded || f.over != nil || f.audience.empty() {
 		return // without sessions the folder goes as a whole
 	}
-	if left := restAfter - time.Since(f.used); left > 0 || !f.mayRest() {
-		f.tired.Reset(max(left, restAfter/4))
+	if f.used || !f.mayRest() {
+		f.used = false
+		f.tired.Reset(restAfter)
 		return
 	}
 	mod := f.mod

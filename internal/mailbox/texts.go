@@ -1,6 +1,8 @@
 package mailbox
 
 import (
+	"slices"
+
 	"posthorn/internal/index"
 )
 
@@ -10,8 +12,9 @@ type Column int
 
 // The columns. A FETCH reads only the one that it needs.
 const (
-	Summary Column = iota // for FETCH and SEARCH
+	Summary Column = iota // for FETCH
 	Head                  // usual header fields
+	Search                // for SEARCH, SORT and THREAD
 )
 
 // Texts are what the index keeps of a message, by column.
@@ -68,7 +71,8 @@ func (v *View) Keep(seq int, t Texts) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	r := f.find(v.uid(seq))
-	if r == nil || f.texts.off || f.rest.off || len(t[Summary]) > index.MaxEntry || len(t[Head]) > index.MaxEntry {
+	long := slices.ContainsFunc(t[:], func(text []byte) bool { return len(text) > index.MaxEntry })
+	if r == nil || f.texts.off || f.rest.off || long {
 		return
 	}
 	for i, text := range t {

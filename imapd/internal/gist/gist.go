@@ -12,21 +12,15 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"time"
 
-	"posthorn/imapd/internal/charset"
-	"posthorn/imapd/internal/date"
-	"posthorn/imapd/internal/decode"
-	"posthorn/imapd/internal/layout"
 	"posthorn/imapd/internal/mimepart"
-	"posthorn/imapd/internal/order"
 	"posthorn/imapd/internal/wire"
 	"posthorn/internal/mailbox"
 )
 
 // version is what the texts begin with. It changes when the same message would
 // give other texts.
-const version = 2
+const version = 3
 
 // usual are the header fields that clients ask for in lists of messages, in lower
 // case.
@@ -60,7 +54,8 @@ func Make(src io.ReaderAt, size int64, pool *wire.Pool) (t mailbox.Texts, err er
 	if t[mailbox.Head], err = head(src, root); err != nil {
 		return t, err
 	}
-	t[mailbox.Summary], err = summary(src, root, pool)
+	t[mailbox.Summary] = summary(root, pool)
+	t[mailbox.Search], err = search(src, root)
 	return t, err
 }
 
@@ -137,55 +132,33 @@ func named(line []byte, names []string) bool {
 	return false
 }
 
-// Summary is what is kept of a message beside its header.
+// Summary is what is kept of a message for FETCH, beside its header.
 type Summary struct {
 	Envelope  []byte // as sent to a client that reads no UTF-8
 	Structure []byte // BODYSTRUCTURE of RFC 3501, likewise
 	Plain     bool   // both are the same for clients that read UTF-8
-	Day       time.Time
-	Dated     bool      // Day is that of the Date field
-	Facts     []byte    // as order.ReadFacts reads them
-	Layout    []byte    // as layout.Read reads it; empty for a message of too many parts
-	found     [5][]byte // what is searched, by field
 }
 
-// searched are the fields of Summary.found.
-func searched() [5]string { return [5]string{"from", "to", "cc", "bcc", "subject"} }
-
-// The flags of a kept Summary.
-const (
-	dated byte = 1 << iota
-	plain
-)
-
 // summary returns a message's Summary as it is kept.
-func summary(src io.ReaderAt, root *mimepart.Part, pool *wire.Pool) ([]byte, error) {
-	v, _ := root.Field("date")
-	d, ok := date.Parse(v)
-	flags, day := byte(0), int64(0)
-	if ok && d.Timed {
-		flags, day = dated, d.Day.Unix()
-	}
+func summary(root *mimepart.Part, pool *wire.Pool) []byte {
 	envelope := text(pool, root.Envelope)
 	structure := text(pool, func(w mimepart.Output) { root.Structure(w, true) })
+	b := append(make([]byte, 0, len(envelope)+len(structure)+16), version, 0)
 	// RFC 9051 has another structure for message/global.
 	if ascii(envelope) && ascii(structure) && !bytes.Contains(bytes.ToLower(structure), []byte(`"global"`)) {
-		flags |= plain
+		b[1] = 1
 	}
-	b := binary.AppendVarint([]byte{version, flags}, day)
-	b = appendText(appendText(b, envelope), structure)
-	names := searched()
-	for _, name := range names[:4] {
-		b = appendText(b, []byte(charset.Fold(decode.Words(mimepart.Format(root.Addresses(name))))))
+	return appendText(appendText(b, envelope), structure)
+}
+
+// ReadSummary reads a kept summary; ok is false for one of another version. It
+// shares b's memory.
+func ReadSummary(b []byte) (s Summary, ok bool) {
+	if len(b) < 2 || b[0] != version {
+		return s, false
 	}
-	subject, err := fields(src, root, names[4])
-	b = appendText(b, subject)
-	b = appendText(b, order.FactsOf(root).Append(nil))
-	var place []byte
-	if l, ok := layout.Of(root); ok {
-		place = l.Append(nil)
-	}
-	return appendText(b, place), err
+	s.Plain = b[1] == 1
+	return s, readTexts(b[2:], &s.Envelope, &s.Structure)
 }
 
 // text returns what write writes.
@@ -197,51 +170,20 @@ func text(pool *wire.Pool, write func(mimepart.Output)) []byte {
 	return b.Bytes()
 }
 
-// fields returns the values of a field as they are searched, a NUL behind each.
-func fields(src io.ReaderAt, root *mimepart.Part, name string) (out []byte, err error) {
-	ranges, err := mimepart.Select(src, root.Header, []string{name}, false)
-	for _, r := range ranges {
-		if err == nil {
-			_, err = mimepart.EachField(src, r, func(field string) bool {
-				_, value, _ := strings.Cut(field, ":")
-				out = append(append(out, charset.Fold(decode.Words(value))...), 0)
-				return false
-			})
-		}
-	}
-	return out, err
-}
-
 func appendText(b, text []byte) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(text))), text...)
 }
 
-// ReadSummary reads a kept summary; ok is false for one of another version. It
-// shares b's memory.
-func ReadSummary(b []byte) (s Summary, ok bool) {
-	if len(b) < 2 || b[0] != version {
-		return s, false
-	}
-	flags := b[1]
-	s.Dated, b = flags&dated != 0, b[2:]
-	day, n := binary.Varint(b)
-	if n <= 0 {
-		return s, false
-	}
-	s.Day, b = time.Unix(day, 0).UTC(), b[n:]
-	texts := [4 + len(s.found)][]byte{}
-	for i := range texts {
+// readTexts reads what appendText appended; ok is false when that is not all of b.
+func readTexts(b []byte, texts ...*[]byte) (ok bool) {
+	for _, text := range texts {
 		size, n := binary.Uvarint(b)
 		if n <= 0 || size > uint64(len(b)-n) {
-			return s, false
+			return false
 		}
-		texts[i], b = b[n:n+int(size)], b[n+int(size):]
+		*text, b = b[n:n+int(size)], b[n+int(size):]
 	}
-	s.Envelope, s.Structure = texts[0], texts[1]
-	copy(s.found[:], texts[2:])
-	s.Facts, s.Layout = texts[2+len(s.found)], texts[3+len(s.found)]
-	s.Plain = flags&plain != 0
-	return s, len(b) == 0
+	return len(b) == 0
 }
 
 func ascii(b []byte) bool {
@@ -251,12 +193,4 @@ func ascii(b []byte) bool {
 		}
 	}
 	return true
-}
-
-// Contains reports whether the addresses of from, to, cc or bcc, or the field
-// subject, contain a text, as package find does.
-func (s *Summary) Contains(field, text string) bool {
-	names := searched()
-	i := slices.Index(names[:], strings.ToLower(field))
-	return i >= 0 && bytes.Contains(s.found[i], []byte(charset.Fold(text)))
 }

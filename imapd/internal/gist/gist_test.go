@@ -24,24 +24,25 @@ var messages = []string{
 
 func crlf(s string) string { return strings.ReplaceAll(s, "\n", "\r\n") }
 
-func made(t *testing.T, message string) (Summary, Header) {
+func made(t *testing.T, message string) (Summary, Search, Header) {
 	t.Helper()
 	texts, err := Make(strings.NewReader(message), int64(len(message)), wire.NewPool())
 	if err != nil {
 		t.Fatal(err)
 	}
 	s, ok := ReadSummary(texts[mailbox.Summary])
-	h, ok2 := ReadHeader(texts[mailbox.Head])
-	if !ok || !ok2 {
+	found, ok2 := ReadSearch(texts[mailbox.Search])
+	h, ok3 := ReadHeader(texts[mailbox.Head])
+	if !ok || !ok2 || !ok3 {
 		t.Fatalf("%q: what was made cannot be read", message)
 	}
-	return s, h
+	return s, found, h
 }
 
 // check compares what is kept of a message with what the message itself says.
 func check(t *testing.T, message, text string) {
 	t.Helper()
-	s, h := made(t, message)
+	s, kept, h := made(t, message)
 	src := strings.NewReader(message)
 	root, err := mimepart.Parse(src, src.Size())
 	if err != nil {
@@ -78,12 +79,12 @@ func check(t *testing.T, message, text string) {
 		if name == "subject" {
 			look = m.Field
 		}
-		if want, err := look(name, text); err != nil || s.Contains(name, text) != want {
+		if want, err := look(name, text); err != nil || kept.Contains(name, text) != want {
 			t.Errorf("%q: %s contains %q: got %v, want %v, %v", message, name, text, !want, want, err)
 		}
 	}
-	if day, ok, err := m.Date(); err != nil || ok != s.Dated || ok && !day.Equal(s.Day) {
-		t.Errorf("%q: got day %v, %v, want %v, %v", message, s.Day, s.Dated, day, ok)
+	if day, ok, err := m.Date(); err != nil || ok != kept.Dated || ok && !day.Equal(kept.Day) {
+		t.Errorf("%q: got day %v, %v, want %v, %v", message, kept.Day, kept.Dated, day, ok)
 	}
 }
 
@@ -113,10 +114,19 @@ func TestOtherVersions(t *testing.T) {
 			t.Errorf("cut at %d: got a summary", n)
 		}
 	}
+	for n := range texts[mailbox.Search] {
+		if _, ok := ReadSearch(texts[mailbox.Search][:n]); ok {
+			t.Errorf("cut at %d: got what is searched", n)
+		}
+	}
 	texts[mailbox.Summary][0]++
+	texts[mailbox.Search][0]++
 	texts[mailbox.Head][0]++
 	if _, ok := ReadSummary(texts[mailbox.Summary]); ok {
 		t.Error("got a summary of another version")
+	}
+	if _, ok := ReadSearch(texts[mailbox.Search]); ok {
+		t.Error("got what is searched of another version")
 	}
 	if _, ok := ReadHeader(texts[mailbox.Head]); ok {
 		t.Error("got a header of another version")
@@ -129,6 +139,7 @@ func FuzzGist(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, message, text string) {
 		ReadSummary([]byte(message))
+		ReadSearch([]byte(message))
 		ReadHeader([]byte(message))
 		if !strings.Contains(text, "\x00") { // no string of IMAP has one
 			check(t, crlf(message), text)

@@ -1,30 +1,27 @@
 package order
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/binary"
 	"slices"
-	"strings"
 
 	"posthorn/imapd/internal/query"
 )
 
-// Sorter collects messages to be sorted.
+// Sorter collects messages to be sorted. It has no pointers to them, for there may
+// be many.
 type Sorter struct {
-	by   []query.Criterion
-	list []sorted
-}
-
-// sorted is a message with a value for each criterion.
-type sorted struct {
-	seq    int
-	values []value
+	by     []query.Criterion
+	seqs   []int
+	values []value // one for each criterion, message after message
+	texts  []byte
 }
 
 // value is a number, or a text with a number that compares as it does.
 type value struct {
-	num  int64
-	text string
+	num      int64
+	from, to int // of Sorter.texts
 }
 
 // NewSorter returns a Sorter by some criteria, of which the first counts most.
@@ -50,14 +47,13 @@ func (s *Sorter) Needs() (n Needs) {
 
 // Add takes a message.
 func (s *Sorter) Add(m Message) {
-	values := make([]value, len(s.by))
-	for i, c := range s.by {
-		values[i] = valueOf(&m, c.By)
+	s.seqs = append(s.seqs, m.Seq)
+	for _, c := range s.by {
+		s.values = append(s.values, s.valueOf(&m, c.By))
 	}
-	s.list = append(s.list, sorted{m.Seq, values})
 }
 
-func valueOf(m *Message, by query.By) value {
+func (s *Sorter) valueOf(m *Message, by query.By) value {
 	switch by {
 	case query.ByArrival:
 		return value{num: m.Arrival.Unix()}
@@ -68,44 +64,52 @@ func valueOf(m *Message, by query.By) value {
 	case query.ByDate:
 		return value{num: m.sent()}
 	case query.BySubject:
-		return textOf(m.Facts.texts[baseSubject])
+		return s.textOf(m.Facts.texts[baseSubject])
 	case query.ByFrom:
-		return textOf(m.Facts.texts[fromMailbox])
+		return s.textOf(m.Facts.texts[fromMailbox])
 	case query.ByTo:
-		return textOf(m.Facts.texts[toMailbox])
+		return s.textOf(m.Facts.texts[toMailbox])
 	case query.ByCc:
-		return textOf(m.Facts.texts[ccMailbox])
+		return s.textOf(m.Facts.texts[ccMailbox])
 	case query.ByDisplayFrom:
-		return textOf(m.Facts.texts[fromDisplay])
+		return s.textOf(m.Facts.texts[fromDisplay])
 	case query.ByDisplayTo:
-		return textOf(m.Facts.texts[toDisplay])
+		return s.textOf(m.Facts.texts[toDisplay])
 	}
 	return value{}
 }
 
 // textOf returns a text as a value; what it begins with is compared as a number.
-func textOf(text []byte) value {
+func (s *Sorter) textOf(text []byte) value {
 	var begin [8]byte
 	copy(begin[:], text)
-	return value{num: int64(binary.BigEndian.Uint64(begin[:]) ^ 1<<63), text: string(text)}
+	at := len(s.texts)
+	s.texts = append(s.texts, text...)
+	return value{int64(binary.BigEndian.Uint64(begin[:]) ^ 1<<63), at, len(s.texts)}
 }
 
 // Sorted returns the sequence numbers in order. Messages that are equal stand as
 // in the mailbox (RFC 5256 section 3).
 func (s *Sorter) Sorted() []int {
-	slices.SortFunc(s.list, s.compare)
-	out := make([]int, len(s.list))
-	for i, m := range s.list {
-		out[i] = m.seq
+	out := make([]int, len(s.seqs))
+	for i := range out {
+		out[i] = i
+	}
+	slices.SortFunc(out, s.compare)
+	for i, n := range out {
+		out[i] = s.seqs[n]
 	}
 	return out
 }
 
-func (s *Sorter) compare(a, b sorted) int {
+// compare compares two messages by when they were added.
+func (s *Sorter) compare(a, b int) int {
+	n := len(s.by)
 	for i, c := range s.by {
-		d := cmp.Compare(a.values[i].num, b.values[i].num)
+		x, y := &s.values[a*n+i], &s.values[b*n+i]
+		d := cmp.Compare(x.num, y.num)
 		if d == 0 {
-			d = strings.Compare(a.values[i].text, b.values[i].text)
+			d = bytes.Compare(s.texts[x.from:x.to], s.texts[y.from:y.to])
 		}
 		if c.Reverse {
 			d = -d
@@ -114,5 +118,5 @@ func (s *Sorter) compare(a, b sorted) int {
 			return d
 		}
 	}
-	return cmp.Compare(a.seq, b.seq)
+	return cmp.Compare(s.seqs[a], s.seqs[b])
 }
