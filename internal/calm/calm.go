@@ -12,8 +12,9 @@ import (
 
 // Limits of a Watch.
 const (
-	quiet = 3 * time.Second // without a Stir
-	worth = 1 << 20         // bytes allocated since the last time, else it is not worth a collection
+	quiet = time.Second // without a Stir
+	worth = 1 << 20     // bytes allocated since the last time, else it is not worth a collection
+	share = 8           // nor if it is less than this part of what the process holds
 )
 
 // Watch notices that nothing happens any more. The zero value is one. It is safe
@@ -42,36 +43,39 @@ func (w *Watch) arm() {
 
 // look gives memory back when nothing happened since the last look.
 func (w *Watch) look() {
-	if w.calm(allocated()) {
+	if w.calm(heap()) {
 		debug.FreeOSMemory()
 	}
 }
 
 // calm tells whether it is time to give memory back, with so many bytes allocated
-// since the process began, and sees to the next look otherwise.
-func (w *Watch) calm(allocated uint64) bool {
+// since the process began and held now, and sees to the next look otherwise.
+func (w *Watch) calm(allocated, held uint64) bool {
 	moved := w.stirred.Swap(false)
 	if moved {
 		time.AfterFunc(quiet, w.look)
 		return false
 	}
-	before := w.before
-	if allocated-before >= worth {
+	is := allocated-w.before >= max(worth, held/share)
+	if is {
 		w.before = allocated
 	}
 	w.armed.Store(false)
 	if w.stirred.Load() { // between the two lines above
 		w.arm()
 	}
-	return allocated-before >= worth
+	return is
 }
 
-// allocated returns how many bytes the process has allocated so far.
-func allocated() uint64 {
-	sample := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
-	metrics.Read(sample)
-	if sample[0].Value.Kind() != metrics.KindUint64 {
-		return 0
+// heap returns how many bytes the process has allocated so far, and how many of
+// them it still holds or has not looked through yet.
+func heap() (allocated, held uint64) {
+	samples := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}, {Name: "/memory/classes/heap/objects:bytes"}}
+	metrics.Read(samples)
+	for _, s := range samples {
+		if s.Value.Kind() != metrics.KindUint64 {
+			return 0, 0
+		}
 	}
-	return sample[0].Value.Uint64()
+	return samples[0].Value.Uint64(), samples[1].Value.Uint64()
 }

@@ -328,7 +328,9 @@ func (f *folder) lieDown() {
 	}
 	mod := f.mod
 	f.picture, f.loaded, f.resting = picture{mod: mod}, false, true
+	f.tired = nil // its time is over
 	f.texts.close()
+	f.store.calm.Stir() // what was dropped is to be collected
 }
 
 // mayRest reports whether the index stands for the files, and each view for the

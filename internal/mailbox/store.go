@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"posthorn/internal/calm"
 	"posthorn/internal/dovecot"
 	"posthorn/internal/durable"
 	"posthorn/internal/evlog"
@@ -70,6 +71,7 @@ type Store struct {
 	keep      atomic.Int64 // how long the attic keeps what is removed; 0: it does not
 	sentry    sentry
 	filings   atomic.Uint32
+	calm      calm.Watch               // of pictures that were dropped
 	sights    *memory[aspect, Status]  // by their cur/
 	rolls     *memory[trace, []string] // by the Maildir's root
 	blank     *dovecot.Keywords        // of all folders without keywords
