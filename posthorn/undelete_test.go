@@ -79,6 +79,9 @@ func TestUndelete(t *testing.T) {
 	path := filepath.Join(dir, "Maildir")
 	littered(t, path)
 	before := stat(t, file, path)
+	if out, err := asOwner(t, file, path, checkMailbox); err != nil {
+		t.Errorf("check: got %v and %q", err, out)
+	}
 	list := undeleted(t, file, path)
 	for _, want := range []string{"INBOX .* ann@example.org +one\n", "INBOX .* zwölf\\?\n", "Work .* three\n", "Gone .* four\n", "Gone .* five\n"} {
 		if !regexp.MustCompile(want).MatchString(list) {

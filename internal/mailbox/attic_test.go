@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"posthorn/internal/conf"
 	"posthorn/internal/durable"
 )
 
@@ -351,5 +352,63 @@ func TestExpungeIf(t *testing.T) {
 	}
 	if _, err := b.ExpungeIf("None", nil); !errors.Is(err, ErrNoFolder) {
 		t.Errorf("got %v, want %v", err, ErrNoFolder)
+	}
+}
+
+// TestAtticIsNotCounted: whoever is at his limit gets room by removing.
+func TestAtticIsNotCounted(t *testing.T) {
+	b, _ := keeping(t, nil)
+	b.Limit(conf.Quota{Messages: 2, Mailboxes: 2})
+	if err := b.Create("Work"); err != nil {
+		t.Fatal(err)
+	}
+	uid := appendText(t, b, "INBOX", "one", Flags{})
+	appendText(t, b, "Work", "two", Flags{})
+	if err := b.Room(1, 1); !errors.Is(err, ErrOverQuota) {
+		t.Errorf("full: got %v, want %v", err, ErrOverQuota)
+	}
+	expunge(t, sel(t, b, "INBOX", false), uid)
+	if err := b.Delete("Work"); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // as noted, and as counted
+		if u, err := b.Usage(); err != nil || u.Messages != 0 || u.Bytes != 0 || u.Mailboxes != 1 {
+			t.Errorf("got %+v, %v, want nothing", u, err)
+		}
+		if err := b.Recount(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestStowingFails fails each step of a folder's deletion in turn: the folder is
+// there or in the attic.
+func TestStowingFails(t *testing.T) {
+	for step := 1; ; step++ {
+		disk := new(durable.Disk)
+		b, _ := keeping(t, disk)
+		if err := b.Create("Work"); err != nil {
+			t.Fatal(err)
+		}
+		appendText(t, b, "Work", "one", Flags{})
+		n := 0
+		disk.Hook = func(durable.Op) error {
+			if n++; n == step {
+				return unix.EIO
+			}
+			return nil
+		}
+		err := b.Delete("Work")
+		disk.Hook = nil
+		there, away := false, kept(t, b)
+		if there, _ = b.Exists("Work"); there == (len(away) == 1) || there == (err == nil) {
+			t.Errorf("step %d: got %v, in its place %v, in the attic %q", step, err, there, away)
+		}
+		if n < step {
+			if step < 6 {
+				t.Errorf("got only %d steps: the hook does not see the disk", step)
+			}
+			return
+		}
 	}
 }
