@@ -5,8 +5,10 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 	"testing"
+	"time"
 )
 
 var statusNumbers = regexp.MustCompile(`(UIDVALIDITY|HIGHESTMODSEQ|MODSEQ) (\()?\d+`)
@@ -257,4 +259,54 @@ func TestNotifyOthers(t *testing.T) {
 	carl := v.as("carl") // who shows nothing to anybody yet
 	carl.needs("CREATE x", "SETACL x ann lr")
 	ann.hears(`* LIST (\HasNoChildren) "/" "Shared/carl@x.example/x"`)
+}
+
+// TestNotifyOverflow: of more mailboxes than the bound nothing is told (RFC 5465
+// sections 3.1 and 5.8).
+func TestNotifyOverflow(t *testing.T) {
+	f := newFixture(t)
+	a, b := f.dialogue(), f.dialogue()
+	for n := range maxHeeded - 1 { // beside INBOX
+		if err := os.MkdirAll(fmt.Sprintf("%s/.f%d/cur", f.dir, n), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const wish = "NOTIFY SET (personal (MailboxName)) (mailboxes INBOX (MessageNew MessageExpunge))"
+	a.want(wish, "OK NOTIFY completed")
+	b.needs("CREATE more")
+	a.hears("* OK [NOTIFICATIONOVERFLOW] too many mailboxes, nothing is told from now on")
+	a.want(wish, "NO [NOTIFICATIONOVERFLOW] too many mailboxes")
+	a.want("NOTIFY SET (mailboxes INBOX (MessageNew MessageExpunge))", "OK NOTIFY completed")
+	b.file("f1", "", simple)
+	b.file("INBOX", "", simple)
+	a.hears(status("INBOX", 1, 2, 1))
+}
+
+// TestNotifyParks: sessions that hear of many mailboxes have no goroutine for one, nor
+// for themselves while they wait.
+func TestNotifyParks(t *testing.T) {
+	f := newFixture(t)
+	f.lot.Moment = time.Millisecond
+	b := f.dialogue()
+	for n := range 20 {
+		b.needs(fmt.Sprintf("CREATE f%d", n))
+	}
+	first := f.dialogue()
+	first.needs("NOTIFY SET (personal (MessageNew MessageExpunge FlagChange MailboxName))")
+	before := runtime.NumGoroutine()
+	var all []*dialogue
+	for range 10 {
+		d := f.dialogue()
+		d.needs("NOTIFY SET (personal (MessageNew MessageExpunge FlagChange MailboxName)) (selected (MessageNew MessageExpunge))")
+		all = append(all, d)
+	}
+	for deadline := time.Now().Add(limit); runtime.NumGoroutine() > before; runtime.Gosched() {
+		if time.Now().After(deadline) {
+			t.Fatalf("got %d goroutines while sessions wait, want the %d of before", runtime.NumGoroutine(), before)
+		}
+	}
+	b.file("f7", "", simple)
+	for _, d := range all {
+		d.hears(strings.Replace(status("f7", 1, 2, 1), ")", " HIGHESTMODSEQ V)", 1))
+	}
 }
