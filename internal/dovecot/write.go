@@ -138,7 +138,10 @@ func (l *Uidlist) rewrite(n uint32, keep func(*Record) bool) error {
 	if l.next+n > l.head.Next {
 		l.head.Next = higher(l.next, max(n, l.step))
 	}
-	return l.write(func(w *bufio.Writer) error { return copyRecords(w, old, version, keep) })
+	waited := l.rewound
+	err := l.write(func(w *bufio.Writer) error { return copyRecords(w, old, version, keep) })
+	l.rewound = waited // what was written was not given to anybody
+	return err
 }
 
 // copyRecords writes those lines of an old list that keep wants.

@@ -48,6 +48,9 @@ func TestCompact(t *testing.T) {
 	if uid := appendText(t, b, "INBOX", "new", Flags{}); uid < 5000 {
 		t.Errorf("got UID %d, want one from N on", uid)
 	}
+	if _, err := v.Sync(true); err != nil { // which reads the list that was written
+		t.Fatal(err)
+	}
 	if err := v.Expunge([]uint32{3001}); err != nil || lines() != 2 {
 		t.Errorf("got %v and %d lines, want 2", err, lines())
 	}
