@@ -27,9 +27,12 @@ func (s *Session) writeModSeq(m mailbox.Message) {
 	s.w.Raw(")")
 }
 
-// writeModSeqOf writes the FETCH response with a message's modseq alone.
+// writeModSeqOf writes the FETCH response with a message's modseq alone, if it is there.
 func (s *Session) writeModSeqOf(seq int, uid bool) {
 	m := s.view.At(seq)
+	if m.Gone {
+		return
+	}
 	s.writeFetch(seq, m.UID)
 	if (uid || s.resync) && !s.uidOnly {
 		s.w.Raw("UID ")

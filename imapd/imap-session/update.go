@@ -65,9 +65,13 @@ func (s *Session) introduce(m mailbox.Message) {
 	}
 }
 
-// writeFlagsOf writes the FETCH response with a message's flags.
+// writeFlagsOf writes the FETCH response with a message's flags. Of one that another
+// session has just removed there is none: it would seem to have no flags.
 func (s *Session) writeFlagsOf(seq int, uid bool) {
 	m := s.view.At(seq)
+	if m.Gone {
+		return
+	}
 	s.introduce(m)
 	s.writeFetch(seq, m.UID)
 	if uid && !s.uidOnly {
