@@ -245,6 +245,7 @@ func (s *stage) stores(r *rand.Rand) {
 		return
 	}
 	s.command(c, command, func() { s.stored(c, s.pass(c, of, byUID, g), op, names, silent) })
+	s.dispel()
 }
 
 // stored tells the model, and of a silent STORE the client, what was done.
@@ -253,13 +254,19 @@ func (s *stage) stored(c *session, of []*entry, op byte, names []string, silent 
 		e.m.set(e.m.now().apply(op, names...))
 		switch {
 		case silent && e.known && !flagsIn.MatchString(c.fetched[e]):
-			e.flags = e.flags.apply(op, names...)
-			if modseq, err := strconv.ParseUint(first(modseqIn, c.fetched[e]), 10, 64); err == nil {
-				e.modseq = modseq
-			}
+			e.silently(c.fetched[e], op, names)
 		case !silent && c.fetched[e] == "":
 			s.fail("session %d: STORE: no answer for %v", c.no, e.m)
 		}
+	}
+}
+
+// silently changes what a client knows of a message without being told of its flags:
+// by what it asked for, and with the modseq that it may be told.
+func (e *entry) silently(said string, op byte, names []string) {
+	e.flags = e.flags.apply(op, names...)
+	if modseq, err := strconv.ParseUint(first(modseqIn, said), 10, 64); err == nil {
+		e.modseq = modseq
 	}
 }
 

@@ -140,6 +140,8 @@ func (s *stage) twins(r *rand.Rand, b *box, f file) {
 	if !s.command(c, "NOOP") || b.of(f) == nil {
 		return
 	}
+	m := b.of(f)
+	m.was = append(m.was, m.now()) // its modseq may become another
 	n := s.newLetter()
 	s.note("  letter %d comes to %s as cur/%s:2,S, a name that letter %d has", n, b.name, f.base, f.letter)
 	s.place(b, letterText(n), filepath.Join("tmp", f.base), filepath.Join("cur", f.base+":2,S"))

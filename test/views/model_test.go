@@ -60,7 +60,24 @@ type coming struct {
 	letter int
 	uid    uint32  // 0: not announced
 	flags  []flags // any of these
+	mixed  bool    // or some of each
 	back   bool
+}
+
+// may reports whether the message may have these flags.
+func (c coming) may(f flags) bool {
+	if slices.Contains(c.flags, f) || !c.mixed {
+		return slices.Contains(c.flags, f)
+	}
+	for _, g := range c.flags {
+		for _, name := range append(g.names(), f.names()...) {
+			has := func(g flags) bool { return g.has(name) }
+			if f.has(name) && !slices.ContainsFunc(c.flags, has) || !f.has(name) && !slices.ContainsFunc(c.flags, func(g flags) bool { return !has(g) }) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // box is a mailbox of the model.
@@ -155,7 +172,10 @@ func (b *box) meet(d disk) (wrong []string) {
 		m.perhaps, m.either = false, nil
 	}
 	for _, c := range b.coming {
-		f, ok := take(func(f file) bool { return f.letter == c.letter && slices.Contains(c.flags, f.flags) })
+		f, ok := take(func(f file) bool {
+			uid := d.uids[f.base] // of several copies that come at once each has its own
+			return f.letter == c.letter && c.may(f.flags) && (uid == 0 || c.uid == 0 || c.back || uid == c.uid)
+		})
 		if !ok {
 			fault("LOST: letter %d with %q is not there", c.letter, c.flags)
 			continue
@@ -164,7 +184,7 @@ func (b *box) meet(d disk) (wrong []string) {
 	}
 	b.coming = nil
 	for _, f := range left {
-		fault("phantom: letter %d, %s%s", f.letter, f.base, f.info)
+		fault("phantom: letter %d, %s%s with %q", f.letter, f.base, f.info, f.flags)
 	}
 	return append(wrong, b.number(d.uids)...)
 }

@@ -46,7 +46,8 @@ type stage struct {
 	pop      *drop
 	letters  int
 	caches   map[*box]*cache // of a client that comes and goes
-	stirred  time.Time       // when another program changed files beside a session in IDLE
+	doubts   []doubt
+	stirred  time.Time // when another program changed files beside a session in IDLE
 
 	done  int // acts
 	wrong []string

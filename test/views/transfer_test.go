@@ -75,6 +75,9 @@ func (s *stage) transferred(c *session, of []*entry, to *box, moved bool) {
 
 // numbers returns the numbers of a set.
 func numbers(set string) (all []uint32) {
+	if set == "" {
+		return nil
+	}
 	for part := range strings.SplitSeq(set, ",") {
 		from, to, ok := strings.Cut(part, ":")
 		if !ok {

@@ -33,6 +33,7 @@ var deeds = []history.Deed[*stage]{
 	{Name: "pop3", Weight: 7, Do: (*stage).pops},
 	{Name: "deliver", Weight: 4, Do: (*stage).delivers},
 	{Name: "foreign", Weight: 26, Do: (*stage).foreigns},
+	{Name: "together", Weight: 12, Do: (*stage).together},
 	{Name: "again", Weight: 2, Do: (*stage).logsInAgain},
 	{Name: "resync", Weight: 9, Do: (*stage).resyncs},
 	{Name: "rest", Weight: 1, Do: (*stage).rests},
@@ -76,7 +77,7 @@ type house struct {
 }
 
 // tally counts what was played.
-type tally struct{ commands, untagged, deliveries, foreign, searches, pops, late int }
+type tally struct{ commands, untagged, deliveries, foreign, searches, pops, together, late int }
 
 func (t *tally) add(o tally) {
 	t.commands += o.commands
@@ -85,12 +86,13 @@ func (t *tally) add(o tally) {
 	t.foreign += o.foreign
 	t.searches += o.searches
 	t.pops += o.pops
+	t.together += o.together
 	t.late += o.late
 }
 
 func (t tally) String() string {
-	return fmt.Sprintf("%d IMAP commands (%d searches) with %d untagged answers, %d POP3 sessions, %d deliveries, %d changes by other programs, of which a session in IDLE made %d late",
-		t.commands, t.searches, t.untagged, t.pops, t.deliveries, t.foreign, t.late)
+	return fmt.Sprintf("%d IMAP commands (%d searches; %d times all sessions' at once) with %d untagged answers, %d POP3 sessions, %d deliveries, %d changes by other programs, of which a session in IDLE made %d late",
+		t.commands, t.searches, t.together, t.untagged, t.pops, t.deliveries, t.foreign, t.late)
 }
 
 // playSeed plays one history, and when it ends badly looks for a shorter one
