@@ -27,24 +27,25 @@ type folder struct {
 	dir   dovecot.Dir // the folder itself, where the control files stand
 	new   int         // descriptors of new/ and cur/
 	cur   int
-	fine  bool   // times of folders tell every change apart
 	disk  string // the folder's name below the Maildir's root
 	inbox bool   // the folder is that root
+	fine  bool   // times of folders tell every change apart
 
 	users int         // guarded by Store.mu
 	idle  *time.Timer // guarded by Store.mu: closes the folder that nobody uses
 
 	mu       sync.Mutex
-	over     error  // why nobody can use the folder any more
-	validity uint32 // the UIDVALIDITY of the UIDs in picture
-	picture         // all messages, when loaded
-	loaded   bool   // picture stands for the files
-	resting  bool   // the index stands for the files: picture is empty
+	over     error // why nobody can use the folder any more
+	picture        // all messages, when loaded
+	loaded   bool  // picture stands for the files
+	resting  bool  // the index stands for the files: picture is empty
+	dirty    bool  // something may have changed without a trace in the times
+	lies     bool  // some record is lying
+	uidls    bool  // some line of the list has a UIDL, or a place, that POP3 obeys
+	used     bool  // the picture was needed since somebody looked
 	rest     rest
 	texts    texts
-	used     bool        // the picture was needed since somebody looked
 	tired    *time.Timer // ends the picture that nobody needs
-	dirty    bool        // something may have changed without a trace in the times
 	times    times       // of new/ and cur/ before they were last read
 	shape    uint64      // counts messages that came or went
 	list     *dovecot.Uidlist
@@ -55,9 +56,8 @@ type folder struct {
 	words    // keywords without letters
 	unshown  unshown
 	told     uint32 // no session knows a UID from here on
+	validity uint32 // the UIDVALIDITY of the UIDs in picture
 	news     int    // how many files stand in new/, at least
-	lies     bool   // some record is lying
-	uidls    bool   // some line of the list has a UIDL, or a place, that POP3 obeys
 
 	alarm    atomic.Bool // the watch saw a change in cur/ that is not ours
 	watched  bool        // since the first view

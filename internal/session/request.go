@@ -43,7 +43,7 @@ func (s *Server) parse(req attr.List, file *os.File) (*Conn, error) {
 func (s *Server) read(req attr.List) (*Conn, error) {
 	c := &Conn{
 		SID: strings.Clone(req.Get("sid")), Service: s.service, Tag: strings.Clone(req.Get("tag")), TLS: req.Get("tls") == "yes",
-		Offered: strings.Clone(req.Get("mechanisms")), back: s.back,
+		Offered: s.offer(req.Get("mechanisms")), back: s.back,
 	}
 	if got := req.Get("request"); got != "session" {
 		return nil, malformed(fmt.Sprintf("request %.20q", got))
@@ -62,6 +62,18 @@ func (s *Server) read(req attr.List) (*Conn, error) {
 		return nil, malformed("pending is not base64")
 	}
 	return c, nil
+}
+
+// offer returns a copy of list, the same for all sessions in a row that have it:
+// nearly all have.
+func (s *Server) offer(list string) string {
+	last := s.offered.Load()
+	if last == nil || *last != list {
+		copied := strings.Clone(list)
+		last = &copied
+		s.offered.Store(last)
+	}
+	return *last
 }
 
 // checkStream refuses what is not a stream socket that does not block: the

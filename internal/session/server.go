@@ -62,10 +62,11 @@ type Server struct {
 	folders  tables.Folders          // what a child may write
 	hold     func() (release func()) // keeps the process while a session runs
 	settings atomic.Pointer[settings]
-	lot      *park.Lot      // where sessions wait
-	back     *sock.Client   // of the login daemon, for clients that go back, or nil
-	running  sync.WaitGroup // sessions
-	stops    sync.Once      // has the context of the first session end all
+	offered  atomic.Pointer[string] // SASL mechanisms, as the last session had them
+	lot      *park.Lot              // where sessions wait
+	back     *sock.Client           // of the login daemon, for clients that go back, or nil
+	running  sync.WaitGroup         // sessions
+	stops    sync.Once              // has the context of the first session end all
 
 	mu    sync.Mutex
 	conns map[*Conn]struct{}

@@ -124,12 +124,12 @@ func unescape(s string) (string, bool) {
 
 // content is what a file says.
 type content struct {
-	facts   map[Kind]map[string]string
-	strange [][]byte // lines that were not understood, with their ends
-	version bool     // the first line is not of another version
-	lines   int      // that were understood
-	size    int64    // bytes of whole lines
-	torn    bool     // something stands behind them
+	facts   map[Kind]map[string]string // nil without any
+	strange [][]byte                   // lines that were not understood, with their ends
+	version bool                       // the first line is not of another version
+	lines   int                        // that were understood
+	size    int64                      // bytes of whole lines
+	torn    bool                       // something stands behind them
 }
 
 // head begins a file, with the version of what follows.
@@ -137,7 +137,7 @@ const head, version = "posthorn-state ", "1"
 
 // parse reads a file.
 func parse(b []byte) content {
-	c := content{facts: make(map[Kind]map[string]string), version: true}
+	c := content{version: true}
 	for line := range bytes.Lines(b) {
 		if line[len(line)-1] != '\n' {
 			c.torn = true
@@ -172,6 +172,9 @@ func (c *content) set(f fact) {
 		delete(m, f.key)
 		return
 	case m == nil:
+		if c.facts == nil {
+			c.facts = make(map[Kind]map[string]string)
+		}
 		m = make(map[string]string)
 		c.facts[f.kind] = m
 	}
