@@ -57,16 +57,14 @@ func copyMaildir(e *env, path, to string, only []string) error {
 		return err
 	}
 	defer src.Close()
-	store := mailbox.New(mailbox.Options{Node: e.conf.Node})
-	defer store.Close()
 	if to, err = filepath.Abs(to); err != nil {
 		return err
 	}
-	box, err := store.Open(to)
+	box, release, err := openToFill(to, mailbox.Options{Node: e.conf.Node})
 	if err != nil {
 		return err
 	}
-	defer box.Close()
+	defer release()
 	show := newProgress(e)
 	counts, err := moving.Run(context.Background(), box, src, moving.Options{Only: only, Report: show, Uses: e.conf.SpecialUse})
 	show.end(counts, false)

@@ -226,42 +226,57 @@ func thePassword(e *env, w *words, a imap.Account) (string, error) {
 }
 
 // bring opens the mailbox at path and fills it from src. The interrupt of a terminal
-// ends it between two messages.
+// ends it between two messages, another one at once.
 func bring(e *env, w *words, src moving.Source, path string, quota conf.Quota) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	show := newProgress(e)
-	w.Report = show
+	context.AfterFunc(ctx, stop)
 	var box *mailbox.Box
 	if !w.dry {
-		store := mailbox.New(mailbox.Options{Node: e.conf.Node, Shared: e.conf.MailShared})
-		defer store.Close()
-		var err error
-		if box, err = store.Open(path); err != nil {
-			return err
-		}
-		defer box.Close()
-		box.Limit(quota)
-		release, err := box.LockImport()
-		if errors.Is(err, mailbox.ErrLocked) {
-			return errors.New("another import into this mailbox is under way")
-		}
+		b, release, err := openToFill(path, mailbox.Options{Node: e.conf.Node, Shared: e.conf.MailShared})
 		if err != nil {
 			return err
 		}
 		defer release()
+		box = b
+		box.Limit(quota)
 	}
-	if _, overNet := src.(*imap.Source); overNet && !w.dry {
+	if _, overNet := src.(*imap.Source); overNet && box != nil {
 		if err := confine(e, path); err != nil {
 			return err
 		}
 	}
+	show := newProgress(e)
+	w.Report = show
 	counts, err := moving.Run(ctx, box, src, w.Options)
 	show.end(counts, w.dry)
 	if errors.Is(err, context.Canceled) {
 		return errors.New("interrupted: the same command goes on where it ended")
 	}
 	return err
+}
+
+// openToFill opens the mailbox at path for this process alone to bring mail into. The
+// caller releases it.
+func openToFill(path string, o mailbox.Options) (box *mailbox.Box, release func(), err error) {
+	store := mailbox.New(o)
+	if box, err = store.Open(path); err != nil {
+		store.Close()
+		return nil, nil, err
+	}
+	unlock, err := box.LockImport()
+	if err != nil {
+		box.Close()
+		store.Close()
+	}
+	if errors.Is(err, mailbox.ErrLocked) {
+		err = errors.New("another import into this mailbox is under way")
+	}
+	return box, func() {
+		unlock()
+		box.Close()
+		store.Close()
+	}, err
 }
 
 // confine keeps who talks to a stranger to the one mailbox, where the kernel can and
