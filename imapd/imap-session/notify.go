@@ -37,6 +37,7 @@ func (s *Session) notify(c *wire.Command) (string, error) {
 	s.heed = nil
 	if n.Groups != nil {
 		if err := s.announce(true); err != nil { // it is a NOOP too
+			h.close()
 			return "", broken{err}
 		}
 	}
