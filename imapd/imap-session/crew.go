@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"runtime"
 	"sync"
 	"sync/atomic"
 
@@ -44,8 +43,8 @@ func (b *batch) look(s *seeker, stop *atomic.Bool) {
 }
 
 // crew looks at batches in the order in which they are given. A search that reads
-// messages has a goroutine for each processor; what the index has is faster looked
-// up by the caller's.
+// messages has a goroutine for each processor that no other search has; what the
+// index has is faster looked up by the caller's.
 type crew struct {
 	own     *seeker
 	work    chan *batch // nil: there are no others
@@ -56,14 +55,18 @@ type crew struct {
 
 func newCrew(f *finder) *crew {
 	c := &crew{own: &f.seeker}
-	size := min(runtime.GOMAXPROCS(0), f.view.Len()/batchSize)
-	if size < 2 || !f.key.Asks(query.BodyText) && !f.key.Asks(query.AnyText) {
+	if !f.key.Asks(query.BodyText) && !f.key.Asks(query.AnyText) {
+		return c
+	}
+	size := f.hands.take(f.view.Len() / batchSize)
+	if size == 0 {
 		return c
 	}
 	c.work = make(chan *batch, 2*size)
 	for range size {
 		s := &seeker{Session: f.Session, key: f.key}
 		c.over.Go(func() {
+			defer f.hands.give()
 			for b := range c.work {
 				b.look(s, &c.stop)
 			}
@@ -71,6 +74,27 @@ func newCrew(f *finder) *crew {
 	}
 	return c
 }
+
+// hands are the goroutines that all searches of a process have beside those of their
+// sessions, so that their memory is bounded however many search.
+type hands chan struct{}
+
+func newHands(all int) hands { return make(hands, all) }
+
+// take takes up to n that are free.
+func (h hands) take(n int) int {
+	for taken := range n {
+		select {
+		case h <- struct{}{}:
+		default:
+			return taken
+		}
+	}
+	return n
+}
+
+// give gives one back.
+func (h hands) give() { <-h }
 
 // busy reports whether there is work for all for now.
 func (c *crew) busy() bool { return len(c.waiting) >= max(1, cap(c.work)) }

@@ -44,11 +44,26 @@ func TestSearchOfMany(t *testing.T) {
 	if err := os.Rename(filepath.Join(f.dir, "cur", "1700000003.m3.x:2,"), filepath.Join(f.dir, "cur", "1700000003.m3.x:2,S")); err != nil {
 		t.Fatal(err)
 	}
-	for range 3 {
+	for round := range 3 {
+		if round == 2 {
+			f.host.hands = newHands(0) // others have all
+		}
 		if got := d.do("SEARCH BODY {9+}\r\ngrüße o"); !slices.Contains(got, want) {
 			t.Fatalf("got  %q\nwant %s", got, want)
 		}
 	}
 	d.do("NOOP")
 	d.want("SEARCH RETURN (MIN MAX) BODY gr", `* ESEARCH (TAG "t7") MIN 1 MAX 399`, "OK SEARCH completed")
+}
+
+// TestHands: no more of them than there are, whoever takes them.
+func TestHands(t *testing.T) {
+	h := newHands(3)
+	if a, b, c := h.take(2), h.take(2), h.take(2); a != 2 || b != 1 || c != 0 {
+		t.Errorf("got %d, %d, %d, want 2, 1, 0", a, b, c)
+	}
+	h.give()
+	if n := h.take(5); n != 1 {
+		t.Errorf("got %d, want the one that was given back", n)
+	}
 }

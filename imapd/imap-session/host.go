@@ -23,6 +23,7 @@ type host struct {
 	log     *evlog.Log
 	pool    *wire.Pool
 	packers *deflate.Packers
+	hands   hands
 	shares  *shares // nil: users do not show each other mailboxes
 	limits  atomic.Pointer[limits]
 }
@@ -46,7 +47,8 @@ type limits struct {
 const stall = 5 * time.Minute
 
 func newHost(store *mailbox.Store, log *evlog.Log) *host {
-	return &host{store: store, log: log, pool: wire.NewPool(), packers: deflate.NewPackers(runtime.GOMAXPROCS(0))}
+	all := runtime.GOMAXPROCS(0)
+	return &host{store: store, log: log, pool: wire.NewPool(), packers: deflate.NewPackers(all), hands: newHands(all)}
 }
 
 // apply takes the limits of c.
