@@ -55,6 +55,7 @@ func TestMessageLimit(t *testing.T) {
 	d.want("SORT (ARRIVAL) UTF-8 ALL", "NO [MESSAGELIMIT 10] too many messages for one command")
 	d.want("SORT (ARRIVAL) UTF-8 1:3", "* SORT 1 2 3", "OK SORT completed")
 	d.want("THREAD REFERENCES UTF-8 ALL", "NO [MESSAGELIMIT 10] too many messages for one command")
+	d.want("ESEARCH IN (mailboxes INBOX) SEEN", "NO [MESSAGELIMIT 10] too many messages for one command")
 	d.want("UID COPY 18:37 Trash", "NO [MESSAGELIMIT 10 28] too many messages for one command")
 	d.want("UID COPY 21:30 Trash", "OK [COPYUID V 21:30 1:10] UID COPY completed")
 	d.want(`UID STORE 18:29 +FLAGS (\Seen)`, append(many(29, 20, `* # FETCH (UID # FLAGS (\Seen))`), "OK [MESSAGELIMIT 10 20] UID STORE completed for the last 10 messages")...)

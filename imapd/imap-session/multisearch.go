@@ -111,6 +111,9 @@ func (m *multiSearch) search(s *Session) error {
 	q := m.query.Search
 	q.Key = q.Key.Clone() // is made ready for each mailbox
 	f, err := s.newFinder(m.command, q)
+	if err == nil {
+		err = f.whole()
+	}
 	if err != nil {
 		return err
 	}
