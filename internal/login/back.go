@@ -110,16 +110,32 @@ func (s *Server) again(nc net.Conn, sid string) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	set := s.settings.Load()
-	if why := s.limits.enter(client, set.connections, set.perClient); why != "" {
-		return nil, notBack(why)
-	}
 	c := newConn(s, entry{service: s.proto.Service()}, sk, client)
 	c.resumed = true
 	if below != nil {
 		c.sid, c.below = sid, below.client
+		c.ridden = s.ride(below)
+	}
+	if c.ridden != nil {
+		return c, nil
+	}
+	set := s.settings.Load()
+	if why := s.limits.enter(client, set.connections, set.perClient); why != "" {
+		return nil, notBack(why)
 	}
 	return c, nil
+}
+
+// ride returns r if a client that came back through it is counted with it. One at a
+// time is: a session cannot make up more.
+func (s *Server) ride(r *relay) *relay {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r.ridden {
+		return nil
+	}
+	r.ridden = true
+	return r
 }
 
 // relayOf returns the relay whose client has the name sid, or nil.

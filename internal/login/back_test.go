@@ -81,27 +81,14 @@ func TestBack(t *testing.T) {
 // TestBackRefused: a session cannot make up clients.
 func TestBackRefused(t *testing.T) {
 	in := start(t, nil)
-	unix := func() net.Conn {
-		ours, theirs, err := socketPair()
-		if err != nil {
-			t.Fatal(err)
-		}
-		theirs.Close()
-		defer ours.Close()
-		conn, err := net.FileConn(ours.File)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return conn
-	}
 	for name, tc := range map[string]struct {
 		conn         net.Conn
 		sid, pending string
 		want         string
 	}{
 		"no descriptor": {nil, "x", "", "later return without a descriptor"},
-		"unknown relay": {unix(), "x", "", "later no relay of that client"},
-		"much was read": {unix(), "x", strings.Repeat("x", bufferSize+1), "later return makes no sense"},
+		"unknown relay": {relayEnd(t), "x", "", "later no relay of that client"},
+		"much was read": {relayEnd(t), "x", strings.Repeat("x", bufferSize+1), "later return makes no sense"},
 		"no stream":     {packet(t), "x", "", "later descriptor is no stream"},
 	} {
 		if got := in.comesBack(t, tc.conn, tc.sid, tc.pending); got != tc.want {
@@ -120,6 +107,50 @@ func TestBackRefused(t *testing.T) {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	c.wantEnd()
+}
+
+// TestBackCountsOnce: a client behind a relay is one client before and after its
+// session gave it back; a second one through the same relay is another.
+func TestBackCountsOnce(t *testing.T) {
+	in := start(t, func(s *Server) { s.settings.Load().perClient = 1 })
+	c := dial(t, in.tlsAddr)
+	c.startTLS(in.roots)
+	c.want("HELLO")
+	c.send("LOGIN ann pw a1\r\n")
+	for range 2 {
+		req, s := in.session(t)
+		s.send("bye\r\n")
+		c.want("bye") // the relay goes
+		if got := in.comesBack(t, s.conn, req.Get("sid"), "some words\r\n"); got != "done ok" {
+			t.Fatalf("got %q, want done", got)
+		}
+		c.want("ECHO some words")
+		if got, want := in.comesBack(t, relayEnd(t), req.Get("sid"), ""), "later too many connections of one client"; got != want {
+			t.Errorf("another through the same relay: got %q, want %q", got, want)
+		}
+		c.send("LOGIN ann pw a2\r\n")
+	}
+	c.conn.Close()
+	_, s := in.session(t)
+	s.wantEnd()
+	s.conn.Close()
+	in.waitFor(t, 0)
+}
+
+// relayEnd is a stream such as relays have.
+func relayEnd(t *testing.T) net.Conn {
+	t.Helper()
+	ours, theirs, err := socketPair()
+	if err != nil {
+		t.Fatal(err)
+	}
+	theirs.Close()
+	defer ours.Close()
+	conn, err := net.FileConn(ours.File)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return conn
 }
 
 // packet is a socket that is no stream.

@@ -33,6 +33,7 @@ type Conn struct {
 	relayed bool      // a relay closes it
 	resumed bool      // it came back from a session
 	below   *tls.Conn // of a relay of this process below socket, or nil
+	ridden  *relay    // that relay, if the client is counted with it
 
 	offered []string // SASL mechanisms, as Mechanisms returned them last
 }

@@ -314,7 +314,14 @@ func (s *Server) relay(c *Conn, ours inner) error {
 func (s *Server) forget(c *Conn) {
 	s.mu.Lock()
 	delete(s.early, c)
+	if c.ridden != nil {
+		c.ridden.ridden = false
+	}
 	s.mu.Unlock()
+	if c.ridden != nil {
+		s.conns.Done()
+		return
+	}
 	s.gone(c.client)
 }
 
