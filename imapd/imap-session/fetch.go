@@ -118,7 +118,7 @@ func (f *fetcher) mark(seqs sequence) error {
 // everything can be read nothing is written.
 func (f *fetcher) message(seq int) error {
 	m := f.view.At(seq)
-	if m.Gone && f.Items&(query.Flags|query.ModSeq|query.SaveDate|query.EmailID|query.ThreadID) != 0 {
+	if m.Gone && (f.marked[seq] || f.Items&(query.Flags|query.ModSeq|query.SaveDate|query.EmailID|query.ThreadID) != 0) {
 		return mailbox.ErrExpunged // no flags would mean that all were taken away
 	}
 	if f.Items&query.Size != 0 && m.Size < 0 || f.Items&query.InternalDate != 0 && m.Date.IsZero() {
@@ -235,7 +235,7 @@ func (f *fetcher) writeMessage(seq int, m mailbox.Message, c contents) {
 	}
 	if f.Items&query.ModSeq != 0 || f.modSeqs && f.marked[seq] { // RFC 7162 section 3.2
 		sep.item("")
-		f.writeModSeq(f.view.At(seq))
+		f.writeModSeq(m)
 	}
 	f.writeIdentity(seq, &sep)
 	if f.Items&query.Envelope != 0 {

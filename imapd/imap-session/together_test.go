@@ -8,6 +8,10 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"posthorn/imapd/internal/query"
+	"posthorn/imapd/internal/wire"
+	"posthorn/internal/mailbox"
 )
 
 // TestManyTogether lets sessions change one folder at the same time and holds
@@ -18,7 +22,7 @@ func TestManyTogether(t *testing.T) {
 	var watchers []*watcher
 	for i := range 4 {
 		w := &watcher{dialogue: f.dialogue(), random: rand.New(rand.NewSource(int64(i)))}
-		w.run("SELECT INBOX")
+		w.run("SELECT INBOX (CONDSTORE)")
 		watchers = append(watchers, w)
 	}
 	var wg sync.WaitGroup
@@ -59,6 +63,9 @@ var numbered = regexp.MustCompile(`^\* (\d+) (EXISTS|EXPUNGE|FETCH)`)
 // run runs a command and follows what is announced.
 func (w *watcher) run(command string) {
 	for _, line := range w.do(command) {
+		if strings.Contains(line, "MODSEQ (0)") { // RFC 7162 section 7, permsg-modsequence
+			w.t.Errorf("%s: %s", command, line)
+		}
 		m := numbered.FindStringSubmatch(line)
 		if m == nil {
 			if strings.HasPrefix(line, "BAD") || strings.HasPrefix(line, "NO ") && !strings.Contains(line, "EXPUNGEISSUED") {
@@ -101,6 +108,37 @@ func (w *watcher) act() {
 		w.run("UID COPY * INBOX")
 	case 8:
 		w.run("UID SEARCH UNDELETED SUBJECT one")
+	}
+}
+
+// TestNothingOfWhatIsGone: a message that goes while a command is at it has no flags
+// and no modseq, and none are told.
+func TestNothingOfWhatIsGone(t *testing.T) {
+	f := newFixture(t)
+	d := f.dialogue()
+	d.file("INBOX", `(\Seen)`, simple)
+	box, err := f.host.store.Open(f.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer box.Close()
+	s := &Session{modSeqs: true}
+	if s.view, err = box.Select("INBOX", true); err != nil {
+		t.Fatal(err)
+	}
+	defer s.view.Close()
+	d.needs("SELECT INBOX", `STORE 1 +FLAGS.SILENT (\Deleted)`, "EXPUNGE")
+	var told strings.Builder
+	s.w = wire.NewWriter(&told, f.host.pool)
+	s.writeFlagsOf(1, true)
+	s.writeModSeqOf(1, true)
+	fetch := &fetcher{Session: s, marked: map[int]bool{1: true}}
+	fetch.Items = query.UID
+	if err := fetch.message(1); err != mailbox.ErrExpunged {
+		t.Errorf("got %v, want ErrExpunged", err)
+	}
+	if err := s.w.Flush(); err != nil || told.String() != "" {
+		t.Errorf("got %q, %v, want nothing", told.String(), err)
 	}
 }
 
