@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strings"
 
 	"posthorn/imapd/internal/wire"
@@ -60,7 +61,7 @@ func (s *Session) writeFlagsResponse() {
 	keywords := s.view.Keywords()
 	all = append(all, keywords...)
 	if may.Keywords {
-		kept = append(kept, keywords...)
+		kept = append(kept, may.Without(slices.Clone(keywords))...)
 		if s.view.KeywordRoom() {
 			kept = append(kept, `\*`)
 		}

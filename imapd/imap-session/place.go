@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	"posthorn/imapd/internal/acl"
@@ -117,6 +118,9 @@ func (p place) settable() (may mailbox.Settable) {
 	if p.rights.Has(acl.Write) {
 		may.System |= mailbox.Answered | mailbox.Flagged | mailbox.Draft
 		may.Keywords = true
+		if !p.rights.Has(acl.DeleteFlag | acl.Expunge) {
+			may.Except = mailbox.FetchedKeyword // it removes messages as well
+		}
 	}
 	return may
 }
@@ -125,9 +129,7 @@ func (p place) settable() (may mailbox.Settable) {
 func (p place) filter(flags mailbox.Flags) mailbox.Flags {
 	may := p.settable()
 	flags.System &= may.System
-	if !may.Keywords {
-		flags.Keywords = nil
-	}
+	flags.Keywords = may.Without(slices.Clone(flags.Keywords))
 	return flags
 }
 

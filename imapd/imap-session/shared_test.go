@@ -289,6 +289,25 @@ func TestFlagsByRights(t *testing.T) {
 	}
 }
 
+// TestFetchedByRights: the keyword by which POP3 removes messages is for those who may
+// remove them.
+func TestFetchedByRights(t *testing.T) {
+	const mark = `(\Answered $pop3fetched word)`
+	arrives := "APPEND " + theirs + " " + mark + " {3+}\r\nabc"
+	for letters, want := range map[string]string{"lrwi": `\Answered \Recent word`, "lrwit": `\Answered \Recent word`, "lrwite": `\Answered \Recent word $pop3fetched`} {
+		_, bob := rights(t, letters)
+		bob.needs("SELECT INBOX", "STORE 1 FLAGS "+mark, "COPY 1 "+theirs, arrives, "SELECT "+theirs, "STORE 1 FLAGS "+mark, "STORE 2 +FLAGS "+mark)
+		want2 := strings.Replace(want, `\Answered`, `\Answered \Flagged`, 1)
+		bob.want("FETCH 1:4 FLAGS", "* 1 FETCH (FLAGS ("+want+"))", "* 2 FETCH (FLAGS ("+want2+"))", "* 3 FETCH (FLAGS ("+want+"))", "* 4 FETCH (FLAGS ("+want+"))", "OK FETCH completed")
+	}
+
+	ann, bob := rights(t, "lrwi")
+	ann.needs("SELECT Box", "STORE 1 FLAGS ($POP3Fetched)")
+	bob.needs("SELECT "+theirs, "STORE 1 FLAGS (word)")
+	bob.want("STORE 1 -FLAGS ($POP3Fetched)", "NO [NOPERM] no right to do that")
+	bob.want("FETCH 1 FLAGS", "* 1 FETCH (FLAGS ($POP3Fetched word))", "OK FETCH completed")
+}
+
 // TestRightsChangeUnderASession: the next command knows.
 func TestRightsChangeUnderASession(t *testing.T) {
 	ann, bob := rights(t, "lrswit")

@@ -73,7 +73,7 @@ func (s *Session) change(numbers []int, since uint64, op mailbox.Op, flags mailb
 	// What he may not set stays as it is.
 	gone := mailbox.Flags{System: may.System &^ given.System}
 	if may.Keywords {
-		gone.Keywords = slices.DeleteFunc(s.view.Keywords(), func(k string) bool {
+		gone.Keywords = slices.DeleteFunc(may.Without(s.view.Keywords()), func(k string) bool {
 			return slices.ContainsFunc(given.Keywords, func(g string) bool { return strings.EqualFold(k, g) })
 		})
 	}

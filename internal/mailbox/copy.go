@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -26,11 +27,25 @@ func (v *View) Copy(seqs []int, dest string) (uidvalidity uint32, src, dst []uin
 
 func everything() Settable { return Settable{System: ^SystemFlag(0), Keywords: true} }
 
+// FetchedKeyword marks messages that POP3 removes some days later.
+const FetchedKeyword = "$POP3Fetched"
+
 // Settable are the flags that somebody may set.
 type Settable struct {
 	System   SystemFlag
 	Keywords bool
+	Except   string // one keyword that he may not set, or ""
 }
+
+// Without returns those of names that are settable, in their place.
+func (s Settable) Without(names []string) []string {
+	if !s.Keywords {
+		return nil
+	}
+	return slices.DeleteFunc(names, s.excepts)
+}
+
+func (s Settable) excepts(keyword string) bool { return strings.EqualFold(keyword, s.Except) }
 
 // CopyTo is Copy to a folder of any box of the same Store. The copies get only
 // flags that are settable.
@@ -191,10 +206,7 @@ func (c *copying) one(uid uint32) error {
 		tmp: f.store.uniqueName(-1, -1), base: f.store.uniqueName(size, vsize) + idField + emailID(f.base(r)),
 		size: size, vsize: vsize,
 	}
-	d.flags, d.words = c.terms.translate(c.may.of(r.flags), f.wordsOf(r))
-	if !c.may.Keywords {
-		d.words = nil
-	}
+	d.flags, d.words = c.terms.translate(c.may.of(r.flags, f.keywords), c.may.Without(slices.Clone(f.wordsOf(r))))
 	if r.date != 0 {
 		d.date = time.Unix(int64(r.date), 0)
 	}
@@ -215,10 +227,13 @@ func (c *copying) one(uid uint32) error {
 
 // of returns those of a message's flags that are settable; \Passed is no client's
 // to set.
-func (s Settable) of(b bits) bits {
+func (s Settable) of(b bits, table *dovecot.Keywords) bits {
 	out := b & (systemOf(s.System) | bitPassed)
 	if s.Keywords {
 		out |= b & keywordBits
+	}
+	if i := table.Index(s.Except); i >= 0 {
+		out &^= 1 << (keywordShift + i)
 	}
 	return out
 }

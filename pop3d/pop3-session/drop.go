@@ -16,7 +16,7 @@ import (
 
 // Keywords that POP3 leaves on messages.
 const (
-	fetchedKeyword = "$POP3Fetched" // fetched, and to be removed some days later
+	fetchedKeyword = mailbox.FetchedKeyword
 	hiddenKeyword  = "$POP3Deleted" // hidden from POP3; Dovecot's name for it
 )
 
