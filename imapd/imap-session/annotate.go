@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"posthorn/imapd/internal/acl"
 	"posthorn/imapd/internal/wire"
@@ -93,7 +94,7 @@ func (s *Session) annotate(name string, set []annotation) error {
 
 // write has an Update set annotations.
 func write(c *statefile.Changes, kind statefile.Kind, private string, set []annotation) error {
-	before := len(c.All(kind))
+	before := count(c.All(kind), private)
 	for _, a := range set {
 		if key := entryKey(a.entry, private); a.ok {
 			c.Set(kind, key, a.value)
@@ -101,10 +102,34 @@ func write(c *statefile.Changes, kind statefile.Kind, private string, set []anno
 			c.Drop(kind, key)
 		}
 	}
-	if n := len(c.All(kind)); n > maxEntries && n > before {
+	now := count(c.All(kind), private)
+	if now.owner > max(maxEntries, before.owner) || now.guest > max(maxGuest, before.guest) || now.guests > max(maxEntries, before.guests) {
 		return no("[METADATA TOOMANY] too many annotations")
 	}
 	return nil
+}
+
+// tally is how many annotations a mailbox has. Others than the owner have bounds of
+// their own, so that they cannot leave him, or each other, no room.
+type tally struct {
+	owner  int // his private ones, and those that all share
+	guests int // private ones of all others
+	guest  int // and of the one who asks
+}
+
+// count counts annotations by their keys; private is of the user who asks.
+func count(all map[string]string, private string) (n tally) {
+	for key := range all {
+		switch {
+		case strings.HasPrefix(key, "/"):
+			n.owner++
+			continue
+		case strings.HasPrefix(key, private+"/"):
+			n.guest++
+		}
+		n.guests++
+	}
+	return n
 }
 
 // copyAnnotations gives a mailbox those of INBOX, which was renamed to it and

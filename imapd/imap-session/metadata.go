@@ -15,6 +15,7 @@ import (
 // Bounds of annotations.
 const (
 	maxEntries = 250 // of a mailbox, of the account, or of a command
+	maxGuest   = 25  // private ones of a user in another's mailbox
 	maxEntry   = 900 // octets of an entry's name
 	maxValue   = 32 << 10
 )

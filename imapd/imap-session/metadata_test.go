@@ -105,6 +105,35 @@ func TestMetadataLimits(t *testing.T) {
 	}
 }
 
+// TestMetadataOfGuests: nobody fills a mailbox with what only he sees.
+func TestMetadataOfGuests(t *testing.T) {
+	ann, bob := rights(t, "lrsw")
+	fill := func(d *dialogue, name, entry string, n int) {
+		t.Helper()
+		var set []string
+		for i := range n {
+			set = append(set, fmt.Sprintf(`/%s/n%d "x"`, entry, i))
+		}
+		d.needs("SETMETADATA " + name + " (" + strings.Join(set, " ") + ")")
+	}
+	const full = "NO [METADATA TOOMANY] too many annotations"
+	fill(bob, theirs, "private", maxGuest)
+	bob.want("SETMETADATA "+theirs+` (/private/more "x")`, full)
+	bob.needs("SETMETADATA " + theirs + ` (/private/n0 NIL /private/more "x")`)
+	fill(ann, "Box", "private", maxEntries-1)
+	bob.needs("SETMETADATA " + theirs + ` (/shared/one "x" /private/more "y")`)
+	ann.want(`SETMETADATA Box (/private/more "x")`, full)
+	bob.want("SETMETADATA "+theirs+` (/shared/two "x")`, full)
+
+	all := map[string]string{}
+	for i := range maxEntries {
+		all[fmt.Sprintf("user%d/private/x", i)] = "x"
+	}
+	if got, want := count(all, "user1"), (tally{guests: maxEntries, guest: 1}); got != want {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
 // TestListMetadata follows RFC 9590 section 4.
 func TestListMetadata(t *testing.T) {
 	d := newFixture(t).dialogue()
