@@ -111,10 +111,6 @@ func keeping(t *testing.T, i *instance.Instance, record string, letters []*lette
 	u.open("Work")
 	u.expunge(false, "e", "c")
 	u.remove("Work")
-	u.create("Work")
-	u.file("Work", "$Other", "g")
-	u.open("Work")
-	u.expunge(true, "g")
 	u.open("INBOX")
 }
 
