@@ -42,7 +42,7 @@ func exportMail(e *env, args []string) error {
 	if err == nil && format == "maildir" {
 		err = copyMaildir(e, path, flags.Arg(1), only)
 	} else if err == nil {
-		err = writeBoxes(e, path, flags.Arg(1), only)
+		err = withBox(e, path, func(box *mailbox.Box) error { return writeBoxes(e, box, flags.Arg(1), only) })
 	}
 	if err != nil {
 		return fmt.Errorf("export: %w", err)
@@ -73,14 +73,7 @@ func copyMaildir(e *env, path, to string, only []string) error {
 
 // writeBoxes writes an mbox file for each folder into the folder to, or one folder to
 // standard output.
-func writeBoxes(e *env, path, to string, only []string) error {
-	store := mailbox.New(mailbox.Options{Node: e.conf.Node, Shared: e.conf.MailShared})
-	defer store.Close()
-	box, err := store.Open(path)
-	if err != nil {
-		return err
-	}
-	defer box.Close()
+func writeBoxes(e *env, box *mailbox.Box, to string, only []string) error {
 	folders, err := box.Folders()
 	if err != nil {
 		return err

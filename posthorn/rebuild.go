@@ -11,17 +11,9 @@ import (
 )
 
 // rebuildMailbox makes the index of each folder anew and mends what can be.
-func rebuildMailbox(e *env, path string) error {
-	if !isMaildir(path) {
-		return fmt.Errorf("found no cur/ in %s, expected a Maildir", path)
-	}
-	store := mailbox.New(mailbox.Options{Node: e.conf.Node, Shared: e.conf.MailShared})
-	defer store.Close()
-	box, err := store.Open(path)
-	if err != nil {
-		return err
-	}
-	defer box.Close()
+func rebuildMailbox(e *env, path string) error { return withBox(e, path, e.rebuild) }
+
+func (e *env) rebuild(box *mailbox.Box) error {
 	folders, err := box.Folders()
 	if err != nil {
 		return err
@@ -50,6 +42,21 @@ func mended(r mailbox.Rebuilt) (s string) {
 		s += ", took away a last line of posthorn-state that was cut off"
 	}
 	return s
+}
+
+// withBox has do work on the mail of the Maildir path.
+func withBox(e *env, path string, do func(*mailbox.Box) error) error {
+	if !isMaildir(path) { // the store would make it
+		return fmt.Errorf("found no cur/ in %s, expected a Maildir", path)
+	}
+	store := mailbox.New(mailbox.Options{Node: e.conf.Node, Shared: e.conf.MailShared})
+	defer store.Close()
+	box, err := store.Open(path)
+	if err != nil {
+		return err
+	}
+	defer box.Close()
+	return do(box)
 }
 
 // isMaildir reports whether path has the folder that every Maildir has.

@@ -92,16 +92,11 @@ func when(s string, now time.Time) (time.Time, error) {
 }
 
 func (u *undeletion) run(e *env, path string) error {
-	if !isMaildir(path) {
-		return fmt.Errorf("found no cur/ in %s, expected a Maildir", path)
-	}
-	store := mailbox.New(mailbox.Options{Node: e.conf.Node, Shared: e.conf.MailShared})
-	defer store.Close()
-	box, err := store.Open(path)
-	if err != nil {
-		return err
-	}
-	defer box.Close()
+	return withBox(e, path, func(box *mailbox.Box) error { return u.places(e, box) })
+}
+
+// places looks through all that is kept.
+func (u *undeletion) places(e *env, box *mailbox.Box) error {
 	u.box, u.found, u.out = box, 0, tabwriter.NewWriter(e.stdout, 0, 0, 2, ' ', 0)
 	places, err := box.Kept()
 	if err != nil {

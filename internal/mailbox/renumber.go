@@ -8,32 +8,9 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
 	"posthorn/internal/dovecot"
 	"posthorn/internal/id"
 )
-
-// importLock is held by who brings mail from elsewhere into a box.
-const importLock = "posthorn-import.lock"
-
-// LockImport takes the mailbox for one who brings mail from elsewhere. The lock
-// ends with release or with the process. Errors: ErrLocked.
-func (b *Box) LockImport() (release func(), err error) {
-	fd, err := b.openLock(importLock, unix.O_RDWR|unix.O_CREAT|unix.O_NOFOLLOW|unix.O_NONBLOCK)
-	if err != nil {
-		return nil, fmt.Errorf("locking mailbox: %w", err)
-	}
-	err = retry(func() error { return unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB) })
-	if err != nil {
-		unix.Close(fd)
-		if err == unix.EWOULDBLOCK {
-			return nil, ErrLocked
-		}
-		return nil, fmt.Errorf("locking mailbox: %w", err)
-	}
-	return func() { unix.Close(fd) }, nil
-}
 
 // lines returns the uidlist's lines of drafts.
 func (f *folder) lines(drafts []*draft) []dovecot.Record {
