@@ -114,7 +114,9 @@ func (s *Server) again(nc net.Conn, sid string) (*Conn, error) {
 	c.resumed = true
 	if below != nil {
 		c.sid, c.below = sid, below.client
-		c.ridden = s.ride(below)
+		if s.ride(below, c) {
+			c.ridden = below
+		}
 	}
 	if c.ridden != nil {
 		return c, nil
@@ -126,16 +128,25 @@ func (s *Server) again(nc net.Conn, sid string) (*Conn, error) {
 	return c, nil
 }
 
-// ride returns r if a client that came back through it is counted with it. One at a
+// ride reports whether c, which came back through r, is counted with it. One at a
 // time is: a session cannot make up more.
-func (s *Server) ride(r *relay) *relay {
+func (s *Server) ride(r *relay, c *Conn) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if r.ridden {
-		return nil
+	if r.rider != nil {
+		return false
 	}
-	r.ridden = true
-	return r
+	r.rider = c
+	return true
+}
+
+// alight makes room for another one in place of c.
+func (s *Server) alight(c *Conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c.ridden != nil && c.ridden.rider == c {
+		c.ridden.rider = nil
+	}
 }
 
 // relayOf returns the relay whose client has the name sid, or nil.

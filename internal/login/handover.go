@@ -35,7 +35,11 @@ func (c *Conn) pass(ctx context.Context, ticket, tag string) error {
 		return unavailable(err)
 	}
 	defer file.Close()
+	c.server.alight(c) // the client may be sent back before we hear that it was taken
 	if err := c.request(ctx, ticket, tag, file); err != nil {
+		if c.ridden != nil {
+			c.server.ride(c.ridden, c)
+		}
 		return err
 	}
 	c.given = true

@@ -47,10 +47,10 @@ type relay struct {
 
 	up, down lane
 
-	mu     sync.Mutex
-	lanes  int32     // that go on
-	ridden bool      // who came back through it is counted with it; Server.mu protects it
-	until  time.Time // when up ends whatever the client does; zero: not at all
+	mu    sync.Mutex
+	lanes int32     // that go on
+	rider *Conn     // who came back through it and is counted with it; Server.mu protects it
+	until time.Time // when up ends whatever the client does; zero: not at all
 }
 
 // start begins to relay. When both sides have ended, or either failed, both

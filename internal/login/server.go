@@ -312,11 +312,9 @@ func (s *Server) relay(c *Conn, ours inner) error {
 
 // forget is called at the end of each connection that is not relayed.
 func (s *Server) forget(c *Conn) {
+	s.alight(c)
 	s.mu.Lock()
 	delete(s.early, c)
-	if c.ridden != nil {
-		c.ridden.ridden = false
-	}
 	s.mu.Unlock()
 	if c.ridden != nil {
 		s.conns.Done()
