@@ -148,8 +148,11 @@ func Read(b []byte, texts []Text) (l Layout, ok bool) {
 		if t.Kind >= Plain {
 			t.Charset = r.text()
 		}
+		if t.Kind >= kinds || t.above-above > t.Off-at || t.ends > t.End-t.Off {
+			return Layout{}, false // more line ends than octets
+		}
 		at, above = t.End, t.above+t.ends
-		if t.Kind >= kinds || at > l.size || above > l.ends || len(l.Texts) == maxTexts {
+		if at > l.size || above > l.ends || len(l.Texts) == maxTexts {
 			return Layout{}, false
 		}
 		l.Texts = append(l.Texts, t)
