@@ -2,6 +2,8 @@ package main
 
 import (
 	"errors"
+	"fmt"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 
@@ -20,12 +22,23 @@ type batch struct {
 	hits         []hit
 	gone         bool // some of the messages are
 	err          error
+	bug          any // what a goroutine of the crew panicked with
 	done         chan struct{}
+}
+
+// run is look in a goroutine of the crew. A bug is kept for the session's own.
+func (b *batch) run(s *seeker, stop *atomic.Bool) {
+	defer close(b.done)
+	defer func() {
+		if p := recover(); p != nil {
+			b.bug = fmt.Sprintf("%v\n%s", p, debug.Stack())
+		}
+	}()
+	b.look(s, stop)
 }
 
 // look looks at the messages of the batch.
 func (b *batch) look(s *seeker, stop *atomic.Bool) {
-	defer close(b.done)
 	for i := 0; i < b.n && !stop.Load(); i++ {
 		h, found, err := s.matches(b.seq + i*b.step)
 		switch {
@@ -68,7 +81,7 @@ func newCrew(f *finder) *crew {
 		c.over.Go(func() {
 			defer f.hands.give()
 			for b := range c.work {
-				b.look(s, &c.stop)
+				b.run(s, &c.stop)
 			}
 		})
 	}
@@ -115,8 +128,12 @@ func (c *crew) take() *batch {
 	c.waiting = c.waiting[1:]
 	if c.work == nil {
 		b.look(c.own, &c.stop)
+		return b
 	}
 	<-b.done
+	if b.bug != nil {
+		panic(b.bug) // in the session that it ends, and no other
+	}
 	return b
 }
 

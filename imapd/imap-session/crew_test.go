@@ -67,3 +67,22 @@ func TestHands(t *testing.T) {
 		t.Errorf("got %d, want the one that was given back", n)
 	}
 }
+
+// TestABugOfTheCrew: what a goroutine of the crew panics with, the session's own
+// panics with, where it ends that session only.
+func TestABugOfTheCrew(t *testing.T) {
+	c := &crew{work: make(chan *batch, 1)}
+	c.over.Go(func() {
+		for b := range c.work {
+			b.run(nil, &c.stop) // nobody can look without a seeker
+		}
+	})
+	defer c.end()
+	c.give(&batch{seq: 1, step: 1, n: 1, done: make(chan struct{})})
+	defer func() {
+		if p := recover(); !strings.Contains(fmt.Sprint(p), "nil pointer") {
+			t.Errorf("got %v, want the goroutine's bug", p)
+		}
+	}()
+	t.Errorf("got %+v, want a panic", c.take())
+}
