@@ -117,6 +117,7 @@ func expireAs(e *env, all []account, dry bool) error {
 		if dry {
 			args = append(args, "-n")
 		}
+		args = append(args, "--") // a name may begin with a hyphen
 		for _, a := range part {
 			args = append(args, a.name)
 		}

@@ -92,15 +92,17 @@ func userOf(e *env, users *tables.Users, word string) (tables.User, bool) {
 
 // becomeOwner gives root's rights away for good: what stands in a Maildir is
 // its owner's doing. Nobody's mail is root's, and a link can lead to a folder of
-// root's now and elsewhere a moment later: that is refused.
+// root's or of another user's: both are refused.
 func becomeOwner(path string) error {
 	var st unix.Stat_t
-	if err := unix.Stat(path, &st); err != nil {
-		return &os.PathError{Op: "stat", Path: path, Err: err}
+	if err := unix.Lstat(path, &st); err != nil {
+		return &os.PathError{Op: "lstat", Path: path, Err: err}
 	}
 	switch {
 	case !priv.Root():
 		return nil
+	case st.Mode&unix.S_IFMT == unix.S_IFLNK:
+		return fmt.Errorf("found that %s is a symbolic link, expected the Maildir itself: root follows no links to others' mail", path)
 	case st.Uid == 0:
 		return fmt.Errorf("found that %s belongs to root, expected the owner of its mail", path)
 	}

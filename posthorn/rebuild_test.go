@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"strings"
 	"testing"
@@ -40,5 +41,20 @@ func TestRebuild(t *testing.T) {
 	}
 	if _, err := asOwner(t, file, dir, rebuildMailbox); err == nil {
 		t.Error("a folder that is no Maildir was rebuilt")
+	}
+}
+
+func TestRootFollowsNoLink(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root")
+	}
+	dir := t.TempDir()
+	theirs, link := dir+"/theirs", dir+"/mine"
+	err := errors.Join(os.Mkdir(theirs, 0o700), os.Chown(theirs, 5002, 5002), os.Symlink(theirs, link))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := becomeOwner(link); err == nil || !strings.Contains(err.Error(), "is a symbolic link") {
+		t.Errorf("got %v, want the link refused", err)
 	}
 }

@@ -219,7 +219,7 @@ func (s *Source) List(f moving.Folder) (_ *moving.Listing, err error) {
 	if n := len(l.Items); n > 0 {
 		l.UIDNext = max(l.UIDNext, l.Items[n-1].Number+1)
 	}
-	if len(l.Items) < int(e.exists) {
+	if l.Unlisted = max(int(e.exists)-len(l.Items), 0); l.Unlisted > 0 {
 		l.Notes = append(l.Notes, fmt.Sprintf("the server has %d messages, and lists %d of them", e.exists, len(l.Items)))
 	}
 	return l, nil

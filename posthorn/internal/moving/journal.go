@@ -29,13 +29,13 @@ func (s spans) has(n uint32) bool {
 	return ok && i < len(s)
 }
 
-// doneSpans returns the ranges of those items for which done is true. What stands
-// between two of them in no listing is gone for good, and in the range.
+// doneSpans returns the ranges of those items for which done is true. A number that
+// this listing lacks is in none: the next one may have it.
 func doneSpans(items []Item, done []bool) (s spans) {
 	for i, item := range items {
 		switch {
 		case !done[i] || item.Number == 0:
-		case i > 0 && done[i-1]:
+		case i > 0 && done[i-1] && items[i-1].Number+1 == item.Number:
 			s[len(s)-1].to = item.Number
 		default:
 			s = append(s, span{item.Number, item.Number})

@@ -120,6 +120,7 @@ func (r *run) folder(f Folder) error {
 	for _, note := range l.Notes {
 		r.Report.Problem(fullName(f) + ": " + note)
 	}
+	r.counts.Failed += l.Unlisted
 	differ(l.Items)
 	if r.box == nil {
 		r.Report.Folder(fullName(f), to, len(l.Items), len(l.Items))

@@ -58,6 +58,7 @@ type Listing struct {
 	Token       string // another one when the numbers mean other messages
 	Items       []Item // numbers rise
 	Notes       []string
+	Unlisted    int // messages that are there, and of which this says nothing but a note
 }
 
 // Item is what is known of a message before it is read.

@@ -50,6 +50,7 @@ func (s *Source) List(f moving.Folder) (*moving.Listing, error) {
 		item, err := s.item(base, known)
 		if err != nil {
 			l.Notes = append(l.Notes, fmt.Sprintf("%s: %v", base, err))
+			l.Unlisted++
 			continue
 		}
 		l.Items = append(l.Items, item)
