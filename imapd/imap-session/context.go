@@ -29,6 +29,7 @@ type standingSearch struct {
 	key   query.Key    // ready to be looked for, without numbers of messages
 	fetch *query.Fetch // of messages that come and are found; nil: nothing
 	uids  []uint32     // what was found, rising
+	lost  bool         // a message could not be looked at
 }
 
 // count returns how many results are kept.
@@ -153,7 +154,7 @@ func (s *Session) tellStanding(fresh int) error {
 		if err := s.lookAgain(u, changed, fresh); err != nil {
 			return err
 		}
-		if t.count() > maxStood {
+		if u.lost || t.count() > maxStood {
 			t.searches = slices.DeleteFunc(t.searches, func(other *standingSearch) bool { return other == u })
 			s.noUpdate(u.tag)
 		}
@@ -170,6 +171,7 @@ func (s *Session) lookAgain(u *standingSearch, changed []int, fresh int) error {
 		if err != nil {
 			if !errors.Is(err, mailbox.ErrExpunged) {
 				s.log.IMAPFailed(s.conn.SID, s.conn.User, "SEARCH", err)
+				u.lost = true
 			}
 			continue
 		}

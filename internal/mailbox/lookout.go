@@ -4,6 +4,7 @@ import (
 	"errors"
 	"maps"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -130,6 +131,14 @@ func (l *Lookout) Dir(path string) error {
 	}
 	defer unix.Close(fd)
 	return l.look(Spot{}, fd, inFolder)
+}
+
+// forget takes away a folder on the disk that is gone; the sentry is locked.
+func (l *Lookout) forget(spot Spot, b *beat) {
+	left := slices.DeleteFunc(l.beats[spot], func(other *beat) bool { return other == b })
+	if l.beats[spot] = left; len(left) == 0 {
+		delete(l.beats, spot)
+	}
 }
 
 // Drop ends the looking at a spot.

@@ -154,3 +154,35 @@ func TestLookoutIsBounded(t *testing.T) {
 		t.Errorf("got %v", got)
 	}
 }
+
+// TestLookoutForgetsWhatIsGone: folders that come and go leave nothing with who is
+// told of them.
+func TestLookoutForgetsWhatIsGone(t *testing.T) {
+	path := t.TempDir()
+	s := newStore(t, Options{})
+	b := openBox(t, s, path)
+	l, news := lookOut(t, s)
+	folders := Spot{Box: b}
+	for range 5 {
+		if err := os.Mkdir(path+"/.soon", 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := l.Box(b); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Remove(path + "/.soon"); err != nil {
+			t.Fatal(err)
+		}
+		watched := func() int {
+			l.sentry.mu.Lock()
+			defer l.sentry.mu.Unlock()
+			return len(l.beats[folders])
+		}
+		for end := time.Now().Add(20 * time.Second); watched() > 1 && time.Now().Before(end); {
+			news(folders, NewsOfFolders)
+		}
+		if n := watched(); n != 1 {
+			t.Fatalf("got %d folders watched for the box, want its root alone", n)
+		}
+	}
+}

@@ -151,6 +151,9 @@ func (s *sentry) told(b *beat, mask uint32, name string) {
 		}
 	}
 	if mask&unix.IN_IGNORED != 0 && s.beats[b.id] == b && s.watcher != nil {
+		for _, p := range b.posts {
+			p.lookout.forget(p.spot, b)
+		}
 		delete(s.beats, b.id)
 		s.watcher.remove(b)
 	}
