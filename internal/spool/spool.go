@@ -172,7 +172,7 @@ type Entry struct {
 	Next time.Time // zero: at once
 	Held bool
 	Owed []string // notices that are recorded and may not have been sent
-	Told bool     // it is a notice itself
+	Told bool     // it is a notice itself, or cannot be read and may be one
 }
 
 // Entry returns what is to be remembered of m.
@@ -346,7 +346,7 @@ func (s *Spool) Examine(ref Ref) (e Entry, ok bool) {
 	if err != nil {
 		s.log.SpoolFailed(ref.ID(), err)
 		arrived, _ := id.Time(ref.ID()) // the id is valid
-		return Entry{Ref: ref, Time: arrived}, true
+		return Entry{Ref: ref, Time: arrived, Told: true}, true
 	}
 	defer m.Close()
 	return m.Entry(), true

@@ -341,3 +341,18 @@ func TestFileSystemWithoutUnnamedFiles(t *testing.T) {
 		t.Error("the queue does not hold both")
 	}
 }
+
+// TestUnreadableMayBeANotice: what cannot be read at the start is not tried before it
+// is known what was recorded of notices.
+func TestUnreadableMayBeANotice(t *testing.T) {
+	dir := t.TempDir()
+	s := openSpool(t, dir, &durable.Disk{})
+	name := filepath.Join(dir, "queue", "b", id.New())
+	if err := os.MkdirAll(name, 0o700); err != nil { // EISDIR: the reason may pass
+		t.Fatal(err)
+	}
+	all := scan(t, s)
+	if len(all) != 1 || all[0].Ref.ID() != filepath.Base(name) || !all[0].Told {
+		t.Errorf("got %+v, want it as what may be a notice", all)
+	}
+}
