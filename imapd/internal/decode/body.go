@@ -15,7 +15,7 @@ import (
 func NewReader(encoding string, r io.Reader) (content io.Reader, ok bool) {
 	switch strings.ToLower(encoding) {
 	case "base64":
-		return lenient{base64.NewDecoder(base64.StdEncoding, &alphabet{r})}, true
+		return newBase64(r), true
 	case "quoted-printable":
 		return newQuoted(r), true
 	case "7bit", "8bit", "binary":
@@ -37,25 +37,43 @@ func (l lenient) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// newBase64 returns a reader of what base64 stands for. Padding is not asked for.
+func newBase64(r io.Reader) io.Reader {
+	return lenient{base64.NewDecoder(base64.RawStdEncoding, &alphabet{r: r})}
+}
+
 // alphabet passes on what base64 is made of (RFC 2045 section 6.8: everything
-// else is to be ignored).
-type alphabet struct{ r io.Reader }
+// else is to be ignored, and the first "=" is the end).
+type alphabet struct {
+	r    io.Reader
+	over bool
+}
 
 // Read reads characters of base64.
 func (a *alphabet) Read(p []byte) (int, error) {
-	for {
+	for !a.over {
 		n, err := a.r.Read(p)
-		kept := 0
-		for _, c := range p[:n] {
-			if c == '+' || c == '/' || c == '=' || '0' <= c && c <= '9' || 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z' {
-				p[kept] = c
-				kept++
-			}
-		}
+		kept := a.sift(p[:n])
 		if kept > 0 || err != nil || len(p) == 0 {
 			return kept, err
 		}
 	}
+	return 0, io.EOF
+}
+
+// sift moves characters of base64 to the front of p and returns how many they are.
+func (a *alphabet) sift(p []byte) (kept int) {
+	for _, c := range p {
+		switch {
+		case c == '=':
+			a.over = true
+			return kept
+		case c == '+' || c == '/' || '0' <= c && c <= '9' || 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z':
+			p[kept] = c
+			kept++
+		}
+	}
+	return kept
 }
 
 // AppendBase64 appends what base64 stands for, as far as NewReader reads it.
@@ -78,6 +96,6 @@ func AppendBase64(dst, src []byte) []byte {
 // appendOdd is AppendBase64 for what is not simply lines of it.
 func appendOdd(dst, src []byte) []byte {
 	out := bytes.NewBuffer(dst)
-	out.ReadFrom(lenient{base64.NewDecoder(base64.StdEncoding, &alphabet{bytes.NewReader(src)})}) // src gives no errors
+	out.ReadFrom(newBase64(bytes.NewReader(src))) // src gives no errors
 	return out.Bytes()
 }

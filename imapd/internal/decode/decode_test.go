@@ -79,7 +79,8 @@ func TestAppendBase64(t *testing.T) {
 		{"dGV\n4dA==\n", "text"},
 		{"dGV4 dA==", "text"},
 		{"dA==\ndGV4\n", "t"},
-		{"dGV4\ndA", "tex"},
+		{"dGV4\ndA", "text"},
+		{"dA==dGV4", "t"},
 		{"dGV4\n=!=\n", "tex"},
 		{"", ""},
 	}
