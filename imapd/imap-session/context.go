@@ -125,12 +125,15 @@ func (s *Session) tellRemoved(seqs []int, uids []uint32) {
 		return
 	}
 	for _, u := range s.standing.searches {
-		var gone []uint32
+		var gone []uint32 // as the client knows them
+		var left []uint32
 		for i, uid := range uids {
-			if u.drop(uid) {
+			if u.has(uid) {
 				gone = append(gone, u.number(seqs[len(seqs)-1-i], uid))
+				left = append(left, uid)
 			}
 		}
+		u.change(left, nil)
 		s.tellResults(u, "REMOVEFROM", gone)
 	}
 }
@@ -165,7 +168,8 @@ func (s *Session) tellStanding(fresh int) error {
 // lookAgain looks whether messages are results of a search.
 func (s *Session) lookAgain(u *standingSearch, changed []int, fresh int) error {
 	look := seeker{Session: s, key: u.key}
-	var gone, come []uint32
+	var gone, come []uint32 // as the client knows them
+	var left, joined []uint32
 	for _, seq := range changed {
 		_, found, err := look.matches(seq)
 		if err != nil {
@@ -176,18 +180,21 @@ func (s *Session) lookAgain(u *standingSearch, changed []int, fresh int) error {
 			continue
 		}
 		uid := s.view.At(seq).UID
-		switch {
-		case found && u.add(uid):
+		switch was := u.has(uid); {
+		case found && !was:
 			come = append(come, u.number(seq, uid))
+			joined = append(joined, uid)
 			if u.fetch != nil && seq >= fresh { // RFC 5465 section 7
 				if err := s.show(*u.fetch, seq); err != nil {
 					return err
 				}
 			}
-		case !found && u.drop(uid):
+		case !found && was:
 			gone = append(gone, u.number(seq, uid))
+			left = append(left, uid)
 		}
 	}
+	u.change(left, joined)
 	s.tellResults(u, "REMOVEFROM", gone)
 	s.tellResults(u, "ADDTO", come)
 	return nil
@@ -216,20 +223,22 @@ func (u *standingSearch) number(seq int, uid uint32) uint32 {
 	return uint32(seq)
 }
 
-// add makes a message a result and reports whether it was none.
-func (u *standingSearch) add(uid uint32) bool {
-	i, is := slices.BinarySearch(u.uids, uid)
-	if !is {
-		u.uids = slices.Insert(u.uids, i, uid)
-	}
-	return !is
+// has reports whether a message is a result.
+func (u *standingSearch) has(uid uint32) bool {
+	_, is := slices.BinarySearch(u.uids, uid)
+	return is
 }
 
-// drop is add the other way.
-func (u *standingSearch) drop(uid uint32) bool {
-	i, is := slices.BinarySearch(u.uids, uid)
-	if is {
-		u.uids = slices.Delete(u.uids, i, i+1)
+// change takes results out and puts others in; both lists rise.
+func (u *standingSearch) change(left, joined []uint32) {
+	if len(left) > 0 {
+		u.uids = slices.DeleteFunc(u.uids, func(uid uint32) bool {
+			_, is := slices.BinarySearch(left, uid)
+			return is
+		})
 	}
-	return is
+	if len(joined) > 0 {
+		u.uids = append(u.uids, joined...)
+		slices.Sort(u.uids)
+	}
 }

@@ -2,7 +2,10 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // TestContext follows RFC 5267 section 4.3.
@@ -100,4 +103,48 @@ func TestContextFetch(t *testing.T) {
 	b.needs("STORE 2 +FLAGS.SILENT (\\Deleted)", "EXPUNGE")
 	a.hears(`* ESEARCH (TAG "t1") REMOVEFROM (0 2)`, "* 2 EXPUNGE", "* 1 RECENT")
 	a.silent()
+}
+
+// TestContextLost: a search that could not look at a message is not kept up to date any
+// more, and the client is told so.
+func TestContextLost(t *testing.T) {
+	f := newFixture(t)
+	a := f.dialogue()
+	a.file("INBOX", "", simple)
+	a.needs("SELECT INBOX")
+	a.n = 0
+	a.want("SEARCH RETURN (UPDATE COUNT) BODY one", `* ESEARCH (TAG "t1") COUNT 1`, "OK SEARCH completed")
+	a.want("SEARCH RETURN (UPDATE COUNT) FLAGGED", `* ESEARCH (TAG "t2") COUNT 0`, "OK SEARCH completed")
+	was := unix.Rlimit{}
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &was); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Max: was.Max}); err != nil {
+		t.Fatal(err)
+	}
+	got := a.do(`STORE 1 +FLAGS.SILENT (\Flagged)`) // which opens nothing, as the search has to
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &was); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{`* NO [NOUPDATE "t1"] results are not kept up to date`, `* ESEARCH (TAG "t2") ADDTO (0 1)`, "OK STORE completed"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got  %q\nwant %q", got, want)
+	}
+	a.want(`CANCELUPDATE "t1"`, "NO no such search is kept up to date")
+	a.want(`STORE 1 -FLAGS.SILENT (\Flagged)`, `* ESEARCH (TAG "t2") REMOVEFROM (0 1)`, "OK STORE completed")
+}
+
+// TestContextChange: results that leave and join at once.
+func TestContextChange(t *testing.T) {
+	for _, tt := range []struct{ was, left, joined, want []uint32 }{
+		{[]uint32{1, 3, 5}, nil, nil, []uint32{1, 3, 5}},
+		{[]uint32{1, 3, 5}, []uint32{1, 5}, []uint32{2, 4, 9}, []uint32{2, 3, 4, 9}},
+		{nil, nil, []uint32{7}, []uint32{7}},
+		{[]uint32{7}, []uint32{7}, nil, nil},
+	} {
+		u := standingSearch{uids: slices.Clone(tt.was)}
+		if u.change(tt.left, tt.joined); !slices.Equal(u.uids, tt.want) {
+			t.Errorf("%v without %v and with %v: got %v, want %v", tt.was, tt.left, tt.joined, u.uids, tt.want)
+		}
+	}
 }

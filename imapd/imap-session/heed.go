@@ -13,8 +13,12 @@ import (
 	"posthorn/internal/mailbox"
 )
 
-// maxHeeded bounds the mailboxes that one session is told of.
-const maxHeeded = 500
+// Bounds of one session: the mailboxes that it is told of, and those of others that are
+// looked at because they may be shown to it.
+const (
+	maxHeeded  = 500
+	maxForeign = 4 * maxHeeded
+)
 
 // errOverflow is more than can be watched.
 var errOverflow = errors.New("too many mailboxes are watched")
@@ -32,6 +36,7 @@ type heed struct {
 	account    map[string]uint64 // annotations, by their names
 	seed       maphash.Seed
 	before     string // the mailbox that was selected when something was told last
+	behind     bool   // what mailboxes there are could not be found out when it was news
 }
 
 // heeded is a mailbox that a client hears of.
@@ -176,34 +181,34 @@ func (h *heed) watch(name string) (*heeded, error) {
 // outlook watches what mailboxes there are: the user's own, and where a group reaches
 // others' all of those who show him some, for any may be shown him next.
 func (h *heed) outlook() error {
-	errs := []error{h.lookout.Box(h.box)}
+	errs := []error{overflow(h.lookout.Box(h.box))}
 	if h.asks(event.ServerMetadataChange) {
 		_, err := h.lookout.Folder(h.box, "INBOX", false)
-		errs = append(errs, err)
+		errs = append(errs, overflow(err))
 	}
 	if h.shares == nil || !slices.ContainsFunc(h.filters(), reachesOthers) {
-		return overflow(errors.Join(errs...))
+		return errors.Join(errs...)
 	}
-	errs = append(errs, h.lookout.Dir(h.shares.root))
+	errs = append(errs, overflow(h.lookout.Dir(h.shares.root)))
 	if _, err := h.visible(); err != nil { // opens the boxes
 		h.failed(err)
 	}
 	watched := 0
 	for _, box := range h.foreign {
-		errs = append(errs, h.lookout.Box(box))
+		errs = append(errs, overflow(h.lookout.Box(box)))
 		folders, err := box.Folders()
 		if err != nil {
 			h.failed(fmt.Errorf("listing another's mailboxes: %w", err))
 		}
-		if watched += len(folders); watched > maxHeeded {
+		if watched += len(folders); watched > maxForeign {
 			return errOverflow
 		}
 		for _, name := range folders {
 			_, err := h.lookout.Folder(box, name, false)
-			errs = append(errs, err)
+			errs = append(errs, overflow(err))
 		}
 	}
-	return overflow(errors.Join(errs...))
+	return errors.Join(errs...)
 }
 
 // overflow turns the store's limit into the session's; a folder that went away is no

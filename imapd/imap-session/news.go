@@ -23,12 +23,13 @@ func (h *heed) tell() error {
 	for _, n := range news {
 		whole |= n
 	}
-	if whole&(mailbox.NewsOfFolders|mailbox.NewsOfState) != 0 {
+	if h.behind || whole&(mailbox.NewsOfFolders|mailbox.NewsOfState) != 0 {
 		err := h.compare()
 		if errors.Is(err, errOverflow) {
 			h.overflow()
 			return nil
 		}
+		h.behind = err != nil
 		h.failed(err)
 	}
 	for _, name := range slices.Sorted(maps.Keys(h.known)) {
@@ -92,15 +93,17 @@ func (h *heed) tellStatus(name string, m *heeded) {
 }
 
 // compare looks again at which mailboxes there are and tells what became of them. One
-// that may be seen from now on is like a new one (RFC 5465 section 5.4).
+// that may be seen from now on is like a new one (RFC 5465 section 5.4). After an error
+// nothing was told, and nothing is taken for told.
 func (h *heed) compare() error {
 	subscribed := h.subscribed
 	found, err := h.survey()
-	if err != nil {
-		return err
+	var a *herald
+	if err == nil {
+		a, err = h.lister()
 	}
-	a, err := h.lister()
 	if err != nil {
+		h.subscribed = subscribed
 		return err
 	}
 	was := h.known

@@ -9,6 +9,10 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
+
+	"posthorn/internal/evlog"
 )
 
 var statusNumbers = regexp.MustCompile(`(UIDVALIDITY|HIGHESTMODSEQ|MODSEQ) (\()?\d+`)
@@ -188,6 +192,45 @@ func TestNotifySubscribed(t *testing.T) {
 	a.silent()
 }
 
+// logLines takes what is logged.
+type logLines chan string
+
+func (l logLines) Write(line []byte) (int, error) {
+	l <- string(line)
+	return len(line), nil
+}
+
+// TestNotifyAfterFailure: what could not be found out is told later, and only that.
+func TestNotifyAfterFailure(t *testing.T) {
+	f := newFixture(t)
+	logged := make(logLines, 100)
+	f.host.log = evlog.New(logged)
+	a := f.dialogue()
+	a.needs("CREATE one", "CREATE two", "SUBSCRIBE one", "NOTIFY SET (personal (SubscriptionChange))")
+	list, aside := filepath.Join(f.dir, "subscriptions"), filepath.Join(f.dir, "aside")
+	if err := os.Mkdir(aside, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	exchange := func() {
+		t.Helper()
+		if err := unix.Renameat2(unix.AT_FDCWD, list, unix.AT_FDCWD, aside, unix.RENAME_EXCHANGE); err != nil {
+			t.Fatal(err)
+		}
+	}
+	exchange()
+	for line := range logged {
+		if strings.Contains(line, "command=NOTIFY") {
+			break
+		}
+	}
+	if err := os.WriteFile(aside, []byte("one\ntwo\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	exchange()
+	a.hears(`* LIST (\HasNoChildren \Subscribed) "." "two"`)
+	a.silent()
+}
+
 // TestNotifyMetadata follows RFC 5465 sections 5.6 and 5.7.
 func TestNotifyMetadata(t *testing.T) {
 	f := newFixture(t)
@@ -280,6 +323,24 @@ func TestNotifyOverflow(t *testing.T) {
 	b.file("f1", "", simple)
 	b.file("INBOX", "", simple)
 	a.hears(status("INBOX", 1, 2, 1))
+}
+
+// TestNotifyHidden: mailboxes of others that the user may not see do not count.
+func TestNotifyHidden(t *testing.T) {
+	v := newTown(t)
+	bob := v.as("bob")
+	bob.needs("CREATE open", "SETACL open ann lr")
+	for n := range maxHeeded {
+		if err := os.MkdirAll(fmt.Sprintf("%s/.f%d/cur", v.box("bob@x.example").Mail, n), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ann := v.as("ann")
+	ann.want("NOTIFY SET (subtree (Shared) (MessageNew MessageExpunge MailboxName))", "OK NOTIFY completed")
+	bob.file("open", "", simple)
+	ann.hears(status("Shared/bob@x.example/open", 1, 2, 1))
+	bob.needs("SETACL f9 ann lr")
+	ann.hears(`* LIST (\HasNoChildren) "/" "Shared/bob@x.example/f9"`)
 }
 
 // TestNotifyParks: sessions that hear of many mailboxes have no goroutine for one, nor
