@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"posthorn/imapd/internal/acl"
+	"posthorn/imapd/internal/realm"
 	"posthorn/imapd/internal/wire"
 	"posthorn/internal/statefile"
 )
@@ -64,7 +65,7 @@ func (s *Session) annotate(name string, set []annotation) error {
 	if err := s.annotateUses(name, set); err != nil {
 		return err
 	}
-	kind, p := statefile.Account, place{box: s.box, folder: "INBOX"}
+	kind, p := statefile.Account, realm.Place{Box: s.realm.Box, Folder: "INBOX"}
 	shared := slices.ContainsFunc(set, func(a annotation) bool { return !isPrivate(a.entry) })
 	if name == "" && shared {
 		return no("[NOPERM] the server's shared entries are its administrator's")
@@ -80,12 +81,12 @@ func (s *Session) annotate(name string, set []annotation) error {
 			return err
 		}
 	}
-	state, err := p.box.State(p.folder)
+	state, err := p.Box.State(p.Folder)
 	if err != nil {
 		return err
 	}
 	defer state.Close()
-	err = state.Update(func(c *statefile.Changes) error { return write(c, kind, p.private, set) })
+	err = state.Update(func(c *statefile.Changes) error { return write(c, kind, p.Private, set) })
 	if errors.Is(err, statefile.ErrFull) {
 		return no("[METADATA TOOMANY] too many annotations")
 	}
@@ -135,12 +136,12 @@ func count(all map[string]string, private string) (n tally) {
 // copyAnnotations gives a mailbox those of INBOX, which was renamed to it and
 // keeps them (RFC 5464 section 4.1).
 func (s *Session) copyAnnotations(to string) error {
-	return copyFacts(place{box: s.box, folder: "INBOX"}, place{box: s.box, folder: to}, statefile.Metadata)
+	return copyFacts(realm.Place{Box: s.realm.Box, Folder: "INBOX"}, realm.Place{Box: s.realm.Box, Folder: to}, statefile.Metadata)
 }
 
 // copyFacts gives a mailbox the facts of a kind that another has.
-func copyFacts(from, to place, kind statefile.Kind) error {
-	old, err := from.box.State(from.folder)
+func copyFacts(from, to realm.Place, kind statefile.Kind) error {
+	old, err := from.Box.State(from.Folder)
 	if err != nil {
 		return err
 	}
@@ -149,7 +150,7 @@ func copyFacts(from, to place, kind statefile.Kind) error {
 	if len(all) == 0 {
 		return nil
 	}
-	state, err := to.box.State(to.folder)
+	state, err := to.Box.State(to.Folder)
 	if err != nil {
 		return err
 	}

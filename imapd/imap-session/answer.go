@@ -5,6 +5,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"posthorn/imapd/internal/realm"
 	"posthorn/imapd/internal/wire"
 	"posthorn/internal/mailbox"
 )
@@ -72,7 +73,7 @@ func refusalText(err error) string {
 		return "[ALREADYEXISTS] mailbox exists already"
 	case errors.Is(err, mailbox.ErrBadName):
 		return "[CANNOT] not a possible mailbox name"
-	case errors.Is(err, errNoRight):
+	case errors.Is(err, realm.ErrNoRight):
 		return "[NOPERM] no right to do that"
 	case errors.Is(err, mailbox.ErrReadOnly):
 		return "mailbox is open read-only"

@@ -8,6 +8,7 @@ import (
 
 	"posthorn/imapd/internal/acl"
 	"posthorn/imapd/internal/encode"
+	"posthorn/imapd/internal/realm"
 	"posthorn/imapd/internal/wire"
 	"posthorn/internal/mailbox"
 )
@@ -44,11 +45,11 @@ func (s *Session) file(name string, c *wire.Command, limit, instead int) (validi
 	if err != nil {
 		return 0, nil, err
 	}
-	p, err := s.find(name, acl.Insert)
+	p, err := s.realm.Find(name, acl.Insert)
 	if err != nil {
 		return 0, nil, tryCreate(err)
 	}
-	if exists, err := p.box.Exists(p.folder); err != nil {
+	if exists, err := p.Box.Exists(p.Folder); err != nil {
 		return 0, nil, err
 	} else if !exists {
 		return 0, nil, tryCreate(mailbox.ErrNoFolder)
@@ -57,9 +58,9 @@ func (s *Session) file(name string, c *wire.Command, limit, instead int) (validi
 	defer a.from.leave()
 	all := func(yield func(mailbox.Incoming) bool) { a.all(first, yield) }
 	if instead > 0 {
-		validity, uids, err = s.view.AppendFor(instead, p.box, p.folder, all)
-	} else if err = p.box.Room(1, 1); err == nil { // if it is full: no need to send it
-		validity, uids, err = p.box.AppendAll(p.folder, all)
+		validity, uids, err = s.view.AppendFor(instead, p.Box, p.Folder, all)
+	} else if err = p.Box.Room(1, 1); err == nil { // if it is full: no need to send it
+		validity, uids, err = p.Box.AppendAll(p.Folder, all)
 	}
 	switch {
 	case a.err != nil:
@@ -73,7 +74,7 @@ func (s *Session) file(name string, c *wire.Command, limit, instead int) (validi
 // arrivals are the messages of one command as they come.
 type arrivals struct {
 	*Session
-	to    place
+	to    realm.Place
 	next  *wire.Message
 	limit int
 	from  sources // of parts
@@ -86,7 +87,7 @@ type arrivals struct {
 func (a *arrivals) all(in mailbox.Incoming, yield func(mailbox.Incoming) bool) {
 	for n := 1; ; n++ {
 		parts := in.Size == catenated
-		in.Reader, in.Flags = a, a.to.filter(in.Flags)
+		in.Reader, in.Flags = a, a.to.Filter(in.Flags)
 		switch {
 		case parts:
 			in.Reader = encode.NewReader(&catenation{arrivals: a})

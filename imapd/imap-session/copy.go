@@ -68,11 +68,11 @@ type copier func(b *mailbox.Box, dest string, may mailbox.Settable, seqs []int) 
 // copyTo copies and returns the response code of RFC 4315 section 3, and the
 // UIDs that were copied.
 func (s *Session) copyTo(seqs sequence, name string, run copier) (code string, src []uint32, err error) {
-	p, err := s.find(name, acl.Insert)
+	p, err := s.realm.Find(name, acl.Insert)
 	if err != nil {
 		return "", nil, tryCreate(err)
 	}
-	validity, src, dst, err := run(p.box, p.folder, p.settable(), seqs.slice())
+	validity, src, dst, err := run(p.Box, p.Folder, p.Settable(), seqs.slice())
 	if err != nil {
 		return "", nil, tryCreate(err)
 	}

@@ -95,7 +95,7 @@ func (f *fetcher) run(seqs sequence) error {
 
 // mark sets \Seen where the bodies that are asked for imply it.
 func (f *fetcher) mark(seqs sequence) error {
-	if !f.Marks() || f.view.ReadOnly() || !f.at.rights.Has(acl.Seen) {
+	if !f.Marks() || f.view.ReadOnly() || !f.at.Rights.Has(acl.Seen) {
 		return nil
 	}
 	var unseen []int

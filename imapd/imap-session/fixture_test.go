@@ -93,7 +93,7 @@ func (f *fixture) connect() (conn net.Conn, ended chan error) {
 	s := newSession(f.host, c, box)
 	s.off = f.off
 	if f.user.Groups != "" {
-		s.groups = strings.Split(f.user.Groups, ",")
+		s.realm.Groups = strings.Split(f.user.Groups, ",")
 	}
 	f.mu.Lock()
 	if f.conns = append(f.conns, c); f.over {

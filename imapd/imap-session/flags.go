@@ -48,7 +48,7 @@ func (s *Session) writeFlags(m mailbox.Message) {
 // that can be set for good (RFC 3501 sections 7.2.6 and 7.1).
 func (s *Session) writeFlagsResponse() {
 	var all, kept []string
-	may := s.at.settable()
+	may := s.at.Settable()
 	if s.view.ReadOnly() {
 		may = mailbox.Settable{}
 	}

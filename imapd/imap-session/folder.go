@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"posthorn/imapd/internal/acl"
+	"posthorn/imapd/internal/realm"
 	"posthorn/imapd/internal/wire"
 	"posthorn/internal/mailbox"
 	"posthorn/internal/statefile"
@@ -41,7 +42,7 @@ func (s *Session) subscribe(c *wire.Command, on bool) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return c.Name + " completed", s.box.Subscribe(name, on)
+	return c.Name + " completed", s.realm.Box.Subscribe(name, on)
 }
 
 func (s *Session) create(c *wire.Command) (string, error) {
@@ -54,23 +55,23 @@ func (s *Session) create(c *wire.Command) (string, error) {
 	}
 	// A separator at the end says that names below will follow (RFC 3501
 	// section 6.3.3); nothing needs to be done for that.
-	p, parent, err := s.newPlace(strings.TrimSuffix(name, levels(name)))
+	p, parent, err := s.newPlace(strings.TrimSuffix(name, realm.Levels(name)))
 	switch {
 	case err != nil:
 		return "", err
-	case uses != nil && p.box != s.box:
+	case uses != nil && !p.Own:
 		return "", no("[USEATTR] special uses are for one's own mailboxes") // RFC 6154 section 3
 	}
-	if err := p.box.Create(p.folder); err != nil {
+	if err := p.Box.Create(p.Folder); err != nil {
 		return "", err
 	}
 	if err := inherit(p, parent); err != nil {
 		return "", err
 	}
-	if err := s.setUses(p.name, uses); err != nil {
+	if err := s.setUses(p.Name, uses); err != nil {
 		return "", err
 	}
-	status, err := p.box.Status(p.folder)
+	status, err := p.Box.Status(p.Folder)
 	if err != nil {
 		return "", err
 	}
@@ -79,19 +80,19 @@ func (s *Session) create(c *wire.Command) (string, error) {
 
 // newPlace locates a mailbox that is to be made, and the one above it whose rights
 // it gets.
-func (s *Session) newPlace(name string) (p, parent place, err error) {
-	if p, err = s.locate(name); err == nil {
-		parent, err = s.above(p)
+func (s *Session) newPlace(name string) (p, parent realm.Place, err error) {
+	if p, err = s.realm.Locate(name); err == nil {
+		parent, err = s.realm.Above(p)
 	}
 	return p, parent, err
 }
 
 // inherit gives a new mailbox the list of the one above it (RFC 4314 section 4).
-func inherit(p, parent place) error {
-	if parent.box == nil {
+func inherit(p, parent realm.Place) error {
+	if parent.Box == nil {
 		return nil
 	}
-	if has, err := parent.box.HasState(parent.folder); err != nil || !has {
+	if has, err := parent.Box.HasState(parent.Folder); err != nil || !has {
 		return err
 	}
 	return copyFacts(parent, p, statefile.Rights)
@@ -107,14 +108,14 @@ func (s *Session) deleteFolder(c *wire.Command) (string, error) {
 	if name == "INBOX" { // RFC 3501 section 6.3.4
 		return "", no("[CANNOT] INBOX cannot be deleted")
 	}
-	p, err := s.find(name, acl.Delete)
+	p, err := s.realm.Find(name, acl.Delete)
 	if err != nil {
 		return "", err
 	}
-	if err := p.box.Delete(p.folder); err != nil {
+	if err := p.Box.Delete(p.Folder); err != nil {
 		return "", err
 	}
-	if p.name == s.folder {
+	if p.Name == s.folder {
 		s.unselect()
 	}
 	return "DELETE completed", nil
@@ -133,26 +134,26 @@ func (s *Session) renameFolder(c *wire.Command) (string, error) {
 	if err := s.creatable(to); err != nil {
 		return "", err
 	}
-	p, err := s.find(from, acl.Delete)
+	p, err := s.realm.Find(from, acl.Delete)
 	if err != nil {
 		return "", err
 	}
-	dest, _, err := s.newPlace(strings.TrimSuffix(to, levels(to)))
+	dest, _, err := s.newPlace(strings.TrimSuffix(to, realm.Levels(to)))
 	switch {
 	case err != nil:
 		return "", err
-	case dest.box != p.box:
+	case dest.Box != p.Box:
 		return "", no("[CANNOT] a mailbox cannot go to another user")
-	case p.folder == "INBOX" && p.box != s.box:
+	case p.Folder == "INBOX" && !p.Own:
 		return "", no("[CANNOT] INBOX is its owner's to rename")
 	}
-	if err := p.box.Rename(p.folder, dest.folder); err != nil {
+	if err := p.Box.Rename(p.Folder, dest.Folder); err != nil {
 		return "", err
 	}
 	if from == "INBOX" {
-		return "RENAME completed", s.copyAnnotations(dest.folder)
+		return "RENAME completed", s.copyAnnotations(dest.Folder)
 	}
-	if s.folder == p.name || strings.HasPrefix(s.folder, p.name+levels(p.name)) {
+	if s.folder == p.Name || strings.HasPrefix(s.folder, p.Name+realm.Levels(p.Name)) {
 		s.unselect()
 	}
 	return "RENAME completed", nil

@@ -9,6 +9,7 @@ import (
 
 	"posthorn/imapd/internal/acl"
 	"posthorn/imapd/internal/event"
+	"posthorn/imapd/internal/realm"
 	"posthorn/imapd/internal/scope"
 	"posthorn/internal/mailbox"
 )
@@ -41,7 +42,7 @@ type heed struct {
 
 // heeded is a mailbox that a client hears of.
 type heeded struct {
-	place  place
+	place  realm.Place
 	id     mailbox.Identity
 	events event.Set
 	status mailbox.Status    // as it was told
@@ -49,7 +50,7 @@ type heeded struct {
 }
 
 // readable reports whether the client may know more than that the mailbox is there.
-func (m *heeded) readable() bool { return m.place.rights.Has(acl.Read) }
+func (m *heeded) readable() bool { return m.place.Rights.Has(acl.Read) }
 
 // hears reports whether events of the selected mailbox are told.
 func (h *heed) hears(some event.Set) bool { return h != nil && h.selected.Events.Has(some) }
@@ -122,7 +123,7 @@ func (h *heed) begin(status bool) (err error) {
 func (h *heed) learn(name string, m *heeded) {
 	var err, nerr error
 	if m.readable() && m.events.Has(event.OfMessages) {
-		m.status, err = m.place.box.Status(m.place.folder)
+		m.status, err = m.place.Box.Status(m.place.Folder)
 	}
 	if m.readable() && m.events.Has(event.MailboxMetadataChange) {
 		m.notes, nerr = h.notesOf(name)
@@ -144,7 +145,7 @@ func (h *heed) survey() (map[string]*heeded, error) {
 		return nil, err
 	}
 	var err error
-	if h.subscribed, err = h.box.Subscriptions(); err != nil {
+	if h.subscribed, err = h.realm.Box.Subscriptions(); err != nil {
 		return nil, err
 	}
 	names, err := h.meant(h.filters())
@@ -154,7 +155,7 @@ func (h *heed) survey() (map[string]*heeded, error) {
 	found := map[string]*heeded{}
 	for _, name := range names {
 		m, err := h.watch(name)
-		if errors.Is(err, mailbox.ErrNoFolder) || errors.Is(err, errNoRight) {
+		if errors.Is(err, mailbox.ErrNoFolder) || errors.Is(err, realm.ErrNoRight) {
 			continue
 		}
 		if found[name] = m; err == nil && len(found) > maxHeeded {
@@ -169,32 +170,32 @@ func (h *heed) survey() (map[string]*heeded, error) {
 
 // watch has one mailbox watched.
 func (h *heed) watch(name string) (*heeded, error) {
-	p, err := h.find(name, acl.Lookup)
+	p, err := h.realm.Find(name, acl.Lookup)
 	if err != nil {
 		return nil, err
 	}
 	m := &heeded{place: p, events: h.eventsOf(name)}
-	m.id, err = h.lookout.Folder(p.box, p.folder, m.readable() && m.events.Has(event.OfMessages))
+	m.id, err = h.lookout.Folder(p.Box, p.Folder, m.readable() && m.events.Has(event.OfMessages))
 	return m, err
 }
 
 // outlook watches what mailboxes there are: the user's own, and where a group reaches
 // others' all of those who show him some, for any may be shown him next.
 func (h *heed) outlook() error {
-	errs := []error{overflow(h.lookout.Box(h.box))}
+	errs := []error{overflow(h.lookout.Box(h.realm.Box))}
 	if h.asks(event.ServerMetadataChange) {
-		_, err := h.lookout.Folder(h.box, "INBOX", false)
+		_, err := h.lookout.Folder(h.realm.Box, "INBOX", false)
 		errs = append(errs, overflow(err))
 	}
-	if h.shares == nil || !slices.ContainsFunc(h.filters(), reachesOthers) {
+	if h.realm.Shares == nil || !slices.ContainsFunc(h.filters(), reachesOthers) {
 		return errors.Join(errs...)
 	}
-	errs = append(errs, overflow(h.lookout.Dir(h.shares.root)))
-	if _, err := h.visible(); err != nil { // opens the boxes
+	errs = append(errs, overflow(h.lookout.Dir(h.realm.Shares.Root)))
+	if _, err := h.realm.Visible(); err != nil { // opens the boxes
 		h.failed(err)
 	}
 	watched := 0
-	for _, box := range h.foreign {
+	for box := range h.realm.Foreign() {
 		errs = append(errs, overflow(h.lookout.Box(box)))
 		folders, err := box.Folders()
 		if err != nil {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"posthorn/imapd/internal/deflate"
+	"posthorn/imapd/internal/realm"
 	"posthorn/imapd/internal/wire"
 	"posthorn/internal/conf"
 	"posthorn/internal/directory"
@@ -24,7 +25,7 @@ type host struct {
 	pool    *wire.Pool
 	packers *deflate.Packers
 	hands   hands
-	shares  *shares // nil: users do not show each other mailboxes
+	shares  *realm.Shares // nil: users do not show each other mailboxes
 	limits  atomic.Pointer[limits]
 }
 
@@ -70,7 +71,7 @@ func (h *host) open(_ context.Context, c *session.Conn, grant directory.Grant) (
 	box.Limit(grant.Box.Quota)
 	s := newSession(h, c, box)
 	if grant.Groups != "" {
-		s.groups = strings.Split(strings.Clone(grant.Groups), ",")
+		s.realm.Groups = strings.Split(strings.Clone(grant.Groups), ",")
 	}
 	if grant.IMAPOff != "" {
 		s.off = strings.Split(strings.Clone(grant.IMAPOff), ",")

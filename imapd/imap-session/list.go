@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"posthorn/imapd/internal/realm"
 	"posthorn/imapd/internal/wire"
 	"posthorn/internal/mailbox"
 )
@@ -17,7 +18,7 @@ func (s *Session) list(c *wire.Command) (string, error) {
 	}
 	if len(l.patterns) == 0 && !l.extended {
 		// A question for the separator and the root (RFC 3501 section 6.3.8).
-		root, sep := s.rootOf(l.reference)
+		root, sep := s.realm.RootOf(l.reference)
 		s.w.Raw("* LIST (\\Noselect) \"", sep, "\" \"", root, "\"\r\n")
 		return "LIST completed", nil
 	}
@@ -41,19 +42,19 @@ type lister struct {
 
 // look finds out what there is.
 func (a *lister) look() (err error) {
-	folders, err := a.box.Folders()
+	folders, err := a.realm.Box.Folders()
 	if err != nil {
 		return err
 	}
 	if a.foreignMatters() {
-		others, err := a.visible()
+		others, err := a.realm.Visible()
 		if err != nil { // his own are there all the same
 			a.log.IMAPFailed(a.conn.SID, a.conn.User, "LIST", err)
 		}
 		folders = append(folders, others...)
 	}
 	if a.subscription {
-		if a.subscribed, err = a.box.Subscriptions(); err != nil {
+		if a.subscribed, err = a.realm.Box.Subscriptions(); err != nil {
 			return err
 		}
 	}
@@ -78,17 +79,17 @@ func (a *lister) foreignMatters() bool {
 		begins := func(prefix string) bool {
 			return strings.HasPrefix(prefix, literal) || strings.HasPrefix(literal, prefix)
 		}
-		return begins(sharedPrefix) || begins(publicPrefix)
+		return begins(realm.SharedPrefix) || begins(realm.PublicPrefix)
 	})
 }
 
 // separator is what LIST tells to stand between the levels of a name: the tops of
 // others' mailboxes have it without showing it.
 func (a *lister) separator(name string) string {
-	top := name+"/" == sharedPrefix || name+"/" == publicPrefix
+	top := name+"/" == realm.SharedPrefix || name+"/" == realm.PublicPrefix
 	own := func(other string) bool { return strings.HasPrefix(other, name+".") }
-	if !top || a.shares == nil || a.folders.exists[name] || slices.ContainsFunc(a.folders.names, own) {
-		return levels(name)
+	if !top || a.realm.Shares == nil || a.folders.exists[name] || slices.ContainsFunc(a.folders.names, own) {
+		return realm.Levels(name)
 	}
 	return "/"
 }
@@ -170,7 +171,7 @@ func (a *lister) name(name string) {
 // rightsOf tells of the rights in a mailbox, if they can be looked up (RFC 8440
 // section 3).
 func (a *lister) rightsOf(name string) {
-	p, err := a.find(name, 0)
+	p, err := a.realm.Find(name, 0)
 	if err == nil {
 		a.writeMyRights(p)
 	} else if refusalText(err) == "" {
@@ -242,7 +243,7 @@ func (s *Session) lsub(c *wire.Command) (string, error) {
 		s.w.Raw("* LSUB (\\Noselect) \".\" \"\"\r\n")
 		return "LSUB completed", nil
 	}
-	names, err := s.box.Subscriptions()
+	names, err := s.realm.Box.Subscriptions()
 	if err != nil {
 		return "", err
 	}
@@ -265,7 +266,7 @@ func (s *Session) lsub(c *wire.Command) (string, error) {
 }
 
 func (s *Session) writeName(response, attributes, name string) {
-	s.w.Raw("* ", response, " (", attributes, ") \"", levels(name), "\" ")
+	s.w.Raw("* ", response, " (", attributes, ") \"", realm.Levels(name), "\" ")
 	s.w.AString(s.encode(name))
 	s.w.Raw("\r\n")
 }

@@ -14,6 +14,7 @@
 package main
 
 import (
+	"posthorn/imapd/internal/realm"
 	"posthorn/internal/daemon"
 	"posthorn/internal/directory"
 	"posthorn/internal/mailbox"
@@ -36,7 +37,7 @@ func open(d *daemon.Daemon) (daemon.Service, error) {
 		if err != nil {
 			return nil, daemon.BadConfig(err)
 		}
-		h.shares = &shares{store: h.store, uid: vmail.UID, root: d.Conf.MailRoot, boxes: dir.Boxes}
+		h.shares = &realm.Shares{Store: h.store, UID: vmail.UID, Root: d.Conf.MailRoot, Boxes: dir.Boxes}
 	}
 	server, err := session.New(d, "imap", h.open)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"posthorn/imapd/internal/acl"
+	"posthorn/imapd/internal/realm"
 	"posthorn/imapd/internal/wire"
 	"posthorn/internal/statefile"
 )
@@ -192,7 +193,7 @@ func (s *Session) writeValue(a annotation) {
 // in front of the private ones of this user.
 func (s *Session) annotations(name string) (all map[string]string, private string, err error) {
 	if name == "" {
-		state, err := s.box.State("INBOX")
+		state, err := s.realm.Box.State("INBOX")
 		if err != nil {
 			return nil, "", err
 		}
@@ -207,7 +208,7 @@ func (s *Session) annotations(name string) (all map[string]string, private strin
 	if err != nil {
 		return nil, "", err
 	}
-	state, err := p.box.State(p.folder)
+	state, err := p.Box.State(p.Folder)
 	if err != nil {
 		return nil, "", err
 	}
@@ -215,10 +216,10 @@ func (s *Session) annotations(name string) (all map[string]string, private strin
 	if all = state.All(statefile.Metadata); all == nil {
 		all = map[string]string{}
 	}
-	if p.private == "" {
+	if p.Private == "" {
 		err = s.tellUses(name, all)
 	}
-	return all, p.private, err
+	return all, p.Private, err
 }
 
 // pick returns the annotations that are wanted: of an entry that is named, NIL if
@@ -256,10 +257,10 @@ func isPrivate(entry string) bool { return strings.HasPrefix(strings.ToLower(ent
 
 // annotated finds a mailbox whose annotations this user may see, and has the
 // rights need as well (RFC 5464 section 3.3).
-func (s *Session) annotated(name string, need acl.Rights) (place, error) {
-	p, err := s.find(name, acl.Lookup|need)
-	if err == nil && !p.rights.Any(acl.Read|acl.Seen|acl.Write|acl.Insert|acl.Post) {
-		err = errNoRight
+func (s *Session) annotated(name string, need acl.Rights) (realm.Place, error) {
+	p, err := s.realm.Find(name, acl.Lookup|need)
+	if err == nil && !p.Rights.Any(acl.Read|acl.Seen|acl.Write|acl.Insert|acl.Post) {
+		err = realm.ErrNoRight
 	}
 	return p, err
 }

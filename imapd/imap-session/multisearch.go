@@ -6,6 +6,7 @@ import (
 
 	"posthorn/imapd/internal/acl"
 	"posthorn/imapd/internal/query"
+	"posthorn/imapd/internal/realm"
 	"posthorn/imapd/internal/scope"
 	"posthorn/imapd/internal/wire"
 	"posthorn/internal/mailbox"
@@ -85,12 +86,12 @@ func (m *multiSearch) others() error {
 
 // other searches one mailbox that is not selected.
 func (m *multiSearch) other(name string) error {
-	p, err := m.find(name, acl.Lookup|acl.Read)
+	p, err := m.realm.Find(name, acl.Lookup|acl.Read)
 	var view *mailbox.View
 	if err == nil {
-		view, err = p.box.Select(p.folder, true)
+		view, err = p.Box.Select(p.Folder, true)
 	}
-	if errors.Is(err, errNoRight) || errors.Is(err, mailbox.ErrNoFolder) || errors.Is(err, mailbox.ErrBadName) {
+	if errors.Is(err, realm.ErrNoRight) || errors.Is(err, mailbox.ErrNoFolder) || errors.Is(err, mailbox.ErrBadName) {
 		return nil // RFC 7377 section 2.2
 	}
 	if err != nil {
@@ -101,7 +102,7 @@ func (m *multiSearch) other(name string) error {
 		m.wantModSeqs() // of the selected mailbox, not of this one
 	}
 	there := *m.Session
-	there.view, there.folder, there.at, there.saved = view, p.name, p, nil
+	there.view, there.folder, there.at, there.saved = view, p.Name, p, nil
 	return m.search(&there)
 }
 

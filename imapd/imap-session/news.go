@@ -34,7 +34,7 @@ func (h *heed) tell() error {
 	}
 	for _, name := range slices.Sorted(maps.Keys(h.known)) {
 		m := h.known[name]
-		n := news[mailbox.Spot{Box: m.place.box, Folder: m.place.folder}]
+		n := news[mailbox.Spot{Box: m.place.Box, Folder: m.place.Folder}]
 		if n&mailbox.NewsOfState != 0 {
 			h.tellNotes(name, m)
 		}
@@ -73,12 +73,12 @@ func (h *heed) tellStatus(name string, m *heeded) {
 	if name == h.folder || !m.events.Has(event.OfMessages) {
 		return
 	}
-	p, err := h.find(name, acl.Lookup|acl.Read)
+	p, err := h.realm.Find(name, acl.Lookup|acl.Read)
 	if err != nil {
 		h.failed(err)
 		return
 	}
-	now, err := p.box.Status(p.folder)
+	now, err := p.Box.Status(p.Folder)
 	if err != nil {
 		h.failed(err)
 		return
@@ -149,7 +149,7 @@ func (h *heed) tellNewName(a *herald, name string, m *heeded, oldName string, ol
 func (h *heed) tellFirst(name string, m *heeded, fresh bool) {
 	if fresh {
 		m.status.UIDNext = 1
-		if st, err := m.place.box.Status(m.place.folder); err == nil {
+		if st, err := m.place.Box.Status(m.place.Folder); err == nil {
 			m.status.UIDValidity = st.UIDValidity
 		}
 	}
@@ -175,8 +175,8 @@ func (h *heed) tellGone(a *herald, name string, m *heeded) {
 	if h.known[name] != nil || a.folders.exists[name] {
 		return
 	}
-	if m.place.box == h.box { // another's may be shown again
-		h.lookout.Drop(mailbox.Spot{Box: h.box, Folder: m.place.folder})
+	if m.place.Own { // another's may be shown again
+		h.lookout.Drop(mailbox.Spot{Box: h.realm.Box, Folder: m.place.Folder})
 	}
 	if m.events.Has(event.MailboxName) {
 		a.tell(name, "")

@@ -31,13 +31,13 @@ func (s *Session) getQuotaRoot(c *wire.Command) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	p, err := s.locate(name)
+	p, err := s.realm.Locate(name)
 	if err != nil {
 		return "", err
 	}
 	s.w.Raw("* QUOTAROOT ")
 	s.w.AString(s.encode(name))
-	if p.box != s.box { // what others have is theirs to know
+	if !p.Own { // what others have is theirs to know
 		s.w.Raw("\r\n")
 		return "GETQUOTAROOT completed", nil
 	}
@@ -50,7 +50,7 @@ const kilobyte = 1024
 
 // writeQuota writes what has a limit (RFC 9208 section 4.2.1).
 func (s *Session) writeQuota() error {
-	u, err := s.box.Usage()
+	u, err := s.realm.Box.Usage()
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"posthorn/imapd/internal/acl"
+	"posthorn/imapd/internal/realm"
 	"posthorn/imapd/internal/wire"
 	"posthorn/internal/mailbox"
 	"posthorn/internal/statefile"
@@ -33,14 +34,14 @@ func (s *Session) getACL(c *wire.Command) (string, error) {
 	s.w.Raw("* ACL ")
 	s.w.AString(s.encode(name))
 	if _, named := list[acl.Owner]; !named {
-		s.writeRights(p.owner, acl.All)
+		s.writeRights(p.Owner, acl.All)
 	}
 	for _, identifier := range slices.Sorted(maps.Keys(list)) {
 		rights, err := acl.Parse(list[identifier])
 		if err != nil {
 			continue // a line that was edited by hand
 		}
-		s.writeRights(p.shown(identifier), rights)
+		s.writeRights(shown(p, identifier), rights)
 	}
 	s.w.Raw("\r\n")
 	return "GETACL completed", nil
@@ -54,12 +55,12 @@ func (s *Session) writeRights(identifier string, rights acl.Rights) {
 }
 
 // listAt returns the list of a mailbox that the user administers.
-func (s *Session) listAt(name string) (place, map[string]string, error) {
-	p, err := s.find(name, acl.Admin)
+func (s *Session) listAt(name string) (realm.Place, map[string]string, error) {
+	p, err := s.realm.Find(name, acl.Admin)
 	if err != nil {
 		return p, nil, err
 	}
-	state, err := p.box.State(p.folder)
+	state, err := p.Box.State(p.Folder)
 	if err != nil {
 		return p, nil, err
 	}
@@ -68,19 +69,19 @@ func (s *Session) listAt(name string) (place, map[string]string, error) {
 }
 
 // shown is an identifier as clients see it: the owner has a name.
-func (p place) shown(identifier string) string {
+func shown(p realm.Place, identifier string) string {
 	switch identifier {
 	case acl.Owner:
-		return p.owner
+		return p.Owner
 	case "-" + acl.Owner:
-		return "-" + p.owner
+		return "-" + p.Owner
 	}
 	return identifier
 }
 
 // kept is shown the other way, for an identifier of a client. ok is false for one
 // that nobody can have.
-func (s *Session) kept(p place, identifier string) (_ string, ok bool) {
+func (s *Session) kept(p realm.Place, identifier string) (_ string, ok bool) {
 	name, negative := strings.CutPrefix(identifier, "-")
 	if len(name) > maxIdentifier || !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl) {
 		return "", false
@@ -90,11 +91,11 @@ func (s *Session) kept(p place, identifier string) (_ string, ok bool) {
 		ok = group != "" && !strings.ContainsAny(group, " ,")
 	case name == acl.Anyone, name == acl.Authenticated, name == acl.Owner:
 		ok = true
-	case strings.EqualFold(name, p.owner):
+	case strings.EqualFold(name, p.Owner):
 		name, ok = acl.Owner, true
 	default:
 		canonical, err := tables.Canonical(name, s.limits.domain)
-		if name, ok = canonical, err == nil; name == p.owner {
+		if name, ok = canonical, err == nil; name == p.Owner {
 			name = acl.Owner
 		}
 	}
@@ -106,7 +107,7 @@ func (s *Session) kept(p place, identifier string) (_ string, ok bool) {
 
 // identifierAt takes a mailbox name and an identifier. The user must administer
 // that mailbox.
-func (s *Session) identifierAt(c *wire.Command) (p place, given, identifier string, err error) {
+func (s *Session) identifierAt(c *wire.Command) (p realm.Place, given, identifier string, err error) {
 	name, err := folderArg(c)
 	if err != nil {
 		return p, "", "", err
@@ -117,7 +118,7 @@ func (s *Session) identifierAt(c *wire.Command) (p place, given, identifier stri
 	if given, err = c.Args.AString(); err != nil {
 		return p, "", "", err
 	}
-	if p, err = s.find(name, acl.Admin); err != nil {
+	if p, err = s.realm.Find(name, acl.Admin); err != nil {
 		return p, "", "", err
 	}
 	identifier, ok := s.kept(p, given)
@@ -136,14 +137,14 @@ func (s *Session) listRights(c *wire.Command) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	state, err := p.box.State(p.folder)
+	state, err := p.Box.State(p.Folder)
 	if err != nil {
 		return "", err
 	}
 	state.Close()
 	always, others := acl.Grantable(identifier == acl.Owner)
 	s.w.Raw("* LISTRIGHTS ")
-	s.w.AString(s.encode(p.name))
+	s.w.AString(s.encode(p.Name))
 	s.w.Raw(" ")
 	s.w.AString(given)
 	s.w.Raw(" ")
@@ -158,12 +159,12 @@ func (s *Session) myRights(c *wire.Command) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	p, err := s.find(name, 0)
+	p, err := s.realm.Find(name, 0)
 	if err != nil {
 		return "", err
 	}
-	exists, err := p.box.Exists(p.folder)
-	if err == nil && (!exists || !p.rights.Any(forMyRights)) {
+	exists, err := p.Box.Exists(p.Folder)
+	if err == nil && (!exists || !p.Rights.Any(forMyRights)) {
 		err = mailbox.ErrNoFolder
 	}
 	if err != nil {
@@ -176,11 +177,11 @@ func (s *Session) myRights(c *wire.Command) (string, error) {
 // forMyRights are the rights of which MYRIGHTS needs one (RFC 4314 section 4).
 const forMyRights = acl.Lookup | acl.Read | acl.Insert | acl.Create | acl.Delete | acl.Admin
 
-func (s *Session) writeMyRights(p place) {
+func (s *Session) writeMyRights(p realm.Place) {
 	s.w.Raw("* MYRIGHTS ")
-	s.w.AString(s.encode(p.name))
+	s.w.AString(s.encode(p.Name))
 	s.w.Raw(" ")
-	s.w.AString(p.rights.String())
+	s.w.AString(p.Rights.String())
 	s.w.Raw("\r\n")
 }
 
@@ -202,13 +203,13 @@ func (s *Session) changeACL(c *wire.Command) (string, error) {
 	if err := setRights(p, identifier, change); err != nil {
 		return "", err
 	}
-	if p.name == s.folder {
-		if s.at.rights, err = s.rightsAt(s.at); err != nil {
+	if p.Name == s.folder {
+		if s.at.Rights, err = s.realm.RightsAt(s.at); err != nil {
 			return "", err
 		}
 		s.writeFlagsResponse() // RFC 4314 section 5.1.1
 	}
-	return c.Name + " completed", s.noteShare(p)
+	return c.Name + " completed", s.realm.Note(p)
 }
 
 // modification takes the rights of SETACL and returns what becomes of old ones;
@@ -237,8 +238,8 @@ func modification(args *wire.Scanner) (func(acl.Rights) (acl.Rights, bool), erro
 }
 
 // setRights changes a list. An owner who was not in it had all rights.
-func setRights(p place, identifier string, change func(acl.Rights) (acl.Rights, bool)) error {
-	state, err := p.box.State(p.folder)
+func setRights(p realm.Place, identifier string, change func(acl.Rights) (acl.Rights, bool)) error {
+	state, err := p.Box.State(p.Folder)
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"posthorn/imapd/internal/realm"
 	"posthorn/imapd/internal/scope"
 )
 
@@ -11,8 +12,8 @@ import (
 func (s *Session) canonical(filters []scope.Filter) {
 	for _, f := range filters {
 		for i, name := range f.Names {
-			if p, err := s.locate(name); err == nil {
-				f.Names[i] = p.name
+			if p, err := s.realm.Locate(name); err == nil {
+				f.Names[i] = p.Name
 			}
 		}
 	}
@@ -22,12 +23,12 @@ func (s *Session) canonical(filters []scope.Filter) {
 // one, each once: of all that exist and this user may see. The names in filters are
 // canonical.
 func (s *Session) meant(filters []scope.Filter) ([]string, error) {
-	names, err := s.box.Folders()
+	names, err := s.realm.Box.Folders()
 	if err != nil {
 		return nil, err
 	}
 	if slices.ContainsFunc(filters, reachesOthers) {
-		others, err := s.visible()
+		others, err := s.realm.Visible()
 		if err != nil { // his own are there all the same
 			s.log.IMAPFailed(s.conn.SID, s.conn.User, "LIST", err)
 		}
@@ -35,7 +36,7 @@ func (s *Session) meant(filters []scope.Filter) ([]string, error) {
 	}
 	var subscribed []string
 	if slices.ContainsFunc(filters, func(f scope.Filter) bool { return f.Kind == scope.Subscribed }) {
-		if subscribed, err = s.box.Subscriptions(); err != nil {
+		if subscribed, err = s.realm.Box.Subscriptions(); err != nil {
 			return nil, err
 		}
 	}
@@ -48,7 +49,7 @@ func (s *Session) meant(filters []scope.Filter) ([]string, error) {
 func reachesOthers(f scope.Filter) bool {
 	return f.Kind == scope.Subscribed || slices.ContainsFunc(f.Names, func(name string) bool {
 		name += "/"
-		return strings.HasPrefix(name, sharedPrefix) || strings.HasPrefix(name, publicPrefix)
+		return strings.HasPrefix(name, realm.SharedPrefix) || strings.HasPrefix(name, realm.PublicPrefix)
 	})
 }
 
@@ -56,10 +57,10 @@ func reachesOthers(f scope.Filter) bool {
 func means(f scope.Filter, name string, subscribed []string) bool {
 	switch f.Kind {
 	case scope.Personal, scope.Inboxes: // mail is filed into any of one's own: RFC 5465 section 6.3
-		return levels(name) == "."
+		return realm.Levels(name) == "."
 	case scope.Subscribed:
 		_, ok := slices.BinarySearch(subscribed, name)
 		return ok
 	}
-	return f.Means(name, levels(name))
+	return f.Means(name, realm.Levels(name))
 }

@@ -25,17 +25,17 @@ func (s *Session) selectFolder(c *wire.Command, readOnly bool) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	p, err := s.find(name, acl.Read)
+	p, err := s.realm.Find(name, acl.Read)
 	if err != nil {
 		return "", err
 	}
-	view, err := p.box.Select(p.folder, readOnly || !p.rights.Any(writable))
+	view, err := p.Box.Select(p.Folder, readOnly || !p.Rights.Any(writable))
 	if err != nil {
 		return "", err
 	}
-	s.view, s.folder, s.at = view, p.name, p
+	s.view, s.folder, s.at = view, p.Name, p
 	s.attend()
-	s.conn.SetFolder(p.name)
+	s.conn.SetFolder(p.Name)
 	if sync.modSeqs {
 		s.modSeqs = true
 	}
@@ -91,7 +91,7 @@ func (s *Session) closeFolder(c *wire.Command) (string, error) {
 	if err := c.Args.End(); err != nil {
 		return "", err
 	}
-	if !s.view.ReadOnly() && s.at.rights.Has(acl.Expunge) { // RFC 4314 section 4
+	if !s.view.ReadOnly() && s.at.Rights.Has(acl.Expunge) { // RFC 4314 section 4
 		if err := s.view.Expunge(nil); err != nil {
 			return "", err
 		}

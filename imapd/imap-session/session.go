@@ -9,6 +9,7 @@ import (
 
 	"posthorn/imapd/internal/acl"
 	"posthorn/imapd/internal/deflate"
+	"posthorn/imapd/internal/realm"
 	"posthorn/imapd/internal/wire"
 	"posthorn/internal/mailbox"
 	"posthorn/internal/session"
@@ -39,16 +40,14 @@ const (
 // Session is one client from its login to its end, a session.Session.
 type Session struct {
 	*host
-	limits  *limits
-	conn    *session.Conn
-	link    *link
-	in      *wire.Input
-	r       *wire.Reader
-	w       *wire.Writer
-	box     *mailbox.Box
-	foreign map[string]*mailbox.Box // of others, by owner
-	groups  []string                // that the user is in
-	off     []string                // capabilities that this user is not offered
+	limits *limits
+	conn   *session.Conn
+	link   *link
+	in     *wire.Input
+	r      *wire.Reader
+	w      *wire.Writer
+	realm  realm.Realm
+	off    []string // capabilities that this user is not offered
 
 	utf8       bool // names and strings are UTF-8
 	utf8Accept bool // UTF8=ACCEPT
@@ -61,7 +60,7 @@ type Session struct {
 
 	view     *mailbox.View // nil: nothing is selected
 	folder   string        // the name of what is
-	at       place         // where that is
+	at       realm.Place   // where that is
 	standing *standing     // searches that are kept up to date; nil: none
 	saved    wire.Set      // UIDs that a SEARCH saved (RFC 5182)
 	heed     *heed         // what NOTIFY asked for; nil: it was never given
@@ -80,7 +79,8 @@ var errGone = errors.New("client gone")
 
 // newSession returns a session whose box is its to close.
 func newSession(h *host, c *session.Conn, box *mailbox.Box) *Session {
-	s := &Session{host: h, limits: h.limits.Load(), conn: c, box: box}
+	s := &Session{host: h, limits: h.limits.Load(), conn: c}
+	s.realm = realm.Realm{User: c.User, Box: box, Shares: h.shares, Public: s.limits.public}
 	s.link = &link{Conn: c, progress: s.limits.progress}
 	s.in = wire.NewInput(s.link, h.pool, maxLine)
 	s.w = wire.NewWriter(s.link, h.pool)
@@ -235,8 +235,8 @@ func (s *Session) Rest() { s.r.Rest() }
 func (s *Session) Close() {
 	s.unselect()
 	s.heed.close()
-	s.closeForeign()
-	s.box.Close()
+	s.realm.Close()
+	s.realm.Box.Close()
 	s.log.IMAPEnded(s.conn.SID, s.conn.User, s.commands, s.err)
 }
 
@@ -244,6 +244,6 @@ func (s *Session) unselect() {
 	if s.view != nil {
 		s.view.Close()
 	}
-	s.view, s.folder, s.at, s.saved, s.standing = nil, "", place{}, nil, nil
+	s.view, s.folder, s.at, s.saved, s.standing = nil, "", realm.Place{}, nil, nil
 	s.conn.SetFolder("")
 }

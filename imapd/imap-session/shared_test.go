@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"posthorn/imapd/internal/acl"
+	"posthorn/imapd/internal/realm"
 	"posthorn/internal/directory"
 	"posthorn/internal/durable"
 	"posthorn/internal/mailbox"
@@ -29,7 +30,7 @@ func newTown(t *testing.T) *town {
 	l := *f.host.limits.Load()
 	l.domain, l.public = "x.example", "pub@x.example"
 	f.host.limits.Store(&l)
-	f.host.shares = &shares{store: f.host.store, uid: 7, root: v.root, boxes: func(_ context.Context, names []string) (boxes []directory.Box, err error) {
+	f.host.shares = &realm.Shares{Store: f.host.store, UID: 7, Root: v.root, Boxes: func(_ context.Context, names []string) (boxes []directory.Box, err error) {
 		for _, name := range names {
 			boxes = append(boxes, v.box(name))
 		}
@@ -356,9 +357,9 @@ func TestSharesTogether(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer box.Close()
-		err = setRights(place{box: box, folder: "INBOX"}, name, func(acl.Rights) (acl.Rights, bool) { return acl.Lookup, true })
+		err = setRights(realm.Place{Box: box, Folder: "INBOX"}, name, func(acl.Rights) (acl.Rights, bool) { return acl.Lookup, true })
 		before()
-		if err = errors.Join(err, (&shares{store: store, root: root}).note("ann", box)); err != nil {
+		if err = errors.Join(err, (&realm.Shares{Store: store, Root: root}).Note("ann", box)); err != nil {
 			t.Error(err)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"posthorn/imapd/internal/acl"
 	"posthorn/imapd/internal/mimepart"
 	"posthorn/imapd/internal/query"
+	"posthorn/imapd/internal/realm"
 	"posthorn/internal/mailbox"
 )
 
@@ -59,18 +60,18 @@ func (f *sources) piece(q query.Section) (a section, err error) {
 // visit opens a mailbox that the user may read. Nothing changes in it: \Seen and
 // \Recent stay (RFC 4469 section 3).
 func (f *sources) visit(s *Session, name string) error {
-	p, err := s.find(mailbox.Canonical(name), acl.Read)
+	p, err := s.realm.Find(mailbox.Canonical(name), acl.Read)
 	if err != nil {
 		return missing(err)
 	}
-	if f.view != nil && f.name == p.name {
+	if f.view != nil && f.name == p.Name {
 		return nil
 	}
 	f.leave()
-	if f.view, err = p.box.Select(p.folder, true); err != nil {
+	if f.view, err = p.Box.Select(p.Folder, true); err != nil {
 		return missing(err)
 	}
-	f.name = p.name
+	f.name = p.Name
 	return nil
 }
 
@@ -93,7 +94,7 @@ func (f *sources) leave() {
 
 // missing turns the errors that a wrong name has into errNoSource.
 func missing(err error) error {
-	for _, e := range []error{mailbox.ErrNoFolder, mailbox.ErrBadName, mailbox.ErrExpunged, errNoRight} {
+	for _, e := range []error{mailbox.ErrNoFolder, mailbox.ErrBadName, mailbox.ErrExpunged, realm.ErrNoRight} {
 		if errors.Is(err, e) {
 			return errNoSource
 		}

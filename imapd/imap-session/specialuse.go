@@ -68,7 +68,7 @@ func (s *Session) setUses(name string, uses []string) error {
 	}
 	set := []annotation{{entry: statefile.UseEntry, value: strings.Join(uses, " "), ok: true}}
 	if err := s.annotate(name, set); err != nil {
-		return errors.Join(err, s.box.Delete(name))
+		return errors.Join(err, s.realm.Box.Delete(name))
 	}
 	return nil
 }
@@ -94,7 +94,7 @@ func (s *Session) annotateUses(name string, set []annotation) error {
 
 // keepUses notes that LIST has to look for what mailboxes are for.
 func (s *Session) keepUses() error {
-	state, err := s.box.State("INBOX")
+	state, err := s.realm.Box.State("INBOX")
 	if err != nil {
 		return err
 	}
@@ -134,7 +134,7 @@ func (s *Session) givenUses() (map[string][]string, error) {
 	if kept, err := s.fact("INBOX", statefile.Account, statefile.UsesKept); err != nil || kept == nil {
 		return nil, err
 	}
-	folders, err := s.box.Folders()
+	folders, err := s.realm.Box.Folders()
 	if err != nil {
 		return nil, err
 	}
@@ -156,7 +156,7 @@ func (s *Session) givenUses() (map[string][]string, error) {
 
 // fact returns what is kept of a mailbox of the user, nil if nothing is.
 func (s *Session) fact(name string, kind statefile.Kind, key string) (*string, error) {
-	state, err := s.box.State(name)
+	state, err := s.realm.Box.State(name)
 	if err != nil {
 		return nil, err
 	}

@@ -62,17 +62,17 @@ type counts struct {
 // count looks at a folder for items of STATUS. The sizes of messages are looked
 // up only where they are asked for and not all known.
 func (s *Session) count(name string, items []string) (counts, error) {
-	p, err := s.find(name, acl.Read)
+	p, err := s.realm.Find(name, acl.Read)
 	if err != nil {
 		return counts{}, err
 	}
-	status, err := p.box.Status(p.folder)
+	status, err := p.Box.Status(p.Folder)
 	of := counts{Status: status}
 	if err == nil && of.Deleted > 0 && slices.Contains(items, "DELETED-STORAGE") {
-		of.freed, err = p.box.Deleted(p.folder)
+		of.freed, err = p.Box.Deleted(p.Folder)
 	}
 	if err == nil && of.Size < 0 && slices.Contains(items, "SIZE") {
-		of.Size, err = p.box.Size(p.folder)
+		of.Size, err = p.Box.Size(p.Folder)
 	}
 	if slices.Contains(items, "HIGHESTMODSEQ") {
 		s.wantModSeqs() // RFC 7162 section 3.1

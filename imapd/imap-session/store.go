@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"posthorn/imapd/internal/realm"
 	"posthorn/imapd/internal/wire"
 	"posthorn/internal/mailbox"
 )
@@ -58,15 +59,15 @@ func (s *Session) storeFlags(c *wire.Command) (string, error) {
 // change changes those of the flags that the user may set (RFC 4314 section 4), of
 // messages whose modseq is not above since.
 func (s *Session) change(numbers []int, since uint64, op mailbox.Op, flags mailbox.Flags) (changed, modified []int, err error) {
-	may := s.at.settable()
+	may := s.at.Settable()
 	whole := mailbox.Settable{System: everyFlag, Keywords: true}
-	given := s.at.filter(flags)
+	given := s.at.Filter(flags)
 	nothing := given.System == 0 && len(given.Keywords) == 0
 	switch {
 	case may == whole:
 		return s.view.StoreUnchanged(numbers, since, op, flags)
 	case may == mailbox.Settable{}, nothing && op != mailbox.Replace:
-		return nil, nil, errNoRight
+		return nil, nil, realm.ErrNoRight
 	case op != mailbox.Replace:
 		return s.view.StoreUnchanged(numbers, since, op, given)
 	}

@@ -3,6 +3,8 @@ package main
 import (
 	"sort"
 	"strings"
+
+	"posthorn/imapd/internal/realm"
 )
 
 // tree is a list of names with the levels above them, which need not exist.
@@ -38,7 +40,7 @@ func newTree(folders []string) tree {
 // markAbove enters the levels above name into a set that has, with each name, all
 // above it.
 func markAbove(set map[string]bool, name string) {
-	sep := levels(name)
+	sep := realm.Levels(name)
 	for i := strings.LastIndex(name, sep); i > 0; i = strings.LastIndex(name[:i], sep) {
 		if set[name[:i]] {
 			return
@@ -55,7 +57,7 @@ func matchName(pattern, name string) bool {
 	if name == "INBOX" || strings.HasPrefix(name, "INBOX.") {
 		anyCase = len("INBOX")
 	}
-	sep := levels(name)[0]
+	sep := realm.Levels(name)[0]
 	reach := make([]bool, len(name)+1)
 	reach[0] = true
 	for i := 0; i < len(pattern); i++ {

@@ -1,4 +1,4 @@
-package main
+package realm
 
 import (
 	"context"
@@ -15,24 +15,24 @@ import (
 	"posthorn/internal/statefile"
 )
 
-// shares is what the process knows of mailboxes that users show each other. It is
+// Shares is what the process knows of mailboxes that users show each other. It is
 // safe for concurrent use.
-type shares struct {
-	store *mailbox.Store
-	uid   int    // whose the mail is
-	root  string // the folder of the list of who shares what
-	boxes func(ctx context.Context, names []string) ([]directory.Box, error)
+type Shares struct {
+	Store *mailbox.Store
+	UID   int    // whose the mail is
+	Root  string // the folder of the list of who shares what
+	Boxes func(ctx context.Context, names []string) ([]directory.Box, error)
 
 	mu   sync.Mutex
 	list *mailbox.State // nil before it was asked for
 }
 
 // open returns the list as it is at present.
-func (h *shares) open() (*mailbox.State, error) {
+func (h *Shares) open() (*mailbox.State, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.list == nil {
-		list, err := h.store.State(h.root)
+		list, err := h.Store.State(h.Root)
 		if err != nil {
 			return nil, err
 		}
@@ -44,7 +44,7 @@ func (h *shares) open() (*mailbox.State, error) {
 
 // with returns who shares something with w, sorted. Whether w may see a certain
 // mailbox is written in that.
-func (h *shares) with(w acl.Who) ([]string, error) {
+func (h *Shares) with(w acl.Who) ([]string, error) {
 	list, err := h.open()
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil // nobody has mail yet
@@ -59,10 +59,10 @@ func (h *shares) with(w acl.Who) ([]string, error) {
 	return slices.Sorted(maps.Keys(all)), nil
 }
 
-// note enters to whom an owner gives rights in any of his folders. These are looked
+// Note enters to whom an owner gives rights in any of his folders. These are looked
 // up under the list's lock: of two sessions that changed some, the later one has seen
 // both changes.
-func (h *shares) note(owner string, box *mailbox.Box) error {
+func (h *Shares) Note(owner string, box *mailbox.Box) error {
 	list, err := h.open()
 	if err != nil {
 		return err
@@ -111,18 +111,18 @@ func named(box *mailbox.Box) ([]string, error) {
 
 // box opens the box of another user, which must be there and have the same owner
 // on the disk: the folders of any other uid are out of reach. The caller closes it.
-func (h *shares) box(owner string) (*mailbox.Box, error) {
-	boxes, err := h.boxes(context.Background(), []string{owner})
+func (h *Shares) box(owner string) (*mailbox.Box, error) {
+	boxes, err := h.Boxes(context.Background(), []string{owner})
 	if err != nil {
 		return nil, err
 	}
-	if len(boxes) != 1 || boxes[0].Verdict.Err() != nil || boxes[0].UID != h.uid {
+	if len(boxes) != 1 || boxes[0].Verdict.Err() != nil || boxes[0].UID != h.UID {
 		return nil, mailbox.ErrNoFolder
 	}
 	if _, err := os.Stat(boxes[0].Mail); err != nil {
 		return nil, mailbox.ErrNoFolder // to open it would make it
 	}
-	box, err := h.store.Open(boxes[0].Mail)
+	box, err := h.Store.Open(boxes[0].Mail)
 	if err == nil {
 		box.Limit(boxes[0].Quota)
 	}
