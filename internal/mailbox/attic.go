@@ -62,14 +62,27 @@ func (s *shelf) close() {
 	}
 }
 
+// swept reports whether another process, which keeps nothing, has removed the place.
+func (s *shelf) swept() bool { return gone(whole(s.dir)) }
+
+// whole returns nil for a Maildir that has all that a shelf needs.
+func whole(dir int) error {
+	var st unix.Stat_t
+	for _, name := range []string{"tmp", "cur"} {
+		if err := retry(func() error { return unix.Fstatat(dir, name, &st, unix.AT_SYMLINK_NOFOLLOW) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // openShelf opens the Maildir at path below the box's root. Its tmp/ is the sign
 // that the names of all of it are durable, whoever made them; else it is made.
 func (b *Box) openShelf(path string) (dir int, made bool, err error) {
 	p := b.beneath(path)
 	for {
 		if dir, err = maildir.Open(p); err == nil {
-			var st unix.Stat_t
-			if err = retry(func() error { return unix.Fstatat(dir, "tmp", &st, unix.AT_SYMLINK_NOFOLLOW) }); err == nil {
+			if err = whole(dir); err == nil {
 				return dir, made, nil
 			}
 			unix.Close(dir)

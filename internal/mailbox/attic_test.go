@@ -146,6 +146,43 @@ func TestAtticAfresh(t *testing.T) {
 	wantLines(t, "attic", kept(t, b), []string{"INBOX: First 0 [First]", "INBOX: Second 0 [Second]"})
 }
 
+// TestSweptMeanwhile: what is removed goes to a new place when another process removes
+// the one that it went to.
+func TestSweptMeanwhile(t *testing.T) {
+	for _, gone := range []string{"", "tmp", "cur"} {
+		b, path := keeping(t, nil)
+		for _, text := range []string{"one", "two", "three"} {
+			appendText(t, b, "INBOX", text, Flags{})
+		}
+		v := sel(t, b, "INBOX", false)
+		removed := removal{keeper: b}
+		if err := v.remove([]uint32{1}, &removed); err != nil {
+			t.Fatal(err)
+		}
+		place := filepath.Join(path, removed.shelf.day, removed.shelf.disk, gone)
+		if gone == "" {
+			place = filepath.Join(path, Attic)
+		}
+		if err := os.RemoveAll(place); err != nil {
+			t.Fatal(err)
+		}
+		if err := v.remove([]uint32{2, 3}, &removed); err != nil {
+			t.Fatal(err)
+		}
+		removed.close()
+		if c := syncView(t, v, true); len(c.Expunged) != 3 || v.Len() != 0 {
+			t.Errorf("without %q: got %+v and %d messages left, want none", gone, c, v.Len())
+		}
+		want := 2
+		if gone == "tmp" {
+			want = 3
+		}
+		if got := kept(t, b); len(got) != want {
+			t.Errorf("without %q: got %q, want %d messages", gone, got, want)
+		}
+	}
+}
+
 func TestNothingIsKeptOfWhatMoves(t *testing.T) {
 	b, path := keeping(t, nil)
 	one := appendText(t, b, "INBOX", "one", Flags{})

@@ -197,7 +197,7 @@ func (v *View) ExpungeMoved(uids []uint32, to *Box) error {
 func (v *View) expunge(uids []uint32, keeper *Box) error {
 	removed := removal{keeper: keeper}
 	err := v.remove(uids, &removed)
-	if removed.close() {
+	if removed.close(); removed.made {
 		_ = keeper.Sweep(time.Now()) // what cannot be removed now is met again
 	}
 	return err
@@ -244,6 +244,7 @@ type removal struct {
 	bytes  int64
 	keeper *Box   // in whose attic it is kept; nil: it is not
 	shelf  *shelf // where, once something was
+	made   bool   // a place there
 }
 
 // take removes the file of r, or has the attic take it.
@@ -251,21 +252,29 @@ func (m *removal) take(f *folder, r *record) (err error) {
 	if m.keeper == nil || m.keeper.store.keep.Load() <= 0 {
 		return f.remove(f.where(r.state), f.file(r))
 	}
-	if m.shelf == nil {
-		if m.shelf, err = m.keeper.shelf(f); err != nil {
-			return fmt.Errorf("keeping what is removed: %w", err)
+	for range maxLooks {
+		if m.shelf == nil {
+			if m.shelf, err = m.keeper.shelf(f); gone(err) {
+				continue
+			} else if err != nil {
+				return fmt.Errorf("keeping what is removed: %w", err)
+			}
+			m.made = m.made || m.shelf.made
 		}
+		if err = m.shelf.take(f, r); !gone(err) || !m.shelf.swept() {
+			return err
+		}
+		m.close()
 	}
-	return m.shelf.take(f, r)
+	return errors.New("keeping what is removed: another process removes it")
 }
 
-// close reports whether a place was made in the attic.
-func (m *removal) close() (made bool) {
-	if m.shelf == nil {
-		return false
+// close gives the place in the attic back.
+func (m *removal) close() {
+	if m.shelf != nil {
+		m.shelf.close()
+		m.shelf = nil
 	}
-	m.shelf.close()
-	return m.shelf.made
 }
 
 // unlink removes the files of messages; with deleted only those that are

@@ -13,7 +13,7 @@ import (
 	"posthorn/internal/statefile"
 )
 
-// ErrUnwatched says that no more folders can be watched.
+// ErrUnwatched says that no more folders can be watched, nor looked at now and then.
 var ErrUnwatched = errors.New("too many folders are watched")
 
 // News is a set of what may have changed at a place.
@@ -36,8 +36,8 @@ type Spot struct {
 type Identity struct{ id fileID }
 
 // Lookout tells somebody of changes in many folders, none of which it keeps open. It
-// costs no goroutine: all Lookouts of a Store share one inotify instance. It is safe
-// for concurrent use.
+// costs no goroutine: all Lookouts of a Store share one inotify instance, and what looks
+// every two seconds at what the kernel does not watch. It is safe for concurrent use.
 type Lookout struct {
 	sentry *sentry
 	told   func()

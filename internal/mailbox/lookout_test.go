@@ -38,8 +38,24 @@ func lookOut(t *testing.T, s *Store) (*Lookout, func(spot Spot, want News)) {
 }
 
 func TestLookout(t *testing.T) {
-	path := t.TempDir()
 	s := newStore(t, Options{})
+	testLookout(t, s)
+}
+
+// TestLookoutWalks: folders are looked at where the kernel watches none.
+func TestLookoutWalks(t *testing.T) {
+	s := newStore(t, Options{})
+	s.sentry.most, s.sentry.rounds.every = -1, time.Millisecond
+	testLookout(t, s)
+	s.sentry.mu.Lock()
+	defer s.sentry.mu.Unlock()
+	if s.sentry.walked != len(s.sentry.beats) || s.sentry.walked == 0 {
+		t.Errorf("got %d of %d folders on the rounds, want all", s.sentry.walked, len(s.sentry.beats))
+	}
+}
+
+func testLookout(t *testing.T, s *Store) {
+	path := t.TempDir()
 	b := openBox(t, s, path)
 	b.Create("a")
 	l, news := lookOut(t, s)
@@ -142,7 +158,7 @@ func TestLookoutIsBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.sentry.mu.Lock()
-	s.sentry.most = len(s.sentry.beats) + 2
+	s.sentry.most, s.sentry.walked = len(s.sentry.beats)+2-maxWalked, maxWalked
 	s.sentry.mu.Unlock()
 	b.Create("a")
 	if _, err := l.Folder(b, "a", true); !errors.Is(err, ErrUnwatched) {

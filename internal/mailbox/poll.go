@@ -9,37 +9,45 @@ import (
 // for us.
 const pollEvery = 2 * time.Second
 
-// poller looks after the folders that could not be watched.
-type poller struct {
+// poller looks after what could not be watched.
+type poller[K, V comparable] struct {
 	every time.Duration
+	now   func(K) (V, error) // how something is; called for one at a time, and not after its remove
+	told  func(K, error)     // it is not as it was; or there is an error, and there was none
 
-	mu      sync.Mutex
-	folders map[*folder]times
-	stop    chan struct{}
-	done    chan struct{}
+	mu   sync.Mutex
+	seen map[K]sighted[V]
+	stop chan struct{}
+	done chan struct{}
 }
 
-// add looks after f until remove.
-func (p *poller) add(f *folder) {
-	now, _ := f.now() // an error makes the first look differ, which wakes the sessions
+// sighted is how something was when it was looked at last.
+type sighted[V comparable] struct {
+	how    V
+	failed bool
+}
+
+// add looks after k until remove.
+func (p *poller[K, V]) add(k K) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.folders == nil {
-		p.folders = make(map[*folder]times)
+	how, err := p.now(k)
+	if p.seen == nil {
+		p.seen = make(map[K]sighted[V])
 		p.stop, p.done = make(chan struct{}), make(chan struct{})
 		go p.run(time.NewTicker(p.every))
 	}
-	p.folders[f] = now
+	p.seen[k] = sighted[V]{how, err != nil}
 }
 
-func (p *poller) remove(f *folder) {
+func (p *poller[K, V]) remove(k K) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	delete(p.folders, f)
+	delete(p.seen, k)
 }
 
 // close ends the looking.
-func (p *poller) close() {
+func (p *poller[K, V]) close() {
 	p.mu.Lock()
 	stop, done := p.stop, p.done
 	p.mu.Unlock()
@@ -49,7 +57,7 @@ func (p *poller) close() {
 	}
 }
 
-func (p *poller) run(tick *time.Ticker) {
+func (p *poller[K, V]) run(tick *time.Ticker) {
 	defer close(p.done)
 	defer tick.Stop()
 	for {
@@ -57,20 +65,23 @@ func (p *poller) run(tick *time.Ticker) {
 		case <-p.stop:
 			return
 		case <-tick.C:
-			p.look()
+			for k, err := range p.look() {
+				p.told(k, err)
+			}
 		}
 	}
 }
 
-// look wakes the sessions of folders that changed.
-func (p *poller) look() {
+// look returns what changed.
+func (p *poller[K, V]) look() map[K]error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for f, was := range p.folders {
-		now, err := f.now()
-		if err == nil && now != was {
-			p.folders[f] = now
-			f.audience.tell(nil)
+	changed := map[K]error{}
+	for k, was := range p.seen {
+		how, err := p.now(k)
+		if now := (sighted[V]{how, err != nil}); now != was {
+			p.seen[k], changed[k] = now, err
 		}
 	}
+	return changed
 }

@@ -10,16 +10,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sentry is what all Lookouts of a Store share. Its zero value is ready.
+// sentry is what all Lookouts of a Store share.
 type sentry struct {
 	mu      sync.Mutex
-	watcher *watcher[*beat]
+	watcher *watcher[*beat] // nil when nobody looks at anything, or the kernel gave none
 	closed  bool
-	most    int // folders on the disk that may be watched
+	most    int // folders on the disk that may be watched; 0: not yet known
+	walked  int // how many the rounds are for
 	beats   map[fileID]*beat
+	rounds  poller[*beat, trail] // look at what the kernel does not watch
 }
 
-// unwatched is a watch that the kernel refused.
+// unwatched is a watch that the kernel refused, and that there is no other way for.
 type unwatched struct{ error }
 
 func (u unwatched) Unwrap() []error { return []error{ErrUnwatched, u.error} }
@@ -27,6 +29,7 @@ func (u unwatched) Unwrap() []error { return []error{ErrUnwatched, u.error} }
 // beat is a folder on the disk that is watched.
 type beat struct {
 	id    fileID
+	path  string // where it was; "" when the kernel watches it
 	posts []post
 }
 
@@ -40,32 +43,29 @@ type post struct {
 const beatEvents = unix.IN_CREATE | unix.IN_MOVED_TO | unix.IN_MOVED_FROM | unix.IN_DELETE | unix.IN_MODIFY | unix.IN_ONLYDIR
 
 // Where the kernel says how many watches a user may have, how many of these are for
-// Lookouts at most, so that some are left for folders that are selected, and how many
-// where it says nothing.
+// Lookouts at most, so that some are left for folders that are selected, how many
+// where it says nothing, and how many folders are looked at now and then beside them.
 const (
 	maxWatches   = "/proc/sys/fs/inotify/max_user_watches"
 	fewWatches   = 4096
 	shareOfBeats = 2
+	maxWalked    = 4096
 )
 
 // begin makes the inotify instance; s.mu is held.
-func (s *sentry) begin() error {
-	switch {
-	case s.closed:
-		return ErrClosed
-	case s.watcher != nil:
+func (s *sentry) begin() (err error) {
+	if s.watcher != nil {
 		return nil
 	}
-	s.most = fewWatches
-	if text, err := os.ReadFile(maxWatches); err == nil {
-		if n, err := strconv.Atoi(strings.TrimSpace(string(text))); err == nil {
-			s.most = n / shareOfBeats
+	if s.most == 0 {
+		s.most = fewWatches
+		if text, err := os.ReadFile(maxWatches); err == nil {
+			if n, err := strconv.Atoi(strings.TrimSpace(string(text))); err == nil {
+				s.most = n / shareOfBeats
+			}
 		}
 	}
-	w, err := newWatcher(curPause, s.told)
-	if err == nil {
-		s.watcher, s.beats = w, map[fileID]*beat{}
-	}
+	s.watcher, err = newWatcher(curPause, s.told)
 	return err
 }
 
@@ -78,6 +78,7 @@ func (s *sentry) close() {
 	if w != nil {
 		w.close()
 	}
+	s.rounds.close()
 }
 
 // look begins to tell l of the folder that fd has open.
@@ -88,25 +89,64 @@ func (s *sentry) look(l *Lookout, spot Spot, fd int, as part) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.begin(); err != nil {
-		return unwatched{err}
+	if s.closed {
+		return ErrClosed
 	}
 	b := s.beats[id]
 	if b == nil {
-		if len(s.beats) >= s.most {
-			return ErrUnwatched
-		}
 		b = &beat{id: id}
-		if err := s.watcher.add(b, fd, beatEvents); err != nil {
-			return unwatched{err}
+		if err := s.add(b, fd); err != nil {
+			return err
 		}
-		s.beats[id] = b
 	}
 	if p := (post{l, spot, as}); !slices.Contains(b.posts, p) {
 		b.posts = append(b.posts, p)
 		l.beats[spot] = append(l.beats[spot], b)
 	}
 	return nil
+}
+
+// add has the folder watched that fd has open, in one way or the other; s.mu is held.
+func (s *sentry) add(b *beat, fd int) error {
+	err := s.begin()
+	if err == nil && len(s.beats)-s.walked >= s.most {
+		err = ErrUnwatched
+	}
+	if err == nil {
+		err = s.watcher.add(b, fd, beatEvents)
+	}
+	if err != nil {
+		if s.walked >= maxWalked {
+			return unwatched{err}
+		}
+		if b.path, err = os.Readlink("/proc/self/fd/" + strconv.Itoa(fd)); err == nil {
+			_, err = b.now()
+		}
+		if err != nil {
+			return unwatched{err}
+		}
+		s.walked++
+		s.rounds.add(b)
+	}
+	if s.beats == nil {
+		s.beats = map[fileID]*beat{}
+	}
+	s.beats[b.id] = b
+	return nil
+}
+
+// end ends the watching of a folder; s.mu is held.
+func (s *sentry) end(b *beat) {
+	if s.beats[b.id] != b {
+		return
+	}
+	delete(s.beats, b.id)
+	if b.path != "" {
+		s.walked--
+		s.rounds.remove(b)
+	} else if s.watcher != nil {
+		s.watcher.remove(b)
+	}
 }
 
 // dropOther is drop unless what look began for the spot was for the folder id.
@@ -125,11 +165,8 @@ func (s *sentry) drop(l *Lookout, spot Spot) {
 	defer s.mu.Unlock()
 	for _, b := range l.beats[spot] {
 		b.posts = slices.DeleteFunc(b.posts, func(p post) bool { return p.lookout == l && p.spot == spot })
-		if len(b.posts) == 0 && s.beats[b.id] == b {
-			delete(s.beats, b.id)
-			if s.watcher != nil {
-				s.watcher.remove(b)
-			}
+		if len(b.posts) == 0 {
+			s.end(b)
 		}
 	}
 	delete(l.beats, spot)
@@ -150,11 +187,19 @@ func (s *sentry) told(b *beat, mask uint32, name string) {
 			p.lookout.told()
 		}
 	}
-	if mask&unix.IN_IGNORED != 0 && s.beats[b.id] == b && s.watcher != nil {
+	if mask&unix.IN_IGNORED != 0 {
 		for _, p := range b.posts {
 			p.lookout.forget(p.spot, b)
 		}
-		delete(s.beats, b.id)
-		s.watcher.remove(b)
+		s.end(b)
+	}
+}
+
+// met hands on what the rounds met with: what exactly is not known.
+func (s *sentry) met(b *beat, err error) {
+	if err != nil {
+		s.told(b, unix.IN_IGNORED, "")
+	} else {
+		s.told(b, unix.IN_Q_OVERFLOW, "")
 	}
 }

@@ -66,9 +66,9 @@ type Store struct {
 	newWatch  *watcher[*folder] // nil when the kernel gave none
 	curWatch  *watcher[*folder]
 	watchErr  error
-	poller    poller
-	unwatched sync.Once    // logs only the first
-	keep      atomic.Int64 // how long the attic keeps what is removed; 0: it does not
+	poller    poller[*folder, times] // looks at the others
+	unwatched sync.Once              // logs only the first
+	keep      atomic.Int64           // how long the attic keeps what is removed; 0: it does not
 	sentry    sentry
 	filings   atomic.Uint32
 	calm      calm.Watch               // of pictures that were dropped
@@ -88,7 +88,8 @@ func New(o Options) *Store {
 		s.log = evlog.New(io.Discard)
 	}
 	s.locker, s.lerr = dovecot.NewLocker()
-	s.poller.every = pollEvery
+	s.poller.every, s.poller.now, s.poller.told = pollEvery, (*folder).now, func(f *folder, _ error) { f.audience.tell(nil) }
+	s.sentry.rounds.every, s.sentry.rounds.now, s.sentry.rounds.told = pollEvery, (*beat).now, s.sentry.met
 	return s
 }
 
