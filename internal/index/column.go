@@ -7,6 +7,8 @@ import (
 	"io"
 	"math"
 	"os"
+
+	"golang.org/x/sys/unix"
 )
 
 // Columns is how many columns an index has.
@@ -80,6 +82,12 @@ func (c *Column) ID() uint64 { return c.id }
 
 // Close closes the file.
 func (c *Column) Close() error { return c.file.Close() }
+
+// Removed reports whether the file has no name any more: nobody will open it again.
+func (c *Column) Removed() bool {
+	var st unix.Stat_t
+	return unix.Fstat(int(c.file.Fd()), &st) != nil || st.Nlink == 0
+}
 
 // Entry is what a column keeps of a message.
 type Entry struct {

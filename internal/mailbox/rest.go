@@ -102,6 +102,9 @@ func (f *folder) wake() error {
 	}
 	f.loaded, f.dirty = true, !current
 	f.rest.stale, f.rest.whole = !current, false
+	if !current {
+		f.reopen() // for the texts; what changed is left to a scan
+	}
 	f.rest.slots, f.rest.layout, f.rest.last = len(recs), f.list.Rewrites(), 0
 	if len(recs) > 0 {
 		f.rest.last = recs[len(recs)-1].UID
@@ -292,7 +295,11 @@ func (r *record) inherit(x *index.Record, mods bool) {
 	if x.Date > 0 && x.Date < unknown && r.date == 0 {
 		r.date = uint32(x.Date)
 	}
-	r.texts = x.Entries
+	for i, place := range x.Entries {
+		if place != 0 { // else the text may be our own, and not in the index yet
+			r.texts[i] = place
+		}
+	}
 }
 
 // restAfter is how long a picture stays in memory that nobody asks for, at least: to
@@ -351,12 +358,12 @@ func (f *folder) mayRest() bool {
 	return true
 }
 
-// reopen opens the index that another process has written.
+// reopen opens the index that another process has written, if it was not removed.
 func (f *folder) reopen() {
+	was := f.rest.columns()
 	f.rest.close()
-	f.texts.close()
 	f.rest.off = f.indexDir().Locked(f.openIndex) != nil
-	f.mod = max(f.mod, f.rest.modseq())
+	f.keepColumns(was, f.rest.columns())
 }
 
 // modseq returns the highest modseq in the index, 0 when there is none.

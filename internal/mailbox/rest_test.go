@@ -417,3 +417,61 @@ func TestAnotherBoot(t *testing.T) {
 		t.Errorf("got %s with modseq %d, want 1:S with one above %d", list(w), w.At(1).ModSeq, v.HighestModSeq())
 	}
 }
+
+// TestIndexRemoved: after the index was removed under a folder that is in use, the
+// texts of each message are made once more, not twice.
+func TestIndexRemoved(t *testing.T) {
+	for _, state := range []string{"resting", "loaded", "closed"} {
+		t.Run(state, func(t *testing.T) {
+			path := t.TempDir()
+			b := openBox(t, newStore(t, Options{}), path)
+			for i := range 6 {
+				appendText(t, b, "INBOX", fmt.Sprint(i), Flags{System: Seen})
+			}
+			v := sel(t, b, "INBOX", false)
+			made := func() (n int) {
+				for seq := 1; seq <= v.Len(); seq++ {
+					if _, ok := v.Kept(seq, Head, nil); !ok {
+						n++
+						v.Keep(seq, Texts{[]byte("s"), []byte("h"), bytes.Repeat([]byte("x"), 50<<10)})
+					}
+				}
+				syncView(t, v, true)
+				return n
+			}
+			if n := made(); n != 6 {
+				t.Fatalf("at first: got %d, want 6", n)
+			}
+			switch state {
+			case "resting":
+				tire(v)
+			case "closed":
+				v.Close()
+				closeIdle(b.store)
+			}
+			found, _ := filepath.Glob(path + "/posthorn.*")
+			for _, name := range found {
+				os.Remove(name)
+			}
+			if state == "closed" {
+				v = sel(t, b, "INBOX", false)
+			}
+			sum := 0
+			for range 3 {
+				sum += made()
+				if _, err := v.Store([]int{1}, Add, Flags{System: Flagged}); err != nil { // the index is written
+					t.Fatal(err)
+				}
+				syncView(t, v, true)
+				tire(v)
+			}
+			if sum != 6 {
+				t.Errorf("got %d texts made, want 6", sum)
+			}
+			again := sel(t, openBox(t, newStore(t, Options{}), path), "INBOX", true)
+			if _, ok := again.Kept(6, Head, nil); !ok {
+				t.Error("the next process has no texts")
+			}
+		})
+	}
+}

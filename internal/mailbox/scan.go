@@ -107,8 +107,8 @@ func (f *folder) look(now times, listed bool) error {
 		f.detach()
 	} else {
 		f.told = 0 // what sessions were told of is only found now
-		f.mod = max(f.mod, f.rest.modseq())
 	}
+	f.mod = max(f.mod, f.rest.modseq())
 	s := &scan{f: f, brief: f.loaded && !f.dirty && !listed && now.cur == f.times.cur}
 	s.start()
 	err := s.run(now)

@@ -96,6 +96,35 @@ func (f *folder) column(i int) *index.Column {
 	return f.texts.columns[i]
 }
 
+// keepColumns has the folder go on with the columns of an index that another process
+// wrote, now, after those of the index that was. Where it has none, our own goes on
+// unless that was removed.
+func (f *folder) keepColumns(was, now [index.Columns]uint64) {
+	for i, c := range f.texts.columns {
+		if c != nil {
+			was[i] = c.ID()
+		}
+		if was[i] == now[i] || now[i] == 0 && c != nil && !c.Removed() {
+			continue
+		}
+		if c != nil {
+			c.Close()
+			f.texts.columns[i] = nil
+		}
+		f.forgetTexts(i)
+	}
+}
+
+// forgetTexts forgets where the texts of a column stand.
+func (f *folder) forgetTexts(i int) {
+	for j := range f.records {
+		if r := &f.records[j]; r.texts[i] != 0 {
+			r.texts[i] = 0
+			f.note(r)
+		}
+	}
+}
+
 // writeTexts writes what was kept.
 func (f *folder) writeTexts() {
 	if f.texts.size == 0 {
@@ -150,12 +179,7 @@ func (f *folder) trim(i int) {
 
 // createColumn begins a column anew.
 func (f *folder) createColumn(i int) error {
-	for j := range f.records {
-		if r := &f.records[j]; r.texts[i] != 0 {
-			r.texts[i] = 0
-			f.note(r)
-		}
-	}
+	f.forgetTexts(i)
 	return f.indexDir().Locked(func() (err error) {
 		f.texts.columns[i], err = index.CreateColumn(f.indexDir(), i)
 		return err
