@@ -150,6 +150,28 @@ func TestIdleFolderRests(t *testing.T) {
 	}
 }
 
+// TestRestsAfterLook: a folder in which nothing came or went needs no list of a
+// session's own after others changed flags.
+func TestRestsAfterLook(t *testing.T) {
+	path := t.TempDir()
+	v := sel(t, openBox(t, newStore(t, Options{}), path), "INBOX", false)
+	appendText(t, v.box, "INBOX", "a", Flags{System: Seen})
+	syncView(t, v, true)
+	files, _ := filepath.Glob(filepath.Join(path, "cur", "*:2,S"))
+	if len(files) != 1 || os.Rename(files[0], files[0]+"T") != nil {
+		t.Fatalf("got the files %q, want one that can be renamed", files)
+	}
+	if c := syncView(t, v, true); !slices.Equal(c.Flags, []int{1}) {
+		t.Fatalf("got %+v, want flags of 1", c)
+	}
+	for end := time.Now().Add(10 * time.Second); !rests(v); tire(v) { // the events of the other come when they like
+		if time.Now().After(end) {
+			t.Fatal("does not rest")
+		}
+		syncView(t, v, true)
+	}
+}
+
 // TestDirtyFolderStays: what the index does not have stays in memory.
 func TestDirtyFolderStays(t *testing.T) {
 	path := t.TempDir()

@@ -268,16 +268,15 @@ func (v *View) take(c *Changes, expunge bool) {
 		v.rest()
 		return
 	}
-	if f.shape == v.shape && !(v.behind && expunge) {
-		return
+	if f.shape != v.shape || v.behind && expunge {
+		v.shape = f.shape
+		if expunge {
+			v.dropGone(c)
+		} else if v.uids != nil {
+			v.behind = true // perhaps: the next Sync(true) looks
+		}
+		v.takeNew(c)
 	}
-	v.shape = f.shape
-	if expunge {
-		v.dropGone(c)
-	} else if v.uids != nil {
-		v.behind = true // perhaps: the next Sync(true) looks
-	}
-	v.takeNew(c)
 	if !v.behind && v.n == len(f.records) {
 		v.uids = nil // the same as the folder's
 	}
