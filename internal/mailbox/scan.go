@@ -269,7 +269,7 @@ func (s *scan) update(i int, info []byte, st state) {
 		s.had = make(map[int]twin)
 	}
 	if _, ok := s.had[i]; !ok {
-		s.had[i] = twin{i, s.f.info(r), r.state}
+		s.had[i] = twin{i, s.f.info(r), r.place()}
 	}
 	s.f.update(r, info, st)
 }

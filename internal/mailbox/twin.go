@@ -25,7 +25,7 @@ func (s *scan) twins() error {
 			f.update(r, []byte(t.info), t.state)
 		case other && one:
 			if s.same(t) {
-				first := twin{t.record, f.info(r), r.state}
+				first := twin{t.record, f.info(r), r.place()}
 				f.update(r, []byte(t.info), t.state)
 				t = first
 			}
@@ -35,6 +35,15 @@ func (s *scan) twins() error {
 		}
 	}
 	return nil
+}
+
+// place is the state of a file of which no more is known than where it stands: where
+// r's does.
+func (r *record) place() state {
+	if r.state&inNew != 0 {
+		return inNew | unclaimed
+	}
+	return 0
 }
 
 // same reports whether a name is the one that its message had before the scan.

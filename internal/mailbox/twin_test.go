@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestTwins: a second file of a name that is known is another message, whichever of
@@ -36,5 +37,21 @@ func TestTwins(t *testing.T) {
 		if m := v.At(messages + seq); m.UID <= messages || m.Flags.System != Seen || !strings.Contains(content(t, v, messages+seq), "second") {
 			t.Errorf("message %d: got %+v, %q", messages+seq, m, content(t, v, messages+seq))
 		}
+	}
+	all := make([]int, v.Len())
+	for i := range all {
+		all[i] = i + 1
+	}
+	if _, err := v.Store(all, Replace, Flags{System: Flagged}); err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(10 * time.Second); !rests(v); tire(v) { // the events of the second files come when they like
+		if time.Now().After(end) {
+			t.Fatal("does not rest")
+		}
+		syncView(t, v, true)
+	}
+	if got, want := seen(v), files(t, path); got != want {
+		t.Errorf("rested: got %q, want %q", got, want)
 	}
 }
