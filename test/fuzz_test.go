@@ -14,61 +14,61 @@ import (
 // foreign names the parsers of foreign bytes by their folders, with the fuzz
 // targets that feed them. scripts/fuzz runs all that there are.
 var foreign = map[string]string{
-	"authd":                               "Attempt Passwd Resolve SASL",   // login sides, getent, aliases
-	"deliver/internal/box":                "Decode",                        // requests to deliver-box
-	"imapd/imap-session":                  "Session",                       // IMAP behind the login
-	"imapd/internal/charset":              "Decode Fold",                   // words of messages and searches
-	"imapd/internal/date":                 "Parse",                         // Date fields
-	"imapd/internal/decode":               "Decode",                        // encodings of parts and words
-	"imapd/internal/deflate":              "Reader",                        // what clients compress
-	"imapd/internal/encode":               "Reader",                        // binary parts of what is filed
-	"imapd/internal/event":                "Notify",                        // what IMAP clients are told of
-	"imapd/internal/find":                 "Find",                          // messages that are searched
-	"imapd/internal/gist":                 "Gist",                          // what is kept of a message
-	"imapd/internal/layout":               "Layout",                        // where the text of a message lies
-	"imapd/internal/mimepart":             "Parse",                         // their structure, addresses
-	"imapd/internal/order":                "Base Facts Threads",            // subjects, references
-	"imapd/internal/preview":              "Of",                            // messages in lists
-	"imapd/internal/query":                "Batches Fetch Search Sort URL", // arguments of IMAP
-	"imapd/internal/scope":                "Sources",                       // mailboxes of IMAP
-	"imapd/internal/wire":                 "Reader Scanner",                // lines and literals
-	"internal/addr":                       "Parse",                         // addresses, paths, domains
-	"internal/attr":                       "Read",                          // requests over sockets
-	"internal/conf":                       "Scan",                          // posthorn.conf
-	"internal/courier":                    "Parse",                         // Courier's files
-	"internal/directory":                  "Box",                           // authd's answers
-	"internal/dnsx":                       "Answer ResolvConf",             // name servers
-	"internal/door":                       "Detail",                        // queued's answers
-	"internal/dovecot":                    "LeftBehind SmallFiles Uidlist", // Dovecot's files, locks
-	"internal/dsn":                        "Parse",                         // RET ENVID NOTIFY ORCPT, xtext
-	"internal/evlog":                      "Event",                         // strangers' words in the log
-	"internal/guard":                      "Dialogue Dotted Params",        // SMTP and LMTP
-	"internal/handover":                   "Decode",                        // deliver and queue-remote
-	"internal/id":                         "Time",                          // ids
-	"internal/index":                      "Column Index",                  // what a session finds on the disk
-	"internal/login":                      "Reader",                        // IMAP and POP3 before the login
-	"internal/mailbox":                    "FolderName Info ToLF",          // names in a Maildir
-	"internal/maildir":                    "ReadName ToLF",                 // the same
-	"internal/message":                    "Header Lines",                  // headers, Received, line ends
-	"internal/password":                   "Parse",                         // stored passwords
-	"internal/quota":                      "Parse",                         // maildirsize
-	"internal/screen":                     "Line",                          // what an administrator sees
-	"internal/session":                    "Request",                       // hand-overs
-	"internal/spool":                      "Append Read Record",            // envelopes and records
-	"internal/starter":                    "ParseAccount",                  // passwd
-	"internal/statefile":                  "Parse",                         // posthorn-state
-	"internal/tables":                     "Aliases Transport Users",       // tables
-	"internal/tlsconf":                    "Parse",                         // keys
-	"internal/utf7":                       "Decode",                        // names of mailboxes
-	"pop3d/internal/pop3":                 "Parse",                         // POP3
-	"pop3d/pop3-session":                  "Session",                       // behind the login
-	"posthorn/internal/imap":              "Response",                      // other servers
-	"posthorn/internal/mbox":              "Scan",                          // mbox files
-	"posthorn/internal/moving":            "Place",                         // names of folders elsewhere
-	"queued/internal/bounce":              "Report",                        // messages that come back
-	"queued/queue-remote/internal/client": "Reply Stuffing",                // other hosts
-	"queued/queue-remote/internal/recode": "Recode",                        // messages to hosts without 8BITMIME
-	"sendmail":                            "Options ParseList ReadLetter",  // callers of sendmail
+	"authd":                               "Attempt Passwd Resolve SASL",        // login sides, getent, aliases
+	"deliver/internal/box":                "Decode",                             // requests to deliver-box
+	"imapd/imap-session":                  "Session",                            // IMAP behind the login
+	"imapd/internal/charset":              "Decode Fold",                        // words of messages and searches
+	"imapd/internal/date":                 "Parse",                              // Date fields
+	"imapd/internal/decode":               "Decode",                             // encodings of parts and words
+	"imapd/internal/deflate":              "Reader",                             // what clients compress
+	"imapd/internal/encode":               "Reader",                             // binary parts of what is filed
+	"imapd/internal/event":                "Notify",                             // what IMAP clients are told of
+	"imapd/internal/find":                 "Find",                               // messages that are searched
+	"imapd/internal/gist":                 "Gist",                               // what is kept of a message
+	"imapd/internal/layout":               "Layout",                             // where the text of a message lies
+	"imapd/internal/mimepart":             "Parse",                              // their structure, addresses
+	"imapd/internal/order":                "Base Facts Threads",                 // subjects, references
+	"imapd/internal/preview":              "Of",                                 // messages in lists
+	"imapd/internal/query":                "Batches Fetch List Search Sort URL", // arguments of IMAP
+	"imapd/internal/scope":                "Sources",                            // mailboxes of IMAP
+	"imapd/internal/wire":                 "Reader Scanner",                     // lines and literals
+	"internal/addr":                       "Parse",                              // addresses, paths, domains
+	"internal/attr":                       "Read",                               // requests over sockets
+	"internal/conf":                       "Scan",                               // posthorn.conf
+	"internal/courier":                    "Parse",                              // Courier's files
+	"internal/directory":                  "Box",                                // authd's answers
+	"internal/dnsx":                       "Answer ResolvConf",                  // name servers
+	"internal/door":                       "Detail",                             // queued's answers
+	"internal/dovecot":                    "LeftBehind SmallFiles Uidlist",      // Dovecot's files, locks
+	"internal/dsn":                        "Parse",                              // RET ENVID NOTIFY ORCPT, xtext
+	"internal/evlog":                      "Event",                              // strangers' words in the log
+	"internal/guard":                      "Dialogue Dotted Params",             // SMTP and LMTP
+	"internal/handover":                   "Decode",                             // deliver and queue-remote
+	"internal/id":                         "Time",                               // ids
+	"internal/index":                      "Column Index",                       // what a session finds on the disk
+	"internal/login":                      "Reader",                             // IMAP and POP3 before the login
+	"internal/mailbox":                    "FolderName Info ToLF",               // names in a Maildir
+	"internal/maildir":                    "ReadName ToLF",                      // the same
+	"internal/message":                    "Header Lines",                       // headers, Received, line ends
+	"internal/password":                   "Parse",                              // stored passwords
+	"internal/quota":                      "Parse",                              // maildirsize
+	"internal/screen":                     "Line",                               // what an administrator sees
+	"internal/session":                    "Request",                            // hand-overs
+	"internal/spool":                      "Append Read Record",                 // envelopes and records
+	"internal/starter":                    "ParseAccount",                       // passwd
+	"internal/statefile":                  "Parse",                              // posthorn-state
+	"internal/tables":                     "Aliases Transport Users",            // tables
+	"internal/tlsconf":                    "Parse",                              // keys
+	"internal/utf7":                       "Decode",                             // names of mailboxes
+	"pop3d/internal/pop3":                 "Parse",                              // POP3
+	"pop3d/pop3-session":                  "Session",                            // behind the login
+	"posthorn/internal/imap":              "Response",                           // other servers
+	"posthorn/internal/mbox":              "Scan",                               // mbox files
+	"posthorn/internal/moving":            "Place",                              // names of folders elsewhere
+	"queued/internal/bounce":              "Report",                             // messages that come back
+	"queued/queue-remote/internal/client": "Reply Stuffing",                     // other hosts
+	"queued/queue-remote/internal/recode": "Recode",                             // messages to hosts without 8BITMIME
+	"sendmail":                            "Options ParseList ReadLetter",       // callers of sendmail
 }
 
 // TestFuzzTargets holds the tree to the list above.

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"posthorn/imapd/internal/acl"
+	"posthorn/imapd/internal/query"
 	"posthorn/imapd/internal/realm"
 	"posthorn/imapd/internal/wire"
 	"posthorn/internal/statefile"
@@ -24,7 +25,7 @@ func (s *Session) setMetadata(c *wire.Command) (string, error) {
 		return "", err
 	}
 	var set []annotation
-	err = c.Args.List(maxEntries, func() error {
+	err = c.Args.List(query.MaxEntries, func() error {
 		a, err := entryValue(c.Args)
 		set = append(set, a)
 		return err
@@ -45,7 +46,7 @@ func entryValue(args *wire.Scanner) (a annotation, err error) {
 	if a.entry, err = args.AString(); err != nil {
 		return a, err
 	}
-	if err := checkEntry(a.entry); err != nil {
+	if err := query.CheckEntry(a.entry); err != nil {
 		return a, err
 	}
 	if err := args.Space(); err != nil {
@@ -104,7 +105,7 @@ func write(c *statefile.Changes, kind statefile.Kind, private string, set []anno
 		}
 	}
 	now := count(c.All(kind), private)
-	if now.owner > max(maxEntries, before.owner) || now.guest > max(maxGuest, before.guest) || now.guests > max(maxEntries, before.guests) {
+	if now.owner > max(query.MaxEntries, before.owner) || now.guest > max(maxGuest, before.guest) || now.guests > max(query.MaxEntries, before.guests) {
 		return no("[METADATA TOOMANY] too many annotations")
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"posthorn/imapd/internal/query"
 	"posthorn/imapd/internal/realm"
 	"posthorn/imapd/internal/wire"
 	"posthorn/internal/mailbox"
@@ -12,17 +13,17 @@ import (
 
 // list answers LIST (RFC 3501 section 6.3.8, RFC 5258, 5819 and 6154).
 func (s *Session) list(c *wire.Command) (string, error) {
-	l, err := parseListing(c.Args)
+	l, err := query.ParseList(c.Args)
 	if err != nil {
 		return "", err
 	}
-	if len(l.patterns) == 0 && !l.extended {
+	if len(l.Patterns) == 0 && !l.Extended {
 		// A question for the separator and the root (RFC 3501 section 6.3.8).
-		root, sep := s.realm.RootOf(l.reference)
+		root, sep := s.realm.RootOf(l.Reference)
 		s.w.Raw("* LIST (\\Noselect) \"", sep, "\" \"", root, "\"\r\n")
 		return "LIST completed", nil
 	}
-	a := lister{Session: s, listing: l}
+	a := lister{Session: s, List: l}
 	if err := a.look(); err != nil {
 		return "", err
 	}
@@ -32,7 +33,7 @@ func (s *Session) list(c *wire.Command) (string, error) {
 // lister is one LIST at work.
 type lister struct {
 	*Session
-	listing
+	query.List
 	folders    tree
 	meant      tree     // what the selection options mean
 	subscribed []string // sorted
@@ -53,7 +54,7 @@ func (a *lister) look() (err error) {
 		}
 		folders = append(folders, others...)
 	}
-	if a.subscription {
+	if a.Subscription {
 		if a.subscribed, err = a.realm.Box.Subscriptions(); err != nil {
 			return err
 		}
@@ -63,15 +64,21 @@ func (a *lister) look() (err error) {
 	}
 	a.folders = newTree(folders)
 	a.meant = a.folders
-	if a.selects() {
+	if a.Selects() {
 		a.meant = newTree(a.selection(folders))
 	}
 	return nil
 }
 
+// reached reports whether a name, in the encoding of the wire, matches one of
+// the patterns.
+func reached(patterns []string, name string) bool {
+	return slices.ContainsFunc(patterns, func(p string) bool { return matchName(p, name) })
+}
+
 // foreignMatters reports whether a pattern can match names of others' mailboxes.
 func (a *lister) foreignMatters() bool {
-	return a.patterns == nil || slices.ContainsFunc(a.patterns, func(p string) bool {
+	return a.Patterns == nil || slices.ContainsFunc(a.Patterns, func(p string) bool {
 		literal := p
 		if i := strings.IndexAny(p, "*%"); i >= 0 {
 			literal = p[:i]
@@ -97,10 +104,10 @@ func (a *lister) separator(name string) string {
 // selection returns the names that meet the selection options.
 func (a *lister) selection(folders []string) []string {
 	names := folders
-	if a.onlySubscribed {
+	if a.OnlySubscribed {
 		names = slices.Clone(a.subscribed) // they need not exist
 	}
-	if a.onlySpecial {
+	if a.OnlySpecial {
 		names = slices.DeleteFunc(names, func(name string) bool { return !a.folders.exists[name] || len(a.uses[name]) == 0 })
 	}
 	return names
@@ -110,10 +117,10 @@ func (a *lister) selection(folders []string) []string {
 func (a *lister) answer() error {
 	hidden := a.hidden()
 	for _, name := range a.meant.names {
-		if !a.reached(a.encode(name)) {
+		if !reached(a.Patterns, a.encode(name)) {
 			continue
 		}
-		if a.meant.exists[name] || !a.extended || hidden[name] {
+		if a.meant.exists[name] || !a.Extended || hidden[name] {
 			a.name(name)
 		}
 		if err := a.w.Err(); err != nil {
@@ -128,11 +135,11 @@ func (a *lister) answer() error {
 // and 3.5), with selection options only if it is asked to.
 func (a *lister) hidden() map[string]bool {
 	above := map[string]bool{}
-	if !a.extended || a.selects() && !a.recursive {
+	if !a.Extended || a.Selects() && !a.Recursive {
 		return above
 	}
 	for name := range a.meant.exists {
-		if !a.reached(a.encode(name)) {
+		if !reached(a.Patterns, a.encode(name)) {
 			markAbove(above, name)
 		}
 	}
@@ -143,13 +150,13 @@ func (a *lister) hidden() map[string]bool {
 func (a *lister) name(name string) {
 	exists := a.folders.exists[name]
 	var status *counts
-	if a.items != nil && exists && a.meant.exists[name] {
+	if a.Items != nil && exists && a.meant.exists[name] {
 		status, exists = a.statusOf(name)
 	}
 	a.w.Raw("* LIST (", a.attributes(name, exists), ") \"", a.separator(name), "\" ")
 	a.w.AString(a.encode(name))
-	if a.recursive && a.meant.parents[name] {
-		a.w.Raw(" (\"CHILDINFO\" (", a.criteria(), "))")
+	if a.Recursive && a.meant.parents[name] {
+		a.w.Raw(" (\"CHILDINFO\" (", a.Criteria(), "))")
 	}
 	if a.oldName != "" {
 		a.w.Raw(" (\"OLDNAME\" (")
@@ -158,12 +165,12 @@ func (a *lister) name(name string) {
 	}
 	a.w.Raw("\r\n")
 	if status != nil {
-		a.writeStatus(name, a.items, *status)
+		a.writeStatus(name, a.Items, *status)
 	}
-	if a.rights && exists && a.meant.exists[name] {
+	if a.Rights && exists && a.meant.exists[name] {
 		a.rightsOf(name)
 	}
-	if a.metadata.entries != nil && exists && a.meant.exists[name] {
+	if a.Metadata.Entries != nil && exists && a.meant.exists[name] {
 		a.annotationsOf(name)
 	}
 }
@@ -182,7 +189,7 @@ func (a *lister) rightsOf(name string) {
 // annotationsOf tells of a mailbox's annotations, if it has none of these at hand
 // of nothing (RFC 9590 section 3).
 func (a *lister) annotationsOf(name string) {
-	_, err := a.writeMetadata(name, a.metadata)
+	_, err := a.writeMetadata(name, a.Metadata)
 	if err != nil && refusalText(err) == "" {
 		a.log.IMAPFailed(a.conn.SID, a.conn.User, "LIST", err)
 	}
@@ -191,7 +198,7 @@ func (a *lister) annotationsOf(name string) {
 // statusOf counts a folder. One that is gone by now is not selectable; of one
 // that cannot be counted for another reason nothing is told (RFC 5819 section 2).
 func (a *lister) statusOf(name string) (_ *counts, exists bool) {
-	status, err := a.count(name, a.items)
+	status, err := a.count(name, a.Items)
 	if errors.Is(err, mailbox.ErrNoFolder) {
 		return nil, false
 	}
@@ -213,7 +220,7 @@ func (a *lister) attributes(name string, exists bool) string {
 	switch {
 	case exists:
 		attributes = append(attributes, a.uses[name]...)
-	case a.extended || a.rev2:
+	case a.Extended || a.rev2:
 		attributes = append([]string{`\NonExistent`}, attributes...)
 	default:
 		attributes = append([]string{`\Noselect`}, attributes...)
@@ -226,20 +233,11 @@ func (a *lister) attributes(name string, exists bool) string {
 
 // lsub answers LSUB (RFC 3501 section 6.3.9).
 func (s *Session) lsub(c *wire.Command) (string, error) {
-	var l listing
-	if err := c.Args.Space(); err != nil {
-		return "", err
-	}
-	if err := l.names(c.Args); err != nil {
-		return "", err
-	}
-	if err := c.Args.End(); err != nil {
-		return "", err
-	}
+	l, err := query.ParseLSub(c.Args)
 	switch {
-	case l.extended:
-		return "", &wire.SyntaxError{Text: "LSUB takes one mailbox pattern"}
-	case len(l.patterns) == 0:
+	case err != nil:
+		return "", err
+	case len(l.Patterns) == 0:
 		s.w.Raw("* LSUB (\\Noselect) \".\" \"\"\r\n")
 		return "LSUB completed", nil
 	}
@@ -249,16 +247,16 @@ func (s *Session) lsub(c *wire.Command) (string, error) {
 	}
 	var deeper []string
 	for _, name := range names {
-		if l.reached(s.encode(name)) {
+		if reached(l.Patterns, s.encode(name)) {
 			s.writeName("LSUB", "", name)
-		} else if strings.HasSuffix(l.patterns[0], "%") {
+		} else if strings.HasSuffix(l.Patterns[0], "%") {
 			deeper = append(deeper, name)
 		}
 	}
 	// Of subscribed names that "%" does not reach, the level that it does reach
 	// (RFC 3501 section 6.3.9).
 	for _, name := range newTree(deeper).names {
-		if _, ok := slices.BinarySearch(names, name); !ok && l.reached(s.encode(name)) {
+		if _, ok := slices.BinarySearch(names, name); !ok && reached(l.Patterns, s.encode(name)) {
 			s.writeName("LSUB", `\Noselect`, name)
 		}
 	}

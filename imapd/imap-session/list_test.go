@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"posthorn/imapd/internal/query"
 )
 
 // make creates and subscribes folders.
@@ -96,7 +98,7 @@ func TestListHidden(t *testing.T) {
 
 func TestListNonsense(t *testing.T) {
 	d := newFixture(t).dialogue()
-	many := strings.Repeat("a ", maxPatterns)
+	many := strings.Repeat("a ", query.MaxPatterns)
 	for _, tt := range []struct{ args, want string }{
 		{`(RECURSIVEMATCH) "" ""`, "BAD RECURSIVEMATCH needs another selection option"},
 		{`(REMOTE RECURSIVEMATCH) "" ""`, "BAD RECURSIVEMATCH needs another selection option"},

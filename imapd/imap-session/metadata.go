@@ -4,10 +4,10 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 
 	"posthorn/imapd/internal/acl"
+	"posthorn/imapd/internal/query"
 	"posthorn/imapd/internal/realm"
 	"posthorn/imapd/internal/wire"
 	"posthorn/internal/statefile"
@@ -15,32 +15,23 @@ import (
 
 // Bounds of annotations.
 const (
-	maxEntries = 250 // of a mailbox, of the account, or of a command
-	maxGuest   = 25  // private ones of a user in another's mailbox
-	maxEntry   = 900 // octets of an entry's name
-	maxValue   = 32 << 10
+	maxGuest = 25 // private ones of a user in another's mailbox
+	maxValue = 32 << 10
 )
 
 // adminEntry says how to reach the server's administrator; clients cannot change
 // it (RFC 5464 section 6.2.2).
 const adminEntry = "/shared/admin"
 
-// wanted is which annotations a client asks for (RFC 5464 section 4.2).
-type wanted struct {
-	entries []string
-	maxSize int // octets of a value; -1: any
-	depth   int // levels below an entry; -1: all
-}
-
 // getMetadata answers GETMETADATA (RFC 5464 section 4.2). The options stand in
 // front of the mailbox name in the syntax, and behind it in the examples.
 func (s *Session) getMetadata(c *wire.Command) (string, error) {
-	w := wanted{maxSize: -1}
+	w := query.Metadata{MaxSize: -1}
 	if err := c.Args.Space(); err != nil {
 		return "", err
 	}
 	if c.Args.Peek() == '(' {
-		if err := w.take(c.Args, true); err != nil {
+		if err := w.Take(c.Args, true); err != nil {
 			return "", err
 		}
 		if err := c.Args.Space(); err != nil {
@@ -51,11 +42,11 @@ func (s *Session) getMetadata(c *wire.Command) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	for w.entries == nil {
+	for w.Entries == nil {
 		if err := c.Args.Space(); err != nil {
 			return "", err
 		}
-		if err := w.take(c.Args, false); err != nil {
+		if err := w.Take(c.Args, false); err != nil {
 			return "", err
 		}
 	}
@@ -72,74 +63,6 @@ func (s *Session) getMetadata(c *wire.Command) (string, error) {
 	return "GETMETADATA completed", nil
 }
 
-// take takes a list of options or of entries, or one entry.
-func (w *wanted) take(args *wire.Scanner, options bool) error {
-	var words []string
-	one := func() error {
-		word, err := args.AString()
-		words = append(words, word)
-		return err
-	}
-	var err error
-	if args.Peek() == '(' {
-		err = args.List(maxEntries, one)
-	} else {
-		err = one()
-	}
-	switch {
-	case err != nil:
-		return err
-	case len(words) == 0:
-		return &wire.SyntaxError{Text: "no entries"}
-	case options || words[0] != "" && words[0][0] != '/':
-		return w.option(words)
-	}
-	for _, entry := range words {
-		if err := checkEntry(entry); err != nil {
-			return err
-		}
-	}
-	w.entries = words
-	return nil
-}
-
-// option takes the words of a list of options.
-func (w *wanted) option(words []string) error {
-	for len(words) >= 2 {
-		name, value := strings.ToUpper(words[0]), strings.ToLower(words[1])
-		words = words[2:]
-		switch {
-		case name == "MAXSIZE":
-			n, err := strconv.ParseUint(value, 10, 31)
-			if err != nil {
-				return &wire.SyntaxError{Text: "MAXSIZE needs a number"}
-			}
-			w.maxSize = int(n)
-		case name == "DEPTH" && (value == "0" || value == "1"):
-			w.depth = int(value[0] - '0')
-		case name == "DEPTH" && value == "infinity":
-			w.depth = -1
-		default:
-			return &wire.SyntaxError{Text: "unknown option of GETMETADATA"}
-		}
-	}
-	if len(words) > 0 {
-		return &wire.SyntaxError{Text: "unknown option of GETMETADATA"}
-	}
-	return nil
-}
-
-// checkEntry holds an entry's name to RFC 5464 sections 3.2 and 6.
-func checkEntry(entry string) error {
-	low := strings.ToLower(entry)
-	if !strings.HasPrefix(low, "/shared/") && !strings.HasPrefix(low, "/private/") || len(entry) > maxEntry ||
-		strings.HasSuffix(entry, "/") || strings.Contains(entry, "//") ||
-		strings.ContainsFunc(entry, func(r rune) bool { return r < ' ' || r > '~' || r == '*' || r == '%' }) {
-		return &wire.SyntaxError{Text: "an entry begins with /shared/ or /private/"}
-	}
-	return nil
-}
-
 // annotation is an entry with its value.
 type annotation struct {
 	entry, value string
@@ -148,14 +71,14 @@ type annotation struct {
 
 // writeMetadata writes the METADATA response of a mailbox, or with "" of the
 // account, and returns the size of the longest value that was too long.
-func (s *Session) writeMetadata(name string, w wanted) (longest int, err error) {
+func (s *Session) writeMetadata(name string, w query.Metadata) (longest int, err error) {
 	all, private, err := s.annotations(name)
 	if err != nil {
 		return 0, err
 	}
 	sep := " ("
-	for _, a := range w.pick(all, private) {
-		if w.maxSize >= 0 && len(a.value) > w.maxSize {
+	for _, a := range pick(w, all, private) {
+		if w.MaxSize >= 0 && len(a.value) > w.MaxSize {
 			longest = max(longest, len(a.value))
 			continue
 		}
@@ -224,19 +147,19 @@ func (s *Session) annotations(name string) (all map[string]string, private strin
 
 // pick returns the annotations that are wanted: of an entry that is named, NIL if
 // it has none.
-func (w *wanted) pick(all map[string]string, private string) (out []annotation) {
-	for _, entry := range w.entries {
+func pick(w query.Metadata, all map[string]string, private string) (out []annotation) {
+	for _, entry := range w.Entries {
 		key := entryKey(entry, private)
 		value, ok := all[key]
-		if ok || w.depth == 0 {
+		if ok || w.Depth == 0 {
 			out = append(out, annotation{entry, value, ok})
 		}
-		if w.depth == 0 {
+		if w.Depth == 0 {
 			continue
 		}
 		for _, other := range slices.Sorted(maps.Keys(all)) {
 			below, ok := strings.CutPrefix(other, key+"/")
-			if ok && (w.depth < 0 || !strings.Contains(below, "/")) {
+			if ok && (w.Depth < 0 || !strings.Contains(below, "/")) {
 				out = append(out, annotation{strings.TrimPrefix(other, private), all[other], true})
 			}
 		}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"posthorn/imapd/internal/query"
 )
 
 // TestMetadata follows the examples of RFC 5464 sections 4.2 to 4.4.
@@ -73,7 +75,7 @@ func TestMetadataTravels(t *testing.T) {
 // TestMetadataLimits: one value too many or too long, and none is set.
 func TestMetadataLimits(t *testing.T) {
 	d := newFixture(t).dialogue()
-	for i := range maxEntries {
+	for i := range query.MaxEntries {
 		if got := d.do(fmt.Sprintf(`SETMETADATA INBOX (/private/n%d "x")`, i)); got[0] != "OK SETMETADATA completed" {
 			t.Fatal(got)
 		}
@@ -120,16 +122,16 @@ func TestMetadataOfGuests(t *testing.T) {
 	fill(bob, theirs, "private", maxGuest)
 	bob.want("SETMETADATA "+theirs+` (/private/more "x")`, full)
 	bob.needs("SETMETADATA " + theirs + ` (/private/n0 NIL /private/more "x")`)
-	fill(ann, "Box", "private", maxEntries-1)
+	fill(ann, "Box", "private", query.MaxEntries-1)
 	bob.needs("SETMETADATA " + theirs + ` (/shared/one "x" /private/more "y")`)
 	ann.want(`SETMETADATA Box (/private/more "x")`, full)
 	bob.want("SETMETADATA "+theirs+` (/shared/two "x")`, full)
 
 	all := map[string]string{}
-	for i := range maxEntries {
+	for i := range query.MaxEntries {
 		all[fmt.Sprintf("user%d/private/x", i)] = "x"
 	}
-	if got, want := count(all, "user1"), (tally{guests: maxEntries, guest: 1}); got != want {
+	if got, want := count(all, "user1"), (tally{guests: query.MaxEntries, guest: 1}); got != want {
 		t.Errorf("got %v, want %v", got, want)
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"posthorn/imapd/internal/acl"
 	"posthorn/imapd/internal/event"
+	"posthorn/imapd/internal/query"
 	"posthorn/internal/mailbox"
 )
 
@@ -209,7 +210,7 @@ type herald struct{ lister }
 
 // lister returns one that knows how everything is now.
 func (h *heed) lister() (*herald, error) {
-	a := &herald{lister{Session: h.Session, listing: listing{extended: true, subscription: true}}}
+	a := &herald{lister{Session: h.Session, List: query.List{Extended: true, Subscription: true}}}
 	return a, a.look()
 }
 

@@ -1,6 +1,9 @@
 package main
 
-import "posthorn/imapd/internal/wire"
+import (
+	"posthorn/imapd/internal/query"
+	"posthorn/imapd/internal/wire"
+)
 
 // leave is unselect before another mailbox is selected (RFC 9051 section 6.3.2, RFC
 // 7162 section 3.2.11).
@@ -15,7 +18,7 @@ func (s *Session) leave() {
 // the client called the mailbox otherwise (RFC 9051 sections 6.3.2 and 6.3.9.7).
 // args are those of the command.
 func (s *Session) writeSelected(args wire.Scanner) error {
-	a := lister{Session: s, listing: listing{extended: true}}
+	a := lister{Session: s, List: query.List{Extended: true}}
 	if err := a.look(); err != nil {
 		return err
 	}

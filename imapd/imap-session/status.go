@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"posthorn/imapd/internal/acl"
+	"posthorn/imapd/internal/query"
 	"posthorn/imapd/internal/wire"
 	"posthorn/internal/mailbox"
 )
@@ -17,7 +18,7 @@ func (s *Session) status(c *wire.Command) (string, error) {
 	if err := c.Args.Space(); err != nil {
 		return "", err
 	}
-	items, err := statusItems(c.Args)
+	items, err := query.ParseStatus(c.Args)
 	if err != nil {
 		return "", err
 	}
@@ -31,27 +32,6 @@ func (s *Session) status(c *wire.Command) (string, error) {
 	s.writeStatus(name, items, status)
 	return "STATUS completed", nil
 }
-
-// statusItems takes a list of items, not empty.
-func statusItems(args *wire.Scanner) ([]string, error) {
-	var items []string
-	err := args.List(maxStatus, func() error {
-		item := args.Word()
-		switch item {
-		case "MESSAGES", "RECENT", "UIDNEXT", "UIDVALIDITY", "UNSEEN", "SIZE", "APPENDLIMIT", "DELETED", "DELETED-STORAGE", "MAILBOXID", "HIGHESTMODSEQ":
-			items = append(items, item)
-			return nil
-		}
-		return &wire.SyntaxError{Text: "unknown item of STATUS"}
-	})
-	if err == nil && items == nil {
-		err = &wire.SyntaxError{Text: "no items of STATUS"}
-	}
-	return items, err
-}
-
-// maxStatus bounds the items of one STATUS.
-const maxStatus = 32
 
 // counts are what STATUS answers.
 type counts struct {

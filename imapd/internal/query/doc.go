@@ -1,6 +1,6 @@
-// Package query parses what FETCH, SEARCH and STORE ask for into values that
-// the session evaluates (RFC 3501 sections 6.4.4 to 6.4.6). It bounds numbers
-// and nesting; errors are those of package wire, for a BAD answer.
+// Package query parses what FETCH, SEARCH, STORE, LIST and others ask for into values
+// that the session evaluates (RFC 3501 sections 6.3.8 and 6.4.4 to 6.4.6). It bounds
+// numbers and nesting; errors are those of package wire, for a BAD answer.
 package query
 
 import "posthorn/imapd/internal/wire"
