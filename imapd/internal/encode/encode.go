@@ -49,7 +49,7 @@ type walker struct {
 	inner  bool // the header is that of a message in a part
 	levels []level
 	body   base64
-	held   bool // a line end of an encoded body: it may be a delimiter's
+	held   string // a line end of an encoded body, or its CR: it may be a delimiter's
 }
 
 // level is a multipart that is open.
@@ -102,12 +102,28 @@ func (w *walker) take(piece []byte, fresh bool) {
 			w.flush()
 		}
 	case encoded:
-		w.release()
-		piece, w.held = bytes.CutSuffix(piece, []byte("\r\n"))
-		w.out = w.body.add(w.out, piece)
+		w.encode(piece)
 	default:
 		w.out = append(w.out, piece...)
 	}
+}
+
+// encode takes a piece of an encoded body.
+func (w *walker) encode(piece []byte) {
+	if w.held == "\r" && piece[0] == '\n' {
+		w.held, piece = "\r\n", piece[1:]
+	}
+	if len(piece) == 0 {
+		return
+	}
+	w.release()
+	for _, end := range []string{"\r\n", "\r"} {
+		if rest, ok := bytes.CutSuffix(piece, []byte(end)); ok {
+			piece, w.held = rest, end
+			break
+		}
+	}
+	w.out = w.body.add(w.out, piece)
 }
 
 // end ends the part at the end of the message.
@@ -129,28 +145,28 @@ func (w *walker) flush() {
 
 // release takes a line end that was held back as a part of the body.
 func (w *walker) release() {
-	if w.held {
-		w.out, w.held = w.body.add(w.out, []byte("\r\n")), false
-	}
+	w.out, w.held = w.body.add(w.out, []byte(w.held)), ""
 }
 
 // delimiter takes a line that is a delimiter of a multipart that is open (RFC 2046
-// section 5.1.1).
+// section 5.1.1): of that with the longest boundary, as package mimepart has it.
 func (w *walker) delimiter(line []byte) bool {
-	for i := len(w.levels) - 1; i >= 0; i-- {
-		rest, ok := bytes.CutPrefix(line, []byte(w.levels[i].delimiter))
-		if !ok {
-			continue
+	level, size := -1, 0
+	for i, l := range w.levels {
+		if len(l.delimiter) >= size && bytes.HasPrefix(line, []byte(l.delimiter)) {
+			level, size = i, len(l.delimiter)
 		}
-		w.endPart()
-		w.out = append(w.out, line...)
-		w.levels, w.state, w.inner = w.levels[:i+1], header, false
-		if bytes.HasPrefix(rest, []byte("--")) {
-			w.levels, w.state = w.levels[:i], plain
-		}
-		return true
 	}
-	return false
+	if level < 0 {
+		return false
+	}
+	w.endPart()
+	w.out = append(w.out, line...)
+	w.levels, w.state, w.inner = w.levels[:level+1], header, false
+	if bytes.HasPrefix(line[size:], []byte("--")) {
+		w.levels, w.state = w.levels[:level], plain
+	}
+	return true
 }
 
 // endPart ends the part in front of a delimiter.
@@ -160,7 +176,7 @@ func (w *walker) endPart() {
 		w.flush()
 	case encoded:
 		w.out = append(w.body.end(w.out), "\r\n"...)
-		w.held = false
+		w.held = ""
 	}
 }
 
