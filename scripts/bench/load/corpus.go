@@ -19,17 +19,42 @@ func fillBox(dir string, n int) error {
 	}
 	random := rand.New(rand.NewPCG(1, 1)) // the same for every server
 	for i := range n {
-		text := letter(random, i)
-		name := fmt.Sprintf("%d.M%dP1.bench,S=%d,W=%d:2,%s", 1700000000+i, i, len(text), len(text)+bytes.Count(text, []byte("\n")), []string{"", "S"}[i%2])
-		file := filepath.Join(dir, "cur", name)
-		if err := os.WriteFile(file, text, 0o600); err != nil {
-			return err
-		}
-		if err := os.Chown(file, mailUID, mailUID); err != nil {
+		if err := fileLetter(dir, i, letter(random, i)); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// So many messages are in the mailbox of large ones, of 2 MiB.
+const (
+	largeCount = 20
+	largeSize  = 2 << 20
+)
+
+// fillLarge makes a folder with messages that have one long text.
+func fillLarge(dir string) error {
+	if err := makeMaildir(dir); err != nil {
+		return err
+	}
+	for i := range largeCount {
+		text := bytes.ReplaceAll(message(fmt.Sprint("large.", i), largeSize), []byte("\r\n"), []byte("\n"))
+		if err := fileLetter(dir, i, text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fileLetter puts message i into the folder, every second one as one that was
+// read.
+func fileLetter(dir string, i int, text []byte) error {
+	name := fmt.Sprintf("%d.M%dP1.bench,S=%d,W=%d:2,%s", 1700000000+i, i, len(text), len(text)+bytes.Count(text, []byte("\n")), []string{"", "S"}[i%2])
+	file := filepath.Join(dir, "cur", name)
+	if err := os.WriteFile(file, text, 0o600); err != nil {
+		return err
+	}
+	return os.Chown(file, mailUID, mailUID)
 }
 
 // letter returns message i: a text, with an HTML alternative in every third.

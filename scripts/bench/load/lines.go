@@ -50,6 +50,14 @@ func boxLines() []line {
 		{row: "store-one", text: "STORE of one message"},
 		{row: "store-many", text: "STORE of 1,000, a message"},
 		{row: "append", text: "APPEND of 8 KiB"},
+		{row: "fetch-large", text: "FETCH a whole message of 2 MiB"},
+		{row: "login-select-TLS", text: "login, SELECT of 10,000 messages and logout over TLS, one client"},
+		{row: "select-TLS", text: "SELECT again over TLS"},
+		{row: "fetch-flags-TLS", text: "FETCH flags, UID and size over TLS, a message"},
+		{row: "fetch-bodies-TLS", text: "FETCH whole messages over TLS"},
+		{row: "fetch-large-TLS", text: "FETCH a whole message of 2 MiB over TLS"},
+		{row: "store-one-TLS", text: "STORE of one message over TLS"},
+		{row: "append-TLS", text: "APPEND of 8 KiB over TLS"},
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -35,24 +36,25 @@ func (b *bench) makeMail() error {
 		return err
 	}
 	home := filepath.Join(b.boxes().root, "bench")
-	return errors.Join(makeMaildir(home), makeMaildir(filepath.Join(home, ".New")), fillBox(filepath.Join(home, ".Big"), b.count(corpusSize)))
+	return errors.Join(makeMaildir(home), makeMaildir(filepath.Join(home, ".New")), fillBox(filepath.Join(home, ".Big"), b.count(corpusSize)), fillLarge(filepath.Join(home, ".Large")))
 }
 
 // step is one row of work: what does it, how often it is done, and how many
 // operations that is in sum. One that opens the mailbox itself finds none open.
 type step struct {
-	name  string
-	opens bool
-	times int
-	ops   int
-	do    func(c *imap, i int) error
+	name   string
+	opens  bool
+	secure bool // over TLS
+	times  int
+	ops    int
+	do     func(c *imap, i int) error
 }
 
 func (b *bench) work() error {
 	if err := errors.Join(b.logins("login", false), b.logins("login-TLS", true)); err != nil {
 		return err
 	}
-	for _, s := range b.steps() {
+	for _, s := range append(b.steps(), b.secureSteps()...) {
 		if err := b.step(s); err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
@@ -104,15 +106,49 @@ func (b *bench) steps() []step {
 		{name: "store-many", times: 1, ops: thousand, do: func(c *imap, _ int) error {
 			return c.do("STORE 1:%d +FLAGS (\\Draft)", thousand)
 		}},
-		{name: "append", times: 300, ops: 300, do: func(c *imap, i int) error {
-			return c.append("New", message(fmt.Sprint("append.", i), 8<<10))
-		}},
+		{name: "append", times: 300, ops: 300, do: appendNew},
+		{name: "fetch-large", opens: true, times: largeCount, ops: largeCount, do: fetchLarge},
 	}
+}
+
+// secureSteps returns those rows again, over TLS, whose cost is in what goes
+// through the connection.
+func (b *bench) secureSteps() []step {
+	all := []string{"select", "fetch-flags", "fetch-bodies", "fetch-large", "store-one", "append"}
+	var out []step
+	for _, s := range b.steps() {
+		if slices.Contains(all, s.name) {
+			s.name, s.secure = s.name+"-TLS", true
+			out = append(out, s)
+		}
+	}
+	return append(out, step{name: "login-select-TLS", opens: true, times: 200, ops: 200, do: func(*imap, int) error {
+		c, err := dialIMAP("bench", true)
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		return errors.Join(c.do("SELECT Big"), c.do("LOGOUT"))
+	}})
+}
+
+func appendNew(c *imap, i int) error {
+	return c.append("New", message(fmt.Sprint("append.", i), 8<<10))
+}
+
+// fetchLarge reads one of the large messages of a mailbox that holds no others.
+func fetchLarge(c *imap, i int) error {
+	if i == 0 {
+		if err := c.do("SELECT Large"); err != nil {
+			return err
+		}
+	}
+	return c.do("FETCH %d BODY.PEEK[]", i+1)
 }
 
 // step measures one row in a session of its own.
 func (b *bench) step(s step) error {
-	c, err := dialIMAP("bench", false)
+	c, err := dialIMAP("bench", s.secure)
 	if err != nil {
 		return err
 	}
