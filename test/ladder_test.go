@@ -16,7 +16,7 @@ import (
 // only, nobody sideways or up.
 var rungs = [][]string{
 	{"calm", "stamp", "uidl", "verdict"},
-	{"attr", "conf", "durable", "evlog", "id", "park", "password", "priv", "screen", "tlsconf", "utf7"},
+	{"attr", "conf", "durable", "evlog", "id", "park", "password", "priv", "screen", "tlsconf", "utf7", "watch"},
 	{"addr", "dnsx", "dovecot", "dsn", "index", "maildir", "message", "sock"},
 	{"courier", "daemon", "directory", "guard", "quota", "spool", "starter", "statefile", "tables"},
 	{"door", "handover", "login", "mailbox", "session"},

@@ -45,7 +45,7 @@ func TestLookout(t *testing.T) {
 // TestLookoutWalks: folders are looked at where the kernel watches none.
 func TestLookoutWalks(t *testing.T) {
 	s := newStore(t, Options{})
-	s.sentry.most, s.sentry.rounds.every = -1, time.Millisecond
+	s.sentry.most, s.sentry.rounds.Every = -1, time.Millisecond
 	testLookout(t, s)
 	s.sentry.mu.Lock()
 	defer s.sentry.mu.Unlock()
@@ -118,9 +118,7 @@ func TestLookoutGivesBack(t *testing.T) {
 	watched := func() (int, int) {
 		s.sentry.mu.Lock()
 		defer s.sentry.mu.Unlock()
-		s.sentry.watcher.mu.Lock()
-		defer s.sentry.watcher.mu.Unlock()
-		return len(s.sentry.beats), len(s.sentry.watcher.folders)
+		return len(s.sentry.beats), s.sentry.watcher.Len()
 	}
 	one, _ := lookOut(t, s)
 	two, news := lookOut(t, s)
@@ -158,7 +156,7 @@ func TestLookoutIsBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.sentry.mu.Lock()
-	s.sentry.most, s.sentry.walked = len(s.sentry.beats)+2-maxWalked, maxWalked
+	s.sentry.most, s.sentry.walked = s.sentry.watcher.Len()+2, maxWalked
 	s.sentry.mu.Unlock()
 	b.Create("a")
 	if _, err := l.Folder(b, "a", true); !errors.Is(err, ErrUnwatched) {

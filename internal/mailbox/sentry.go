@@ -8,17 +8,19 @@ import (
 	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"posthorn/internal/watch"
 )
 
 // sentry is what all Lookouts of a Store share.
 type sentry struct {
 	mu      sync.Mutex
-	watcher *watcher[*beat] // nil when nobody looks at anything, or the kernel gave none
+	watcher *watch.Watcher[*beat] // nil when nobody looks at anything, or the kernel gave none
 	closed  bool
 	most    int // folders on the disk that may be watched; 0: not yet known
 	walked  int // how many the rounds are for
 	beats   map[fileID]*beat
-	rounds  poller[*beat, trail] // look at what the kernel does not watch
+	rounds  watch.Poller[*beat, trail] // look at what the kernel does not watch
 }
 
 // unwatched is a watch that the kernel refused, and that there is no other way for.
@@ -65,7 +67,7 @@ func (s *sentry) begin() (err error) {
 			}
 		}
 	}
-	s.watcher, err = newWatcher(curPause, s.told)
+	s.watcher, err = watch.New(curPause, s.told)
 	return err
 }
 
@@ -76,9 +78,9 @@ func (s *sentry) close() {
 	s.watcher, s.closed = nil, true
 	s.mu.Unlock()
 	if w != nil {
-		w.close()
+		w.Close()
 	}
-	s.rounds.close()
+	s.rounds.Close()
 }
 
 // look begins to tell l of the folder that fd has open.
@@ -109,11 +111,11 @@ func (s *sentry) look(l *Lookout, spot Spot, fd int, as part) error {
 // add has the folder watched that fd has open, in one way or the other; s.mu is held.
 func (s *sentry) add(b *beat, fd int) error {
 	err := s.begin()
-	if err == nil && len(s.beats)-s.walked >= s.most {
+	if err == nil && s.watcher.Len() >= s.most {
 		err = ErrUnwatched
 	}
 	if err == nil {
-		err = s.watcher.add(b, fd, beatEvents)
+		err = s.watcher.Add(b, fd, beatEvents)
 	}
 	if err != nil {
 		if s.walked >= maxWalked {
@@ -126,7 +128,7 @@ func (s *sentry) add(b *beat, fd int) error {
 			return unwatched{err}
 		}
 		s.walked++
-		s.rounds.add(b)
+		s.rounds.Add(b)
 	}
 	if s.beats == nil {
 		s.beats = map[fileID]*beat{}
@@ -143,9 +145,9 @@ func (s *sentry) end(b *beat) {
 	delete(s.beats, b.id)
 	if b.path != "" {
 		s.walked--
-		s.rounds.remove(b)
+		s.rounds.Remove(b)
 	} else if s.watcher != nil {
-		s.watcher.remove(b)
+		s.watcher.Remove(b)
 	}
 }
 

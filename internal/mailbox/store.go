@@ -20,6 +20,7 @@ import (
 	"posthorn/internal/id"
 	"posthorn/internal/index"
 	"posthorn/internal/maildir"
+	"posthorn/internal/watch"
 )
 
 // Options are what a Store is made with.
@@ -63,12 +64,12 @@ type Store struct {
 	closed  bool
 
 	watchOnce sync.Once
-	newWatch  *watcher[*folder] // nil when the kernel gave none
-	curWatch  *watcher[*folder]
+	newWatch  *watch.Watcher[*folder] // nil when the kernel gave none
+	curWatch  *watch.Watcher[*folder]
 	watchErr  error
-	poller    poller[*folder, times] // looks at the others
-	unwatched sync.Once              // logs only the first
-	keep      atomic.Int64           // how long the attic keeps what is removed; 0: it does not
+	poller    watch.Poller[*folder, times] // looks at the others
+	unwatched sync.Once                    // logs only the first
+	keep      atomic.Int64                 // how long the attic keeps what is removed; 0: it does not
 	sentry    sentry
 	filings   atomic.Uint32
 	calm      calm.Watch               // of pictures that were dropped
@@ -88,8 +89,8 @@ func New(o Options) *Store {
 		s.log = evlog.New(io.Discard)
 	}
 	s.locker, s.lerr = dovecot.NewLocker()
-	s.poller.every, s.poller.now, s.poller.told = pollEvery, (*folder).now, func(f *folder, _ error) { f.audience.tell(nil) }
-	s.sentry.rounds.every, s.sentry.rounds.now, s.sentry.rounds.told = pollEvery, (*beat).now, s.sentry.met
+	s.poller.Every, s.poller.Now, s.poller.Told = pollEvery, (*folder).now, func(f *folder, _ error) { f.audience.tell(nil) }
+	s.sentry.rounds.Every, s.sentry.rounds.Now, s.sentry.rounds.Told = pollEvery, (*beat).now, s.sentry.met
 	return s
 }
 
@@ -104,12 +105,12 @@ func (s *Store) Close() error {
 	}
 	s.mu.Unlock()
 	s.watchOnce.Do(func() { s.watchErr = ErrClosed })
-	for _, w := range []*watcher[*folder]{s.newWatch, s.curWatch} {
+	for _, w := range []*watch.Watcher[*folder]{s.newWatch, s.curWatch} {
 		if w != nil {
-			w.close()
+			w.Close()
 		}
 	}
-	s.poller.close()
+	s.poller.Close()
 	s.sentry.close()
 	return nil
 }
@@ -275,21 +276,21 @@ func (s *Store) drop(f *folder) {
 // watch starts watching f for its first session.
 func (s *Store) watch(f *folder) {
 	s.watchOnce.Do(func() {
-		if s.newWatch, s.watchErr = newWatcher(0, toldNew); s.watchErr == nil {
-			s.curWatch, s.watchErr = newWatcher(curPause, toldCur)
+		if s.newWatch, s.watchErr = watch.New(0, toldNew); s.watchErr == nil {
+			s.curWatch, s.watchErr = watch.New(curPause, toldCur)
 		}
 	})
 	err := s.watchErr
 	if err == nil {
 		f.ledger.set(true)
-		if err = s.curWatch.add(f, f.cur, curEvents); err == nil {
-			err = s.newWatch.add(f, f.new, newEvents)
+		if err = s.curWatch.Add(f, f.cur, curEvents); err == nil {
+			err = s.newWatch.Add(f, f.new, newEvents)
 		}
 	}
 	if err != nil {
 		s.unwatch(f)
 		s.unwatched.Do(func() { s.log.FolderUnwatched(f.dir.Path, err) })
-		s.poller.add(f)
+		s.poller.Add(f)
 	}
 }
 
@@ -297,10 +298,10 @@ func (s *Store) watch(f *folder) {
 func (s *Store) unwatch(f *folder) {
 	f.ledger.set(false)
 	if s.watchErr == nil {
-		s.curWatch.remove(f)
-		s.newWatch.remove(f)
+		s.curWatch.Remove(f)
+		s.newWatch.Remove(f)
 	}
-	s.poller.remove(f)
+	s.poller.Remove(f)
 }
 
 // uniqueName returns the base name of a new message file; a size of -1 is left

@@ -1,14 +1,10 @@
 package mailbox
 
 import (
-	"bytes"
 	"iter"
-	"os"
 	"slices"
-	"strconv"
 	"sync"
 	"time"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -16,6 +12,10 @@ import (
 // curPause is how often at most changes of cur/ are read: programs rename in
 // bursts. What comes to new/ is told at once.
 const curPause = 30 * time.Millisecond
+
+// pollEvery is how often folders are looked at that the kernel does not watch
+// for us.
+const pollEvery = 2 * time.Second
 
 // Events that can come from others. What we rename out of new/ ourselves is
 // not worth an event.
@@ -145,133 +145,6 @@ func (f *folder) expect(fromDir int, from string, toDir int, to string) (undo fu
 		if comes {
 			f.ledger.add("+"+to, -1)
 		}
-	}
-}
-
-// watcher is one inotify instance. A process has three: one for all new/, one for all
-// cur/, and one for what Lookouts look at.
-type watcher[K comparable] struct {
-	file  *os.File
-	pause time.Duration
-	told  func(f K, mask uint32, name string)
-
-	mu      sync.Mutex
-	folders map[int32]K
-	watches map[K]int32
-	stop    chan struct{}
-	done    chan struct{}
-}
-
-// newWatcher starts reading events; told is called for each, with mask
-// IN_Q_OVERFLOW when some were lost.
-func newWatcher[K comparable](pause time.Duration, told func(K, uint32, string)) (*watcher[K], error) {
-	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
-	if err != nil {
-		return nil, err
-	}
-	w := &watcher[K]{
-		file: os.NewFile(uintptr(fd), "inotify"), pause: pause, told: told,
-		folders: make(map[int32]K), watches: make(map[K]int32),
-		stop: make(chan struct{}), done: make(chan struct{}),
-	}
-	go w.run()
-	return w, nil
-}
-
-// close ends the watching.
-func (w *watcher[K]) close() {
-	close(w.stop)
-	w.file.Close()
-	<-w.done
-}
-
-// control runs a system call on the instance.
-func (w *watcher[K]) control(call func(fd int) error) error {
-	raw, err := w.file.SyscallConn()
-	if err != nil {
-		return err
-	}
-	var cerr error
-	if err := raw.Control(func(fd uintptr) { cerr = call(int(fd)) }); err != nil {
-		return err
-	}
-	return cerr
-}
-
-// add watches the folder that dirfd has open, for f.
-func (w *watcher[K]) add(f K, dirfd int, mask uint32) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.control(func(fd int) error {
-		wd, err := unix.InotifyAddWatch(fd, "/proc/self/fd/"+strconv.Itoa(dirfd), mask)
-		if err == nil {
-			w.folders[int32(wd)], w.watches[f] = f, int32(wd)
-		}
-		return err
-	})
-}
-
-// remove ends the watching of f.
-func (w *watcher[K]) remove(f K) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	wd, ok := w.watches[f]
-	if !ok {
-		return
-	}
-	delete(w.watches, f)
-	delete(w.folders, wd)
-	// An error means that the kernel has ended the watch already.
-	_ = w.control(func(fd int) error {
-		_, err := unix.InotifyRmWatch(fd, uint32(wd))
-		return err
-	})
-}
-
-// run reads events until the instance is closed.
-func (w *watcher[K]) run() {
-	defer close(w.done)
-	buf := make([]byte, 64<<10)
-	for {
-		n, err := w.file.Read(buf)
-		if err != nil {
-			return
-		}
-		w.events(buf[:n])
-		select {
-		case <-w.stop:
-			return
-		case <-time.After(w.pause): // the kernel's queue gathers what comes meanwhile
-		}
-	}
-}
-
-func (w *watcher[K]) events(b []byte) {
-	for len(b) >= unix.SizeofInotifyEvent {
-		e := (*unix.InotifyEvent)(unsafe.Pointer(&b[0]))
-		end := min(unix.SizeofInotifyEvent+int(e.Len), len(b))
-		name := b[unix.SizeofInotifyEvent:end]
-		if i := bytes.IndexByte(name, 0); i >= 0 {
-			name = name[:i]
-		}
-		w.event(e.Wd, e.Mask, string(name))
-		b = b[end:]
-	}
-}
-
-func (w *watcher[K]) event(wd int32, mask uint32, name string) {
-	w.mu.Lock()
-	var to []K
-	if mask&unix.IN_Q_OVERFLOW != 0 {
-		for _, f := range w.folders {
-			to = append(to, f)
-		}
-	} else if f, ok := w.folders[wd]; ok {
-		to = append(to, f)
-	}
-	w.mu.Unlock()
-	for _, f := range to {
-		w.told(f, mask, name)
 	}
 }
 

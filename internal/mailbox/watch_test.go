@@ -46,7 +46,7 @@ func TestWaitForOthers(t *testing.T) {
 		s := newStore(t, Options{})
 		if unwatched {
 			s.watchOnce.Do(func() { s.watchErr = unix.EMFILE })
-			s.poller.every = time.Millisecond
+			s.poller.Every = time.Millisecond
 		}
 		v := sel(t, openBox(t, s, path), "INBOX", false)
 		told := bell(v)

@@ -1,19 +1,16 @@
-package mailbox
+package watch
 
 import (
 	"sync"
 	"time"
 )
 
-// pollEvery is how often folders are looked at that the kernel does not watch
-// for us.
-const pollEvery = 2 * time.Second
-
-// poller looks after what could not be watched.
-type poller[K, V comparable] struct {
-	every time.Duration
-	now   func(K) (V, error) // how something is; called for one at a time, and not after its remove
-	told  func(K, error)     // it is not as it was; or there is an error, and there was none
+// Poller looks now and then at what the kernel does not watch. Its fields are set before
+// the first Add, which starts a goroutine that Close ends. It is safe for concurrent use.
+type Poller[K, V comparable] struct {
+	Every time.Duration
+	Now   func(K) (V, error) // how something is; called for one at a time, and not after its Remove
+	Told  func(K, error)     // it is not as it was; or there is an error, and there was none
 
 	mu   sync.Mutex
 	seen map[K]sighted[V]
@@ -27,27 +24,28 @@ type sighted[V comparable] struct {
 	failed bool
 }
 
-// add looks after k until remove.
-func (p *poller[K, V]) add(k K) {
+// Add looks after k until Remove.
+func (p *Poller[K, V]) Add(k K) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	how, err := p.now(k)
+	how, err := p.Now(k)
 	if p.seen == nil {
 		p.seen = make(map[K]sighted[V])
 		p.stop, p.done = make(chan struct{}), make(chan struct{})
-		go p.run(time.NewTicker(p.every))
+		go p.run(time.NewTicker(p.Every))
 	}
 	p.seen[k] = sighted[V]{how, err != nil}
 }
 
-func (p *poller[K, V]) remove(k K) {
+// Remove ends the looking after k.
+func (p *Poller[K, V]) Remove(k K) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.seen, k)
 }
 
-// close ends the looking.
-func (p *poller[K, V]) close() {
+// Close ends the looking.
+func (p *Poller[K, V]) Close() {
 	p.mu.Lock()
 	stop, done := p.stop, p.done
 	p.mu.Unlock()
@@ -57,7 +55,7 @@ func (p *poller[K, V]) close() {
 	}
 }
 
-func (p *poller[K, V]) run(tick *time.Ticker) {
+func (p *Poller[K, V]) run(tick *time.Ticker) {
 	defer close(p.done)
 	defer tick.Stop()
 	for {
@@ -66,19 +64,19 @@ func (p *poller[K, V]) run(tick *time.Ticker) {
 			return
 		case <-tick.C:
 			for k, err := range p.look() {
-				p.told(k, err)
+				p.Told(k, err)
 			}
 		}
 	}
 }
 
 // look returns what changed.
-func (p *poller[K, V]) look() map[K]error {
+func (p *Poller[K, V]) look() map[K]error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	changed := map[K]error{}
 	for k, was := range p.seen {
-		how, err := p.now(k)
+		how, err := p.Now(k)
 		if now := (sighted[V]{how, err != nil}); now != was {
 			p.seen[k], changed[k] = now, err
 		}
