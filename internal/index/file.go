@@ -147,9 +147,9 @@ func (x *File) Header() Header { return x.head }
 // Close closes the file.
 func (x *File) Close() error { return x.file.Close() }
 
-// current reports whether nobody else has written since x was read. The lock is
-// held.
-func (x *File) current() bool {
+// Current reports whether nobody else has written since x was read. Without the lock
+// it is so at the moment only, and who is just writing may count or not.
+func (x *File) Current() bool {
 	var byName, open unix.Stat_t
 	err := retry(func() error { return unix.Fstatat(x.dir.FD, Name, &byName, unix.AT_SYMLINK_NOFOLLOW) })
 	if err != nil || unix.Fstat(int(x.file.Fd()), &open) != nil || byName.Ino != open.Ino || byName.Dev != open.Dev {
@@ -187,10 +187,10 @@ func (x *File) Load() (recs []Record, whole, current bool) {
 			last, recs = r.UID, append(recs, r)
 		}
 		if err != nil || n < want {
-			return recs, false, x.current()
+			return recs, false, x.Current()
 		}
 	}
-	return recs, whole, x.current()
+	return recs, whole, x.Current()
 }
 
 // Change is a record that is new or other than before, and its place.
@@ -202,7 +202,7 @@ type Change struct {
 // Write writes changes, in the order of their slots, and the header. Errors:
 // ErrStale. The caller holds the lock.
 func (x *File) Write(h Header, changes []Change) error {
-	if !x.current() {
+	if !x.Current() {
 		return ErrStale
 	}
 	for len(changes) > 0 {

@@ -95,12 +95,14 @@ func (v *View) store(seqs []int, op Op, flags Flags, told bool) (changed []int, 
 
 // seeFlags has the picture in memory with the flags of now: where they are already
 // what a session asks for nothing is written, so they must not be those of before
-// another program took one away.
+// another program took one away. And the index is ours to write, so that another
+// process finds there what modseqs the changes have.
 func (f *folder) seeFlags() error {
-	if err := f.catchUp(); err != nil {
+	if err := f.need(); err != nil {
 		return err
 	}
-	return f.need()
+	f.dirty = f.dirty || f.rest.outdated()
+	return f.catchUp()
 }
 
 func (v *View) uidsOf(seqs []int) []uint32 {

@@ -3,6 +3,7 @@ package mailbox
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -240,8 +241,8 @@ func (f *folder) rouse() error {
 }
 
 // inherit gives a picture that was made of the files what the index knew of its
-// messages.
-func (f *folder) inherit() {
+// messages. No session here was told of a modseq above known.
+func (f *folder) inherit(known uint64) {
 	var recs []index.Record
 	whole := false
 	if f.rest.file != nil {
@@ -259,6 +260,10 @@ func (f *folder) inherit() {
 	if same && !f.rest.stale && f.rest.file.Header().Words != f.words.sum {
 		same = false // of whose keywords it is not known
 	}
+	mods := meeting{lost: !same, known: known, written: f.rest.modseq()}
+	if same && f.rest.file.Header().Words != f.words.sum {
+		mods.known = math.MaxUint64
+	}
 	at := 0
 	for i := range recs {
 		x := &recs[i]
@@ -267,7 +272,8 @@ func (f *folder) inherit() {
 		}
 		switch {
 		case at < len(f.records) && f.records[at].uid == x.UID:
-			f.records[at].inherit(x, same)
+			f.records[at].inherit(x)
+			f.records[at].mod = mods.of(&f.records[at], x)
 		case x.State&index.Gone == 0:
 			f.bury([]uint32{x.UID})
 		case same:
@@ -285,13 +291,7 @@ func (f *folder) inherit() {
 }
 
 // inherit takes what another record knew of the same message.
-func (r *record) inherit(x *index.Record, mods bool) {
-	switch {
-	case !mods || bits(x.Flags) != r.flags:
-		r.mod = 0 // a new one
-	default:
-		r.mod = max(r.mod, x.ModSeq)
-	}
+func (r *record) inherit(x *index.Record) {
 	if x.Date > 0 && x.Date < unknown && r.date == 0 {
 		r.date = uint32(x.Date)
 	}
@@ -381,6 +381,9 @@ func (r *rest) columns() (ids [index.Columns]uint64) {
 	}
 	return ids
 }
+
+// outdated reports whether another process has written the index since.
+func (r *rest) outdated() bool { return r.file != nil && !r.file.Current() }
 
 func (r *rest) close() {
 	if r.file != nil {

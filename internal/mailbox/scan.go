@@ -99,7 +99,8 @@ func (f *folder) catchUp() error {
 
 // look compares the picture with the files.
 func (f *folder) look(now times, listed bool) error {
-	if f.rest.stale {
+	known := f.mod
+	if f.rest.stale = f.rest.stale || f.loaded && f.rest.outdated(); f.rest.stale {
 		f.reopen()
 	}
 	made, stale, told := !f.loaded, f.rest.stale, f.told
@@ -127,7 +128,7 @@ func (f *folder) look(now times, listed bool) error {
 		return fmt.Errorf("reading folder %s: %w", f.dir.Path, err)
 	}
 	if made || stale {
-		f.inherit()
+		f.inherit(known)
 	}
 	f.christen()
 	if made {
