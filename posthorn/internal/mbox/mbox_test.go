@@ -89,8 +89,8 @@ func TestFromDate(t *testing.T) {
 
 // TestThereAndBack reads what was written.
 func TestThereAndBack(t *testing.T) {
-	texts := []string{"Subject: 1\r\nStatus: spoof\r\n\r\nFrom me\r\n>From you\r\n\r\n", "no header", "", "X-Keywords: no\n folded\nSubject: 2\n\n\n\nbody without end"}
-	want := []string{"Subject: 1\n\nFrom me\n>From you\n\n", "no header\n", "", "Subject: 2\n\n\n\nbody without end\n"}
+	texts := []string{"Subject: 1\r\nStatus: spoof\r\n\r\nFrom me\r\n>From you\r\n\r\n", "no header", "", "X-Keywords: no\n folded\nSubject: 2\n\n\n\nbody without end", "From me\nSubject: 3\n>From you\n"}
+	want := []string{"Subject: 1\n\nFrom me\n>From you\n\n", "no header\n", "", "Subject: 2\n\n\n\nbody without end\n", "From me\nSubject: 3\n>From you\n"}
 	var b bytes.Buffer
 	w := NewWriter(&b)
 	date := time.Date(2021, 12, 31, 23, 59, 58, 0, time.FixedZone("", 3600))

@@ -166,7 +166,7 @@ func (r *reader) begin(line []byte) []byte {
 		if len(bytes.TrimRight(line, "\r\n")) == 0 {
 			r.header, r.drop = false, false
 		}
-		if r.header {
+		if r.header && r.quoting != RD { // others quote what comes behind the header
 			return line
 		}
 	}
