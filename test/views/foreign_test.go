@@ -153,7 +153,7 @@ func (s *stage) twins(r *rand.Rand, b *box, f file) {
 func (s *stage) damages(r *rand.Rand, b *box) {
 	path := filepath.Join(s.path(b.name), "posthorn.index")
 	text, err := os.ReadFile(path)
-	if err != nil {
+	if err != nil || len(text) == 0 {
 		return
 	}
 	switch r.IntN(3) {
