@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -100,7 +101,8 @@ type supervisor struct {
 }
 
 // fork asks the thread that all daemons are children of to start one: they are
-// told when that thread ends (PR_SET_PDEATHSIG).
+// told when that thread ends (PR_SET_PDEATHSIG; those that change their uid ask for
+// that anew).
 type fork struct {
 	cmd  *exec.Cmd
 	done chan error
@@ -189,9 +191,10 @@ func (s *supervisor) once(ctx context.Context, name string) error {
 	cmd.WaitDelay = stopTime
 	// A group of its own: Ctrl-C is for the supervisor, who passes it on.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
+	cmd.Env = append(os.Environ(), daemon.ParentVariable+"="+strconv.Itoa(os.Getpid()))
 	if out, ok := s.out.(*os.File); ok {
 		cmd.ExtraFiles = []*os.File{out}
-		cmd.Env = append(os.Environ(), daemon.LogVariable+"=3") // the first of ExtraFiles
+		cmd.Env = append(cmd.Env, daemon.LogVariable+"=3") // the first of ExtraFiles
 	}
 	rest, err := cmd.StderrPipe()
 	if err != nil {

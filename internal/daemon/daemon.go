@@ -68,6 +68,7 @@ type Daemon struct {
 	requests  map[string]ControlFunc
 	hangup    chan os.Signal
 	manager   *manager
+	parent    int // that it ends with; 0: none
 }
 
 // errConfig marks what a restart does not cure.
@@ -98,7 +99,7 @@ func Main(name string, open func(*Daemon) (Service, error)) {
 // Run is Main without the end of the process: it returns the error that ended
 // the daemon, already logged, or nil after ctx is done.
 func Run(ctx context.Context, name string, args []string, stderr io.Writer, open func(*Daemon) (Service, error)) error {
-	d := &Daemon{Name: name, Log: openLog(name, stderr), Disk: new(durable.Disk), Root: priv.Root()}
+	d := &Daemon{Name: name, Log: openLog(name, stderr), Disk: new(durable.Disk), Root: priv.Root(), parent: takeParent()}
 	err := d.run(ctx, args, stderr, open)
 	if err != nil {
 		d.Log.Fatal(err)
@@ -165,6 +166,9 @@ func (d *Daemon) setUp(args []string, stderr io.Writer) (done bool, err error) {
 // dumpable. It returns the ABI of Landlock in force.
 func (d *Daemon) drop() (abi int, err error) {
 	if err := d.takeIdentity(); err != nil {
+		return 0, err
+	}
+	if err := d.followParent(); err != nil {
 		return 0, err
 	}
 	if err := priv.NoNewPrivs(); err != nil {

@@ -58,6 +58,20 @@ func NoNewPrivs() error {
 	return nil
 }
 
+// EndWith has the kernel send this process SIGTERM when its parent, which must be the
+// process pid, is no more. A change of uid makes the kernel forget what the parent may
+// have asked for itself.
+func EndWith(pid int) error {
+	_, _, errno := syscall.AllThreadsSyscall6(syscall.SYS_PRCTL, unix.PR_SET_PDEATHSIG, uintptr(unix.SIGTERM), 0, 0, 0, 0)
+	if errno != 0 {
+		return fmt.Errorf("end with parent: %w", errno)
+	}
+	if os.Getppid() != pid { // it may have ended before
+		return fmt.Errorf("end with parent: process %d is not there any more", pid)
+	}
+	return nil
+}
+
 // Hide keeps other processes of the same uid from tracing this one and from
 // reading its memory.
 func Hide() error {

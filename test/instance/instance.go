@@ -291,6 +291,18 @@ func (i *Instance) StopServer() error {
 	return server.Wait()
 }
 
+// KillServer kills posthorn run itself, and waits until all daemons have ended.
+func (i *Instance) KillServer() error {
+	server := i.server
+	i.server = nil
+	if err := server.Process.Kill(); err != nil {
+		return err
+	}
+	i.log.drained()
+	server.Wait() // says that it was killed
+	return nil
+}
+
 // Stop ends the server and what runs beside it.
 func (i *Instance) Stop() error {
 	var err error
