@@ -12,6 +12,7 @@ import (
 )
 
 func main() {
+	daemon.FewProcessors()
 	daemon.Main("pop3d", open)
 }
 

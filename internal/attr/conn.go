@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"strconv"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -148,9 +149,9 @@ func (c *Conn) whole() []byte {
 	return b[:end+2]
 }
 
-// Write sends one list and, unless f is nil, f's descriptor with its first
-// byte. f stays the caller's.
-func (c *Conn) Write(l List, f *os.File) error {
+// Write sends one list and, unless f is nil or a nil *os.File, f's descriptor with
+// its first byte. f, a file or a connection of the kernel, stays the caller's.
+func (c *Conn) Write(l List, f syscall.Conn) error {
 	out, err := Append(c.out[:0], l)
 	if err != nil {
 		return err
@@ -158,7 +159,7 @@ func (c *Conn) Write(l List, f *os.File) error {
 	if cap(out) <= 64<<10 {
 		c.out = out
 	}
-	if f == nil {
+	if f == nil || f == (*os.File)(nil) {
 		_, err := c.unix.Write(out)
 		return err
 	}
@@ -167,7 +168,7 @@ func (c *Conn) Write(l List, f *os.File) error {
 
 // writeWith sends the descriptor with as much as one sendmsg takes, and the
 // rest after it. SyscallConn keeps f open and non-blocking meanwhile.
-func (c *Conn) writeWith(out []byte, f *os.File) error {
+func (c *Conn) writeWith(out []byte, f syscall.Conn) error {
 	raw, err := f.SyscallConn()
 	if err != nil {
 		return err

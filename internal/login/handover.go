@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 
 	"posthorn/internal/attr"
@@ -30,13 +31,8 @@ func (c *Conn) handOver(ctx context.Context, ticket, tag string) error {
 
 // pass sends the client's own socket.
 func (c *Conn) pass(ctx context.Context, ticket, tag string) error {
-	file, err := c.socket.dup()
-	if err != nil {
-		return unavailable(err)
-	}
-	defer file.Close()
 	c.server.alight(c) // the client may be sent back before we hear that it was taken
-	if err := c.request(ctx, ticket, tag, file); err != nil {
+	if err := c.request(ctx, ticket, tag, c.socket.stream); err != nil {
 		if c.ridden != nil {
 			c.server.ride(c.ridden, c)
 		}
@@ -65,7 +61,7 @@ func (c *Conn) relay(ctx context.Context, ticket, tag string) error {
 }
 
 // request asks the session program to take the connection over.
-func (c *Conn) request(ctx context.Context, ticket, tag string, file *os.File) error {
+func (c *Conn) request(ctx context.Context, ticket, tag string, file syscall.Conn) error {
 	tls := "no"
 	if c.TLS() {
 		tls = "yes"

@@ -93,23 +93,6 @@ func (s *socket) shut() {
 	s.CloseRead()
 }
 
-// dup returns a second descriptor of the socket, non-blocking as the first. The
-// caller closes it.
-func (s *socket) dup() (*os.File, error) {
-	var fd int
-	var err error
-	if rerr := s.raw.Control(func(own uintptr) {
-		// File.Fd and TCPConn.File would make the shared description blocking.
-		fd, err = unix.FcntlInt(own, unix.F_DUPFD_CLOEXEC, 0)
-	}); rerr != nil {
-		return nil, rerr
-	}
-	if err != nil {
-		return nil, os.NewSyscallError("dup", err)
-	}
-	return os.NewFile(uintptr(fd), "client"), nil
-}
-
 // socketPair returns the two ends of a new stream: ours, and the file that goes
 // to the session program. The caller closes both.
 func socketPair() (inner, *os.File, error) {

@@ -29,11 +29,11 @@ type Client struct {
 // maxIdle bounds the pooled connections.
 const maxIdle = 64
 
-// Do sends req, which need not name the protocol, and f unless it is nil, and
+// Do sends req, which need not name the protocol, and f as attr.Conn.Write does, and
 // returns the answer. f stays the caller's. A descriptor in the answer is
 // closed. A request goes out a second time only where the first connection was
 // pooled and its server left before it read anything.
-func (c *Client) Do(ctx context.Context, req attr.List, f *os.File) (attr.List, error) {
+func (c *Client) Do(ctx context.Context, req attr.List, f syscall.Conn) (attr.List, error) {
 	l, out, err := c.DoFile(ctx, req, f)
 	if out != nil {
 		out.Close()
@@ -42,7 +42,7 @@ func (c *Client) Do(ctx context.Context, req attr.List, f *os.File) (attr.List, 
 }
 
 // DoFile is Do, with the descriptor that came with the answer, or nil.
-func (c *Client) DoFile(ctx context.Context, req attr.List, f *os.File) (attr.List, *os.File, error) {
+func (c *Client) DoFile(ctx context.Context, req attr.List, f syscall.Conn) (attr.List, *os.File, error) {
 	if len(req) == 0 || req[0].Name != "proto" {
 		req = slices.Insert(slices.Clone(req), 0, attr.Attr{Name: "proto", Value: c.Proto})
 	}
@@ -63,7 +63,7 @@ func (c *Client) DoFile(ctx context.Context, req attr.List, f *os.File) (attr.Li
 }
 
 // once makes one exchange and puts the connection back after a good one.
-func (c *Client) once(ctx context.Context, conn *attr.Conn, req attr.List, f *os.File) (attr.List, *os.File, error) {
+func (c *Client) once(ctx context.Context, conn *attr.Conn, req attr.List, f syscall.Conn) (attr.List, *os.File, error) {
 	conn.Until(c.deadline(ctx))
 	stop := context.AfterFunc(ctx, func() { conn.Unix().SetDeadline(time.Unix(1, 0)) })
 	err := conn.Write(req, f)
