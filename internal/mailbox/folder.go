@@ -170,6 +170,17 @@ func (f *folder) now() (t times, err error) {
 	return t, err
 }
 
+// glimpse is how a folder looks that is looked at now and then.
+type glimpse struct {
+	times
+	settled bool
+}
+
+func (f *folder) glimpse() (glimpse, error) {
+	t, err := f.now()
+	return glimpse{t, f.settled(t.new) && f.settled(t.cur)}, err
+}
+
 // young is the age below which a coarse clock may give two changes one time.
 const young = 10 * time.Millisecond
 

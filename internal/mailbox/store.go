@@ -67,9 +67,9 @@ type Store struct {
 	newWatch  *watch.Watcher[*folder] // nil when the kernel gave none
 	curWatch  *watch.Watcher[*folder]
 	watchErr  error
-	poller    watch.Poller[*folder, times] // looks at the others
-	unwatched sync.Once                    // logs only the first
-	keep      atomic.Int64                 // how long the attic keeps what is removed; 0: it does not
+	poller    watch.Poller[*folder, glimpse] // looks at the others
+	unwatched sync.Once                      // logs only the first
+	keep      atomic.Int64                   // how long the attic keeps what is removed; 0: it does not
 	sentry    sentry
 	filings   atomic.Uint32
 	calm      calm.Watch               // of pictures that were dropped
@@ -89,7 +89,7 @@ func New(o Options) *Store {
 		s.log = evlog.New(io.Discard)
 	}
 	s.locker, s.lerr = dovecot.NewLocker()
-	s.poller.Every, s.poller.Now, s.poller.Told = pollEvery, (*folder).now, func(f *folder, _ error) { f.audience.tell(nil) }
+	s.poller.Every, s.poller.Now, s.poller.Told = pollEvery, (*folder).glimpse, func(f *folder, _ error) { f.audience.tell(nil) }
 	s.sentry.rounds.Every, s.sentry.rounds.Now, s.sentry.rounds.Told = pollEvery, (*beat).now, s.sentry.met
 	return s
 }

@@ -69,6 +69,31 @@ func TestWaitForOthers(t *testing.T) {
 	}
 }
 
+// TestPollAgain: where two changes may have one time a folder is looked at again when
+// the next would have another.
+func TestPollAgain(t *testing.T) {
+	path := t.TempDir()
+	s := newStore(t, Options{})
+	s.watchOnce.Do(func() { s.watchErr = unix.EMFILE })
+	s.poller.Every = time.Millisecond
+	b := openBox(t, s, path)
+	f, _, err := b.enter("INBOX")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.leave(f)
+	f.fine = false // as with older kernels
+	soon := time.Now().Add(500 * time.Millisecond)
+	if err := os.Chtimes(path+"/new", soon, soon); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-bell(sel(t, b, "INBOX", true)):
+	case <-time.After(20 * time.Second):
+		t.Error("got no word")
+	}
+}
+
 // TestNotify: who does not listen any more is not called.
 func TestNotify(t *testing.T) {
 	path := t.TempDir()
