@@ -15,12 +15,21 @@ func TestKeywords(t *testing.T) {
 		t.Errorf("got %q", k)
 	}
 	for _, i := range []int{2, 3, 4, 6} {
-		if k[i] != "" {
-			t.Errorf("got %q at %d, want it free", k[i], i)
+		if got := k.Name(i); got != "" {
+			t.Errorf("got %q at %d, want none", got, i)
 		}
 	}
-	if err := k.Add([]string{"$junk", "new"}); err != nil || k[2] != "new" || k.Index("NEW") != 2 {
-		t.Errorf("got %v %q, want new in the first free place", err, k)
+	// The letters of what cannot be told are in the names of files too.
+	if err := k.Add([]string{"$junk", "new", "newer"}); err != nil || k.Index("NEW") != 2 || k.Index("newer") != 7 {
+		t.Errorf("got %v %q, want new and newer in free places", err, k)
+	}
+	d, path := testDir(t)
+	if err := k.Save(d); err != nil {
+		t.Fatal(err)
+	}
+	const want = "0 foo\n1 $Junk\n2 new\n3 FOO\n4 a b\n5 ok\n6 x\\y\n7 newer\n"
+	if got, err := os.ReadFile(path + "/" + keywordsName); string(got) != want || err != nil {
+		t.Errorf("got %q, %v, want %q", got, err, want)
 	}
 	for _, bad := range []string{"", "a b", "a\nb", "(x", `\Seen`, strings.Repeat("x", 300), "a]"} {
 		if err := k.Add([]string{bad}); !errors.Is(err, ErrKeyword) {
@@ -168,8 +177,8 @@ func FuzzSmallFiles(f *testing.F) {
 	f.Add([]byte("Sent\nINBOX\n"))
 	f.Fuzz(func(t *testing.T, content []byte) {
 		k := ParseKeywords(content)
-		for i, name := range k {
-			if name != "" && (CheckKeyword(name) != nil || k.Index(name) != i) {
+		for i := range k {
+			if name := k.Name(i); name != "" && (CheckKeyword(name) != nil || k.Index(name) != i) {
 				t.Errorf("got keyword %q at %d", name, i)
 			}
 		}

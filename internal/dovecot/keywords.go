@@ -26,11 +26,23 @@ var (
 )
 
 // Keywords are a folder's keywords by letter: index 0 stands for the letter a.
-// An empty name is a letter that is not taken.
+// An empty name is a letter that is not taken; one that no client can be told is
+// behind a backslash, so that nobody else gets its letter.
 type Keywords [MaxKeywords]string
 
-// LoadKeywords reads a folder's keywords. Lines that cannot be read are passed
-// over; a missing file means none.
+// Name returns the keyword of a letter, "" where there is none that can be told.
+func (k *Keywords) Name(i int) string {
+	if strings.HasPrefix(k[i], untold) {
+		return ""
+	}
+	return k[i]
+}
+
+// untold begins what cannot be a keyword.
+const untold = `\`
+
+// LoadKeywords reads a folder's keywords. Lines without a letter are passed over; a
+// missing file means none.
 func LoadKeywords(d Dir) (Keywords, error) {
 	content, err := d.Read(keywordsName, MaxKeywords*(maxKeyword+8))
 	if err != nil {
@@ -44,12 +56,13 @@ func ParseKeywords(content []byte) (k Keywords) {
 	for line := range bytes.SplitSeq(content, []byte{'\n'}) {
 		number, name, ok := strings.Cut(string(line), " ")
 		i, err := strconv.Atoi(number)
-		if !ok || err != nil || i < 0 || i >= MaxKeywords || CheckKeyword(name) != nil {
+		if !ok || err != nil || i < 0 || i >= MaxKeywords || k[i] != "" {
 			continue
 		}
-		if k[i] == "" && k.Index(name) < 0 {
-			k[i] = name
+		if CheckKeyword(name) != nil || k.Index(name) >= 0 {
+			name = untold + name
 		}
+		k[i] = name
 	}
 	return k
 }
@@ -115,7 +128,7 @@ func (k *Keywords) Save(d Dir) error {
 	var b []byte
 	for i, name := range k {
 		if name != "" {
-			b = fmt.Appendf(b, "%d %s\n", i, name)
+			b = fmt.Appendf(b, "%d %s\n", i, strings.TrimPrefix(name, untold))
 		}
 	}
 	err := d.Replace(keywordsName, func(f io.Writer) error {

@@ -145,7 +145,8 @@ func (f *folder) learn(names []string, table *dovecot.Keywords) (*terms, error) 
 		return nil, err
 	}
 	t := &terms{letters: make(map[bits]bits), words: make(map[bits]string), table: *f.keywords}
-	for i, name := range table {
+	for i := range table {
+		name := table.Name(i)
 		if to := f.keywords.Index(name); name != "" && to >= 0 {
 			t.letters[1<<(keywordShift+i)] = 1 << (keywordShift + to)
 		} else if name != "" {

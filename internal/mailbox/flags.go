@@ -130,8 +130,8 @@ func keywordNames(b bits, k *dovecot.Keywords) (names []string) {
 	if b&keywordBits == 0 {
 		return nil
 	}
-	for i, name := range k {
-		if name != "" && b&(1<<(keywordShift+i)) != 0 {
+	for i := range k {
+		if name := k.Name(i); name != "" && b&(1<<(keywordShift+i)) != 0 {
 			names = append(names, name)
 		}
 	}

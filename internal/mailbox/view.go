@@ -213,8 +213,8 @@ func (v *View) KeywordRoom() bool {
 // keywordCount returns how many keywords there are.
 func (f *folder) keywordCount() (n int) {
 	n = len(f.words.all)
-	for _, name := range f.keywords {
-		if name != "" {
+	for i := range f.keywords {
+		if f.keywords.Name(i) != "" {
 			n++
 		}
 	}

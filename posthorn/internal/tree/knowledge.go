@@ -83,7 +83,7 @@ func (k *knowledge) flags(n maildir.Name, base string) (f mailbox.Flags) {
 			f.System |= mailbox.Seen
 		case c == 'T':
 			f.System |= mailbox.Deleted
-		case 'a' <= c && c <= 'z' && k.letters[c-'a'] != "":
+		case 'a' <= c && c <= 'z' && k.letters.Name(int(c-'a')) != "":
 			f.Keywords = append(f.Keywords, k.letters[c-'a'])
 		}
 	}
