@@ -132,7 +132,7 @@ func expireAs(e *env, all []account, dry bool) error {
 
 // expireAll goes through accounts of this process's own.
 func expireAll(e *env, all []account, dry bool) error {
-	store := mailbox.New(mailbox.Options{Node: e.conf.Node, Shared: e.conf.MailShared})
+	store := mailbox.New(mailbox.Options{Node: e.conf.Node, Shared: e.conf.MailShared, Index: e.conf.IndexOf})
 	defer store.Close()
 	store.KeepRemoved(e.conf.Undelete)
 	var failed []error

@@ -233,7 +233,7 @@ func bring(e *env, w *words, src moving.Source, path string, quota conf.Quota) e
 	context.AfterFunc(ctx, stop)
 	var box *mailbox.Box
 	if !w.dry {
-		b, release, err := openToFill(path, mailbox.Options{Node: e.conf.Node, Shared: e.conf.MailShared})
+		b, release, err := openToFill(path, mailbox.Options{Node: e.conf.Node, Shared: e.conf.MailShared, Index: e.conf.IndexOf})
 		if err != nil {
 			return err
 		}
@@ -287,7 +287,7 @@ func confine(e *env, path string) error {
 	}
 	_, err := priv.Confine(priv.Rules{
 		Read:   []string{"/etc", "/run/systemd/resolve", "/proc"}, // how names of hosts are looked up
-		Write:  []string{path},
+		Write:  []string{path, e.conf.IndexOf(os.Geteuid())},
 		AnyTCP: true,
 	})
 	if err != nil && e.conf.Landlock == "require" {

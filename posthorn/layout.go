@@ -22,7 +22,7 @@ type folder struct {
 
 // layout is the table of all folders, parents first.
 func layout(c *conf.Config) []folder {
-	return []folder{
+	all := []folder{
 		{c.RunDir, "root", "sockets", daemon.RunDirMode},
 		{filepath.Join(c.RunDir, "control"), "root", "sockets", daemon.ControlMode},
 		{c.Spool, "queued", "incoming", 0o750},
@@ -33,6 +33,13 @@ func layout(c *conf.Config) []folder {
 		{filepath.Join(c.Spool, "odd"), "queued", "", 0o700},
 		{c.MailRoot, "vmail", "", 0o700},
 	}
+	switch {
+	case c.IndexDir != "" && c.SystemUsers: // a starter makes a folder in it for each owner
+		all = append(all, folder{c.IndexDir, "root", "", 0o711})
+	case c.IndexDir != "":
+		all = append(all, folder{c.IndexDir, "vmail", "", 0o700})
+	}
+	return all
 }
 
 // ids returns the uid and gid of a folder.

@@ -266,6 +266,7 @@ func TestCheck(t *testing.T) {
 		{"a missing helper", "echo 'token-helper /nonexistent' >> posthorn.conf", "token-helper: /nonexistent"},
 		{"a missing secret", "echo 'smarthost default [a]:1 login=@/nonexistent' >> posthorn.conf", "posthorn.conf:"},
 		{"a folder's mode", "chmod 777 spool/queue", "spool/queue: found mode"},
+		{"an index-dir for all", `chmod 700 spool/queue; mkdir -m 755 indexes; echo "index-dir $PWD/indexes" >> posthorn.conf`, "indexes: found"},
 		{"a missing program", "rm libexec/authd", "expected the program authd"},
 		{"an unknown word", "echo colour red >> posthorn.conf", "unknown word"},
 	} {

@@ -49,7 +49,7 @@ func withBox(e *env, path string, do func(*mailbox.Box) error) error {
 	if !isMaildir(path) { // the store would make it
 		return fmt.Errorf("found no cur/ in %s, expected a Maildir", path)
 	}
-	store := mailbox.New(mailbox.Options{Node: e.conf.Node, Shared: e.conf.MailShared})
+	store := mailbox.New(mailbox.Options{Node: e.conf.Node, Shared: e.conf.MailShared, Index: e.conf.IndexOf})
 	defer store.Close()
 	box, err := store.Open(path)
 	if err != nil {

@@ -2,6 +2,7 @@ package test
 
 import (
 	"fmt"
+	"io/fs"
 	"os"
 	"os/user"
 	"path/filepath"
@@ -35,7 +36,7 @@ func TestSystemUsers(t *testing.T) {
 	os.RemoveAll(maildir)
 	t.Cleanup(func() { os.RemoveAll(maildir) })
 	uid, _ := strconv.Atoi(u.Uid)
-	i := suite.Server(t, instance.Options{Conf: "system-users yes\n"})
+	i := suite.Server(t, instance.Options{Conf: "system-users yes\nindex-dir %DIR%/indexes\n"})
 
 	address := systemUser + "@" + instance.Domain
 	suite.Must(t, "", "swaks", "--server", i.Addr["smtp"], "--from", suite.Eve, "--to", address+","+suite.Bob, "--header", "Subject: for both kinds")
@@ -71,6 +72,21 @@ func TestSystemUsers(t *testing.T) {
 				t.Errorf("%s at %s: got %s", login, url, out)
 			}
 		}
+	}
+	for _, owner := range []int{0, uid, instance.UIDs["vmail"]} {
+		path, mode := filepath.Join(i.Dir, "indexes"), fs.ModeDir|0o711
+		if owner > 0 {
+			path, mode = filepath.Join(path, strconv.Itoa(owner)), fs.ModeDir|0o700
+			if got := indexFiles(t, path); len(got) == 0 {
+				t.Errorf("%s: got no index", path)
+			}
+		}
+		if st, err := os.Stat(path); err != nil || int(st.Sys().(*syscall.Stat_t).Uid) != owner || st.Mode() != mode {
+			t.Errorf("%s: got %v, %v, want a folder of %d with %v", path, st, err, owner, mode)
+		}
+	}
+	if got := append(indexFiles(t, maildir), indexFiles(t, filepath.Join(i.Dir, "mail"))...); got != nil {
+		t.Errorf("got in the Maildirs %q", got)
 	}
 	if out, err := suite.Command(t, "", "swaks", "--server", i.Addr["smtp"], "--from", suite.Eve, "--to", "root@"+instance.Domain); err == nil {
 		t.Errorf("mail for root without an alias was taken: %s", out)

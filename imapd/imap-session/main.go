@@ -26,7 +26,7 @@ func main() {
 }
 
 func open(d *daemon.Daemon) (daemon.Service, error) {
-	h := newHost(mailbox.New(mailbox.Options{Disk: d.Disk, Node: d.Conf.Node, Shared: d.Conf.MailShared, Log: d.Log}), d.Log)
+	h := newHost(mailbox.New(mailbox.Options{Disk: d.Disk, Node: d.Conf.Node, Shared: d.Conf.MailShared, Index: d.Conf.IndexOf, Log: d.Log}), d.Log)
 	h.apply(d.Conf)
 	if !d.Conf.SystemUsers { // else one process cannot open the folders of two users
 		dir, err := directory.Of(d.Conf)

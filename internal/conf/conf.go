@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -28,6 +29,7 @@ type Config struct {
 	RelayDomains  []string // domains of other hosts whose mail is taken from everybody
 	TLS           []string // files with key and chain; the first is for clients that name no host
 	MailRoot      string
+	IndexDir      string // "" for none
 	Postmaster    string
 	PublicFolders string // the user whose mailboxes are under Public/; "" for none
 	RelayFrom     []netip.Prefix
@@ -276,6 +278,17 @@ func (c *Config) RelayDomain(d string) bool { return slices.Contains(c.RelayDoma
 
 // Socket returns the path of the socket that the daemons know as name.
 func (c *Config) Socket(name string) string { return filepath.Join(c.RunDir, name+".sock") }
+
+// IndexOf returns the folder of the index files of a uid's mail, "" for the Maildirs.
+func (c *Config) IndexOf(uid int) string { return IndexFolder(c.IndexDir, uid) }
+
+// IndexFolder is IndexOf where dir is the index-dir.
+func IndexFolder(dir string, uid int) string {
+	if dir == "" {
+		return ""
+	}
+	return filepath.Join(dir, strconv.Itoa(uid))
+}
 
 // ControlSocket returns the path of a process's control socket.
 func (c *Config) ControlSocket(process string) string {

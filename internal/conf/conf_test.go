@@ -166,7 +166,7 @@ func TestListenLMTP(t *testing.T) {
 func TestDirectives(t *testing.T) {
 	samples := map[string]struct{ good, bad string }{
 		"hostname": {"mx.example.org", "mx..example"}, "domain": {"a.example b.example", "a b_@"}, "relay-domain": {"a.example b.example", "a b_@"},
-		"tls": {"/etc/x.pem /etc/y.pem", "x.pem"}, "mail-root": {"/mail", "mail"}, "postmaster": {"ann@example.org", "ann"}, "public-folders": {"public@example.org", "public"},
+		"tls": {"/etc/x.pem /etc/y.pem", "x.pem"}, "mail-root": {"/mail", "mail"}, "index-dir": {"/var/cache/posthorn", "cache"}, "postmaster": {"ann@example.org", "ann"}, "public-folders": {"public@example.org", "public"},
 		"relay-from": {"127.0.0.0/8 ::1 192.0.2.1", "example.org"}, "system-users": {"yes", "maybe"}, "min-uid": {"500", "0"},
 		"create-homes": {"yes", "1"}, "mail-shared": {"yes", "true"}, "at-once": {"yes", "1"}, "node": {"a", "a/b"}, "recipient-delimiter": {"+-", "§"},
 		"listen": {"smtp 127.0.0.1:0", "smtp here:25"}, "smarthost": {"default [a.example]:25 ca=/x tls=may", "someone [a]:1"},

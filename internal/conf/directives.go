@@ -42,6 +42,8 @@ var directives = []Directive{
 	{"tls", "file …", "", true, false, "PEM files with a key and its certificate chain", setTLS},
 	{"mail-root", "folder", DefaultMailRoot, false, true, "where users without a home have their mail",
 		text(func(c *Config) *string { return &c.MailRoot }, checkPath)},
+	{"index-dir", "folder", "", false, true, "where the index files of all mailboxes lie, instead of beside their messages",
+		text(func(c *Config) *string { return &c.IndexDir }, checkPath)},
 	{"postmaster", "address", "", false, false, "who gets mail for postmaster, and bounces that cannot be returned",
 		text(func(c *Config) *string { return &c.Postmaster }, checkAddress)},
 	{"public-folders", "user", "", false, false, "the user whose mailboxes others see under Public/, as far as he gives them rights",

@@ -24,6 +24,12 @@ func (l *Log) FolderUnwatched(folder string, err error) {
 	l.event("folder-unwatched", "folder", folder, "err", cause(err))
 }
 
+// FolderUnindexed: the files of an index cannot be reached or written, and perhaps those
+// of other folders neither: the folder is served without one, which is slower.
+func (l *Log) FolderUnindexed(folder string, err error) {
+	l.event("folder-unindexed", "folder", folder, "err", cause(err))
+}
+
 // CourierAdopted: the folder had no uidlist but Courier's lists, by which
 // messages keep their UIDs; some keywords stand in posthorn-state, for file names
 // have letters for 26.

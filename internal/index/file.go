@@ -251,7 +251,8 @@ func Create(d Dir, h Header, records iter.Seq[Record]) (*File, error) {
 	return &File{dir: d, file: f, head: h}, nil
 }
 
-// Remove removes the index of a folder and its columns. The caller holds the lock.
+// Remove removes the index of a folder and its columns. The caller holds the lock, or
+// leaves it to the others to find out.
 func Remove(d Dir) error {
 	names := []string{Name}
 	for i := range Columns {

@@ -44,6 +44,7 @@ type Header struct {
 	LastLine uint32 // the highest UID in it
 
 	Columns [Columns]uint64 // which files the records' entries are in
+	Folder  uint64          // whose index it is, where its place does not say
 }
 
 // HeaderFlag is a set of what is true of a folder.
@@ -90,6 +91,7 @@ func (h *Header) fields(c *coder) {
 	for i := range h.Columns {
 		c.u64(&h.Columns[i])
 	}
+	c.u64(&h.Folder)
 }
 
 // encode returns the header as it stands in the file.

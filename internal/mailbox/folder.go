@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"posthorn/internal/dovecot"
+	"posthorn/internal/index"
 	"posthorn/internal/maildir"
 	"posthorn/internal/statefile"
 )
@@ -35,14 +36,15 @@ type folder struct {
 	idle  *time.Timer // guarded by Store.mu: closes the folder that nobody uses
 
 	mu       sync.Mutex
-	over     error // why nobody can use the folder any more
-	picture        // all messages, when loaded
-	loaded   bool  // picture stands for the files
-	resting  bool  // the index stands for the files: picture is empty
-	dirty    bool  // something may have changed without a trace in the times
-	lies     bool  // some record is lying
-	uidls    bool  // some line of the list has a UIDL, or a place, that POP3 obeys
-	used     bool  // the picture was needed since somebody looked
+	over     error     // why nobody can use the folder any more
+	picture            // all messages, when loaded
+	loaded   bool      // picture stands for the files
+	resting  bool      // the index stands for the files: picture is empty
+	dirty    bool      // something may have changed without a trace in the times
+	lies     bool      // some record is lying
+	uidls    bool      // some line of the list has a UIDL, or a place, that POP3 obeys
+	used     bool      // the picture was needed since somebody looked
+	place    index.Dir // of the index, once it was asked for
 	rest     rest
 	texts    texts
 	tired    *time.Timer // ends the picture that nobody needs
@@ -135,6 +137,7 @@ func (f *folder) close() {
 	f.syncs.close()
 	f.rest.close()
 	f.texts.close()
+	f.closeIndexDir()
 	if f.tired != nil {
 		f.tired.Stop()
 	}

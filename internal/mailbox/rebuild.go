@@ -50,9 +50,10 @@ func (f *folder) rebuild(r *Rebuilt) (err error) {
 	}
 	f.rest.close()
 	f.texts.close()
-	err = f.indexDir().Locked(func() error { return index.Remove(f.indexDir()) })
-	if err != nil {
-		return err
+	if d := f.indexDir(); d.FD >= 0 {
+		if err := d.Locked(func() error { return index.Remove(d) }); err != nil {
+			return err
+		}
 	}
 	f.loaded, f.resting, f.rest.off = false, false, false
 	return f.refresh(false)

@@ -60,6 +60,7 @@ func (b *Box) take(disk, to string) error {
 		return fmt.Errorf("renaming folder: %w", err)
 	}
 	f.end(ErrNoFolder)
+	b.moveIndex(disk, to)
 	return nil
 }
 

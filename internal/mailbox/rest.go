@@ -30,22 +30,17 @@ type rest struct {
 // keptState are the states of a record that the index keeps.
 const keptState = inNew | oddInfo | counted | lying
 
-// indexDir returns where the folder's index stands.
-func (f *folder) indexDir() index.Dir {
-	return index.Dir{Disk: f.dir.Disk, FD: f.dir.FD, Lock: f.cur, Path: f.dir.Path}
-}
-
 // lookUp opens the folder's index, and rests on it if it can stand for the
 // folder's files; what happened since is left to a scan.
 func (f *folder) lookUp() {
 	if f.rest.file == nil && !f.rest.off {
-		f.rest.off = f.indexDir().Locked(f.openIndex) != nil
+		f.rest.off = f.forgo(f.indexDir().Locked(f.openIndex))
 	}
 	if f.rest.file == nil {
 		return
 	}
 	h := f.rest.file.Header()
-	if h.Boot != f.store.boot || h.Boot == 0 || h.Flags&index.Settled == 0 {
+	if h.Boot != f.store.boot || h.Boot == 0 || h.Flags&index.Settled == 0 || !f.counted(h) {
 		return
 	}
 	if errors.Join(f.loadKeywords(), f.loadWords()) != nil || f.words.sum != h.Words {
@@ -64,11 +59,14 @@ func (f *folder) lookUp() {
 	}
 }
 
-// openIndex opens the index; one that cannot be used is none.
+// openIndex opens the index; one that cannot be used, or is another folder's, is none.
 func (f *folder) openIndex() (err error) {
 	f.rest.file, err = index.Open(f.indexDir())
 	if errors.Is(err, index.ErrNone) {
 		return nil
+	}
+	if err == nil && f.rest.file.Header().Folder != f.owner() {
+		f.rest.close()
 	}
 	return err
 }
@@ -251,12 +249,12 @@ func (f *folder) inherit(known uint64) {
 			return nil
 		})
 		whole = whole && err == nil
-		if f.rest.file.Header().UIDValidity != f.list.UIDValidity() {
+		if h := f.rest.file.Header(); h.UIDValidity != f.list.UIDValidity() || h.UIDNext > f.list.Next() {
 			recs, whole = nil, false // of other messages
 		}
 	}
 	// Of another boot it is not known what reached the disk: all modseqs are new.
-	same := whole && f.rest.file.Header().Boot == f.store.boot && f.store.boot != 0
+	same := whole && f.rest.file.Header().Boot == f.store.boot && f.store.boot != 0 && f.counted(f.rest.file.Header())
 	if same && !f.rest.stale && f.rest.file.Header().Words != f.words.sum {
 		same = false // of whose keywords it is not known
 	}
@@ -362,7 +360,7 @@ func (f *folder) mayRest() bool {
 func (f *folder) reopen() {
 	was := f.rest.columns()
 	f.rest.close()
-	f.rest.off = f.indexDir().Locked(f.openIndex) != nil
+	f.rest.off = f.forgo(f.indexDir().Locked(f.openIndex))
 	f.keepColumns(was, f.rest.columns())
 }
 

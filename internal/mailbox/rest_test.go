@@ -198,6 +198,9 @@ func TestIndexDamaged(t *testing.T) {
 	for seed := range 6 {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			w := &walk{T: t, r: rand.New(rand.NewPCG(7, uint64(seed))), path: t.TempDir()}
+			if seed%2 > 0 {
+				w.index = t.TempDir()
+			}
 			w.open()
 			for step := range 120 {
 				w.step(step)
@@ -216,14 +219,21 @@ type walk struct {
 	*testing.T
 	r    *rand.Rand
 	path string
-	s    *Store
-	b    *Box
-	v    *View
-	did  []string
+	// index, if any, is where the index is three times out of four.
+	index string
+
+	s   *Store
+	b   *Box
+	v   *View
+	did []string
 }
 
 func (w *walk) open() {
-	w.s = New(Options{Node: "test"})
+	o := Options{Node: "test"}
+	if w.index != "" && w.r.IntN(4) > 0 {
+		o.Index = in(w.index)
+	}
+	w.s = New(o)
 	w.b = openBox(w.T, w.s, w.path)
 	w.v = sel(w.T, w.b, "INBOX", false)
 }
@@ -307,6 +317,8 @@ func (w *walk) foreign() error {
 // damage harms one of the index's files.
 func (w *walk) damage() string {
 	found, _ := filepath.Glob(w.path + "/posthorn.*")
+	apart, _ := filepath.Glob(w.index + w.path + "/posthorn.*")
+	found = append(found, apart...)
 	if len(found) == 0 {
 		return "nothing"
 	}

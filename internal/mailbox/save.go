@@ -28,7 +28,7 @@ func (f *folder) save() {
 		f.rest.stale, f.dirty = true, true
 	} else if err != nil && !errors.Is(err, index.ErrBusy) {
 		f.rest.close()
-		f.rest.off = true
+		f.rest.off = f.forgo(err)
 	}
 }
 
@@ -87,7 +87,7 @@ func (f *folder) header() index.Header {
 		Slots: uint32(len(f.records) + len(f.tombs)), Exists: uint32(len(f.records)),
 		Unseen: uint32(f.sums.unseen), FirstUnseen: uint32(f.firstUnseen() + 1), Deleted: uint32(f.sums.deleted),
 		Size: f.sums.total(), ModSeq: f.mod, Forgotten: f.forgotten,
-		Cur: f.times.cur.Nano(), New: f.times.new.Nano(), Words: f.words.sum,
+		Cur: f.times.cur.Nano(), New: f.times.new.Nano(), Words: f.words.sum, Folder: f.owner(),
 	}
 	if n := len(f.records); n > 0 {
 		h.Last = f.records[n-1].uid

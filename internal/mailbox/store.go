@@ -29,6 +29,11 @@ type Options struct {
 	Node   string        // in the names of new files; unique among machines that share Maildirs
 	Shared bool          // others than this host's Posthorn touch these Maildirs (mail-shared)
 	Log    *evlog.Log    // nil: nothing is logged
+
+	// Index returns the folder in which a process of that uid has the index files of
+	// all folders, and "" or no Index says that each has its own. It is the uid's alone,
+	// and made where that can be.
+	Index func(uid int) string
 }
 
 // A folder that nobody uses stays open for a while, since its next user is
@@ -69,6 +74,7 @@ type Store struct {
 	watchErr  error
 	poller    watch.Poller[*folder, glimpse] // looks at the others
 	unwatched sync.Once                      // logs only the first
+	unindexed atomic.Int64                   // when it was last logged that there is no index, in nanoseconds since 1970
 	keep      atomic.Int64                   // how long the attic keeps what is removed; 0: it does not
 	sentry    sentry
 	filings   atomic.Uint32

@@ -133,7 +133,7 @@ func (f *folder) writeTexts() {
 	kept := f.texts.kept
 	f.texts.kept, f.texts.size = [index.Columns][]index.Entry{}, 0
 	for i := range kept {
-		if f.column(i) == nil && f.createColumn(i) != nil {
+		if f.column(i) == nil && f.forgo(f.createColumn(i)) {
 			f.texts.off = true
 			return
 		}
@@ -142,7 +142,7 @@ func (f *folder) writeTexts() {
 			places, err = f.texts.columns[i].Append(kept[i])
 			return err
 		})
-		if err != nil {
+		if f.forgo(err) {
 			f.texts.off = true
 			return
 		}
@@ -173,7 +173,7 @@ func (f *folder) trim(i int) {
 	if f.texts.checked[i] = 2 * size; size > 2*live+spare {
 		f.texts.checked[i] = 0
 		c.Close()
-		f.texts.off = f.createColumn(i) != nil
+		f.texts.off = f.forgo(f.createColumn(i))
 	}
 }
 

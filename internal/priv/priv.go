@@ -82,12 +82,17 @@ func Hide() error {
 }
 
 // StarterCapabilities are what a root starter keeps: to change to an owner's
-// uid and, where it makes homes, to give a folder to its owner.
-func StarterCapabilities(homes bool) []int {
-	if homes {
-		return []int{unix.CAP_SETUID, unix.CAP_SETGID, unix.CAP_CHOWN, unix.CAP_DAC_OVERRIDE}
+// uid and, where it makes folders, to give them to their owner; a home may be missing
+// in a folder that is not root's.
+func StarterCapabilities(homes, indexes bool) []int {
+	caps := []int{unix.CAP_SETUID, unix.CAP_SETGID}
+	if homes || indexes {
+		caps = append(caps, unix.CAP_CHOWN)
 	}
-	return []int{unix.CAP_SETUID, unix.CAP_SETGID}
+	if homes {
+		caps = append(caps, unix.CAP_DAC_OVERRIDE)
+	}
+	return caps
 }
 
 // KeepOnly gives up all capabilities but these, in the bounding set as well,

@@ -98,7 +98,7 @@ func TestDropRefusesRoot(t *testing.T) {
 }
 
 func childKeep() {
-	say("keep", KeepOnly(StarterCapabilities(false)...))
+	say("keep", KeepOnly(StarterCapabilities(false, false)...))
 	status, _ := os.ReadFile("/proc/self/status")
 	for line := range strings.Lines(string(status)) {
 		if strings.HasPrefix(line, "CapEff") || strings.HasPrefix(line, "CapBnd") {

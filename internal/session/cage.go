@@ -133,12 +133,16 @@ func within(path, folder string) bool {
 	return path == folder || strings.HasPrefix(path, strings.TrimSuffix(folder, "/")+"/")
 }
 
-// confine gives up everything but folders and the configuration.
+// confine gives up everything but folders, the owner's index files and the
+// configuration.
 func (g *cage) confine(folders []string) error {
 	if err := priv.NoNewPrivs(); err != nil {
 		return err
 	}
 	if g.conf.Landlock != "no" {
+		if index := g.conf.IndexOf(os.Geteuid()); index != "" {
+			folders = append(slices.Clip(folders), index)
+		}
 		abi, err := priv.Confine(priv.Rules{Read: []string{filepath.Dir(g.conf.File)}, Write: folders})
 		if err != nil {
 			return err

@@ -68,7 +68,7 @@ func startChildren(c *conf.Config, program string) (*starter.Starter, error) {
 	}
 	return starter.Start(starter.Config{
 		Program: program, Args: []string{childWord, "-c", c.File}, MinUID: c.MinUID,
-		Vmail: starter.Identity{UID: vmail.UID, GID: vmail.GID}, Homes: c.CreateHomes,
+		Vmail: starter.Identity{UID: vmail.UID, GID: vmail.GID}, Homes: c.CreateHomes, IndexDir: c.IndexDir,
 	})
 }
 

@@ -109,6 +109,9 @@ func New(d *daemon.Daemon, service string, open Opener) (*Server, error) {
 	s.folders = tables.MailFolders(d.Conf.UsersFile, d.Conf.Domains[0], d.Conf.MailRoot, vmail.UID)
 	if !d.Root || !d.Conf.SystemUsers {
 		d.Rights.Write = s.folders.Of(vmail.UID, d.Conf.MailRoot)
+		if d.Conf.IndexDir != "" {
+			d.Rights.Write = append(d.Rights.Write, d.Conf.IndexDir)
+		}
 		return s, nil
 	}
 	if s.starter, err = startStarter(d.Conf); err != nil {

@@ -8,32 +8,56 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"posthorn/internal/conf"
 	"posthorn/internal/id"
 )
 
-// makeHome makes a missing home, 0700 and its owner's. Nothing on the way to it
-// may be a symbolic link or missing. The folder gets its name only when it is
-// its owner's, so a crash leaves no home of root's.
+// makeHome makes a missing home.
 func (r *root) makeHome(home string, owner Identity) error {
-	clean := filepath.Clean(home)
+	made, err := r.makeFolder(home, owner)
+	if err != nil {
+		return fmt.Errorf("make home: %w", err)
+	}
+	if made {
+		r.log.HomeMade(owner.UID, filepath.Clean(home))
+	}
+	return nil
+}
+
+// makeIndex makes the missing folder of the owner's index files, without which mail
+// can be had too.
+func (r *root) makeIndex(owner Identity) {
+	path := conf.IndexFolder(r.IndexDir, owner.UID)
+	if path == "" {
+		return
+	}
+	if _, err := r.makeFolder(path, owner); err != nil {
+		r.log.FolderUnindexed(path, err)
+	}
+}
+
+// makeFolder makes a missing folder, 0700 and its owner's. Nothing on the way to it
+// may be a symbolic link or missing. The folder gets its name only when it is
+// its owner's, so a crash leaves none of root's.
+func (r *root) makeFolder(path string, owner Identity) (made bool, err error) {
+	clean := filepath.Clean(path)
 	if !filepath.IsAbs(clean) || clean == "/" {
-		return fmt.Errorf("make home: found %q, expected an absolute path", home)
+		return false, fmt.Errorf("found %q, expected an absolute path", path)
 	}
 	parent, err := walk(filepath.Dir(clean))
 	if err != nil {
-		return fmt.Errorf("make home %s: %w", home, err)
+		return false, fmt.Errorf("%s: %w", path, err)
 	}
 	defer unix.Close(parent)
 	name := filepath.Base(clean)
 	var st unix.Stat_t
 	if err := unix.Fstatat(parent, name, &st, unix.AT_SYMLINK_NOFOLLOW); err != unix.ENOENT {
-		return nil // there, whatever it is: the child sees what it can do with it
+		return false, nil // there, whatever it is: the child sees what it can do with it
 	}
 	if err := r.makeOwned(parent, name, owner); err != nil {
-		return fmt.Errorf("make home %s: %w", home, err)
+		return false, fmt.Errorf("%s: %w", path, err)
 	}
-	r.log.HomeMade(owner.UID, clean)
-	return nil
+	return true, nil
 }
 
 // walk opens the folder at path name by name, following no link.

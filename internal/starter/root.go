@@ -35,6 +35,7 @@ func (c Config) encode() attr.List {
 	l.AddInt("vmail-uid", int64(c.Vmail.UID))
 	l.AddInt("vmail-gid", int64(c.Vmail.GID))
 	l.Add("homes", strconv.FormatBool(c.Homes))
+	l.Add("index-dir", c.IndexDir)
 	l.Add("getent", c.Getent)
 	return l
 }
@@ -43,7 +44,7 @@ func decode(l attr.List) (c Config, err error) {
 	if l.Get("request") != "configure" {
 		return c, fmt.Errorf("found request %.40q, expected configure", l.Get("request"))
 	}
-	c = Config{Program: l.Get("program"), Args: l.All("arg"), Homes: l.Get("homes") == "true", Getent: l.Get("getent")}
+	c = Config{Program: l.Get("program"), Args: l.All("arg"), Homes: l.Get("homes") == "true", IndexDir: l.Get("index-dir"), Getent: l.Get("getent")}
 	if c.Getent == "" {
 		c.Getent = "/usr/bin/getent"
 	}
@@ -115,7 +116,7 @@ func (r *root) confine() error {
 	if !priv.Root() {
 		return errors.New("found an ordinary user, expected root")
 	}
-	if err := priv.KeepOnly(priv.StarterCapabilities(r.Homes)...); err != nil {
+	if err := priv.KeepOnly(priv.StarterCapabilities(r.Homes, r.IndexDir != "")...); err != nil {
 		return err
 	}
 	if err := priv.NoNewPrivs(); err != nil {
@@ -167,6 +168,7 @@ func (r *root) start(req attr.List) (*os.File, error) {
 			return nil, err
 		}
 	}
+	r.makeIndex(id)
 	args := slices.Clone(r.Args)
 	for _, folder := range req.All("folder") {
 		if !filepath.IsAbs(folder) {

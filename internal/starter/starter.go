@@ -32,6 +32,10 @@ type Config struct {
 	Vmail   Identity // may be below MinUID
 	Homes   bool     // make missing homes of the system's users
 
+	// IndexDir is where each owner gets a folder for index files (conf.IndexFolder), ""
+	// for none. Where it cannot be made, children start all the same.
+	IndexDir string
+
 	// Getent looks users up: as `getent passwd UID` does. Default
 	// /usr/bin/getent.
 	Getent string

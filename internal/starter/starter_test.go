@@ -340,6 +340,35 @@ func TestHomes(t *testing.T) {
 	}
 }
 
+// TestIndexFolders: each owner gets a folder of his own, and without one his child all
+// the same.
+func TestIndexFolders(t *testing.T) {
+	needRoot(t)
+	dir := folder(t)
+	if err := errors.Join(os.Mkdir(dir+"/61002", 0o755), os.Chown(dir+"/61002", 61003, 61003)); err != nil {
+		t.Fatal(err)
+	}
+	for _, index := range []string{dir, dir + "/missing", dir} {
+		s := begin(t, Config{MinUID: 1000, IndexDir: index, Getent: accounts(t)})
+		for _, uid := range []int{61001, 61002} {
+			caps := ask(t, s, Identity{uid, uid}, "").Get("caps")
+			if !strings.Contains(caps, "CapEff=0000000000000000 ") {
+				t.Errorf("%s, %d: got %q, want no capability in the child", index, uid, caps)
+			}
+		}
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil || len(entries) != 2 {
+		t.Errorf("got %v, %v, want two folders", entries, err)
+	}
+	for uid, owner := range map[string]uint32{"61001": 61001, "61002": 61003} {
+		st, err := os.Lstat(dir + "/" + uid)
+		if err != nil || st.Sys().(*syscall.Stat_t).Uid != owner || uid == "61001" && st.Mode() != os.ModeDir|0o700 {
+			t.Errorf("%s: got %v, %v, want a folder of %d", uid, st, err, owner)
+		}
+	}
+}
+
 func TestManyAsk(t *testing.T) {
 	s := begin(t, Config{MinUID: 1000, Getent: accounts(t)})
 	var wg sync.WaitGroup

@@ -29,7 +29,7 @@ func open(d *daemon.Daemon) (daemon.Service, error) {
 // build makes the server and what opens its sessions.
 func build(d *daemon.Daemon) (*session.Server, *opener, error) {
 	o := &opener{
-		store: mailbox.New(mailbox.Options{Disk: d.Disk, Node: d.Conf.Node, Shared: d.Conf.MailShared, Log: d.Log}),
+		store: mailbox.New(mailbox.Options{Disk: d.Disk, Node: d.Conf.Node, Shared: d.Conf.MailShared, Index: d.Conf.IndexOf, Log: d.Log}),
 		log:   d.Log,
 	}
 	o.apply(d.Conf)
