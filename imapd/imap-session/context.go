@@ -167,11 +167,12 @@ func (s *Session) tellStanding(fresh int) error {
 
 // lookAgain looks whether messages are results of a search.
 func (s *Session) lookAgain(u *standingSearch, changed []int, fresh int) error {
-	look := seeker{Session: s, key: u.key}
+	look := newSeeker(s, u.key)
 	var gone, come []uint32 // as the client knows them
 	var left, joined []uint32
 	for _, seq := range changed {
-		_, found, err := look.matches(seq)
+		m := s.view.At(seq)
+		_, found, err := look.matches(seq, &m)
 		if err != nil {
 			if !errors.Is(err, mailbox.ErrExpunged) {
 				s.log.IMAPFailed(s.conn.SID, s.conn.User, "SEARCH", err)
@@ -179,7 +180,7 @@ func (s *Session) lookAgain(u *standingSearch, changed []int, fresh int) error {
 			}
 			continue
 		}
-		uid := s.view.At(seq).UID
+		uid := m.UID
 		switch was := u.has(uid); {
 		case found && !was:
 			come = append(come, u.number(seq, uid))

@@ -11,9 +11,13 @@ import (
 	"posthorn/internal/mailbox"
 )
 
-// batchSize is how many messages a goroutine looks at before it takes others. Their
-// client may hear of progress behind each batch.
-const batchSize = stride
+// batchSize is how many messages a goroutine looks at before it takes others, where
+// it reads them, and where it asks the index. Their client may hear of progress behind
+// each batch.
+const (
+	batchSize = stride
+	indexSize = 8 * stride
+)
 
 // batch is messages that are looked at by one goroutine, and what came of it.
 type batch struct {
@@ -39,8 +43,12 @@ func (b *batch) run(s *seeker, stop *atomic.Bool) {
 
 // look looks at the messages of the batch.
 func (b *batch) look(s *seeker, stop *atomic.Bool) {
+	last := b.seq + (b.n-1)*b.step
+	first := min(b.seq, last)
+	s.messages = s.view.AppendAt(s.messages[:0], first, max(b.seq, last))
 	for i := 0; i < b.n && !stop.Load(); i++ {
-		h, found, err := s.matches(b.seq + i*b.step)
+		seq := b.seq + i*b.step
+		h, found, err := s.matches(seq, &s.messages[seq-first])
 		switch {
 		case errors.Is(err, mailbox.ErrExpunged):
 			b.gone = true
@@ -60,24 +68,27 @@ func (b *batch) look(s *seeker, stop *atomic.Bool) {
 // index has is faster looked up by the caller's.
 type crew struct {
 	own     *seeker
+	size    int         // of a batch
 	work    chan *batch // nil: there are no others
 	waiting []*batch    // given and not taken yet
+	taken   *batch      // the last one, without work: there is one after the other
 	stop    atomic.Bool
 	over    sync.WaitGroup
 }
 
 func newCrew(f *finder) *crew {
-	c := &crew{own: &f.seeker}
+	c := &crew{own: f.seeker, size: indexSize}
 	if !f.key.Asks(query.BodyText) && !f.key.Asks(query.AnyText) {
 		return c
 	}
+	c.size = batchSize
 	size := f.hands.take(f.view.Len() / batchSize)
 	if size == 0 {
 		return c
 	}
 	c.work = make(chan *batch, 2*size)
 	for range size {
-		s := &seeker{Session: f.Session, key: f.key}
+		s := newSeeker(f.Session, f.key)
 		c.over.Go(func() {
 			defer f.hands.give()
 			for b := range c.work {
@@ -112,14 +123,22 @@ func (h hands) give() { <-h }
 // busy reports whether there is work for all for now.
 func (c *crew) busy() bool { return len(c.waiting) >= max(1, cap(c.work)) }
 
-func (c *crew) give(b *batch) {
-	c.waiting = append(c.waiting, b)
-	if c.work != nil {
-		c.work <- b
+// give has somebody look at the messages of a batch.
+func (c *crew) give(b batch) {
+	if c.work == nil {
+		if c.taken != nil {
+			b.hits = c.taken.hits[:0]
+		}
+		c.waiting = append(c.waiting[:0], &b)
+		return
 	}
+	b.done = make(chan struct{})
+	c.waiting = append(c.waiting, &b)
+	c.work <- &b
 }
 
-// take returns the batch that was given first and not taken yet, nil for none.
+// take returns the batch that was given first and not taken yet, nil for none. What was
+// found in it is there until the next is given.
 func (c *crew) take() *batch {
 	if len(c.waiting) == 0 {
 		return nil
@@ -128,6 +147,7 @@ func (c *crew) take() *batch {
 	c.waiting = c.waiting[1:]
 	if c.work == nil {
 		b.look(c.own, &c.stop)
+		c.taken = b
 		return b
 	}
 	<-b.done

@@ -78,7 +78,7 @@ func TestABugOfTheCrew(t *testing.T) {
 		}
 	})
 	defer c.end()
-	c.give(&batch{seq: 1, step: 1, n: 1, done: make(chan struct{})})
+	c.give(batch{seq: 1, step: 1, n: 1})
 	defer func() {
 		if p := recover(); !strings.Contains(fmt.Sprint(p), "nil pointer") {
 			t.Errorf("got %v, want the goroutine's bug", p)

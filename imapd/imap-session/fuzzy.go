@@ -12,7 +12,7 @@ func (c *candidate) fuzzily(k query.Key) (bool, error) {
 	was := c.fuzzy
 	c.fuzzy = true
 	defer func() { c.fuzzy = was }()
-	return c.meets(k)
+	return c.meets(&k)
 }
 
 // like looks for the words of a text and notes how well they were found.

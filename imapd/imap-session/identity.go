@@ -2,6 +2,7 @@ package main
 
 import (
 	"posthorn/imapd/internal/query"
+	"posthorn/internal/mailbox"
 )
 
 // writeIdentity writes when a message came into its folder (RFC 8514 section 4.2)
@@ -29,11 +30,12 @@ func (f *fetcher) writeIdentity(seq int, sep *separator) {
 
 // saved compares the day on which a message came into its folder, or where that
 // is not known the internal date (RFC 8514 section 4.3).
-func (c *candidate) saved(k query.Key) (bool, error) {
+func (c *candidate) saved(k *query.Key) (bool, error) {
 	t, err := c.view.Saved(c.seq)
 	if err == nil && t.IsZero() {
-		c.m, err = c.view.Measure(c.seq)
-		t = c.m.Date
+		var m mailbox.Message
+		m, err = c.view.Measure(c.seq)
+		t = m.Date
 	}
 	if err != nil {
 		return false, err

@@ -55,16 +55,15 @@ func cost(k query.Key) query.Op {
 // up once.
 type candidate struct {
 	*seeker
-	seq      int
-	m        mailbox.Message
-	measured bool
-	body     *mailbox.Body
-	text     *find.Message
-	kept     gist.Search
-	summed   bool
-	file     *mailbox.File // what the reader reads
-	opened   bool
-	laidOut  bool // the reader has it
+	seq     int
+	m       *mailbox.Message
+	body    *mailbox.Body
+	text    *find.Message
+	kept    gist.Search
+	summed  bool
+	file    *mailbox.File // what the reader reads
+	opened  bool
+	laidOut bool // the reader has it
 
 	fuzzy  bool // texts are looked for as FUZZY has it
 	score  int  // of those that were found, together
@@ -80,7 +79,7 @@ func (c *candidate) close() {
 	}
 }
 
-func (c *candidate) meets(k query.Key) (bool, error) {
+func (c *candidate) meets(k *query.Key) (bool, error) {
 	switch k.Op {
 	case query.All:
 		return true, nil
@@ -104,16 +103,16 @@ func (c *candidate) meets(k query.Key) (bool, error) {
 	case query.SentBefore, query.SentOn, query.SentSince:
 		return c.sent(k)
 	case query.AddressText, query.FieldText, query.BodyText, query.AnyText:
-		return c.contains(k)
+		return c.contains(*k)
 	case query.Fuzzy:
 		return c.fuzzily(k.Sub[0])
 	case query.Not:
-		found, err := c.meets(k.Sub[0])
+		found, err := c.meets(&k.Sub[0])
 		return !found, err
 	}
 	// And ends with the first key that fails, Or with the first that holds.
-	for _, sub := range k.Sub {
-		found, err := c.meets(sub)
+	for i := range k.Sub {
+		found, err := c.meets(&k.Sub[i])
 		if err != nil || found == (k.Op == query.Or) {
 			return found, err
 		}
@@ -121,7 +120,7 @@ func (c *candidate) meets(k query.Key) (bool, error) {
 	return k.Op == query.And, nil
 }
 
-func (c *candidate) flagged(k query.Key) bool {
+func (c *candidate) flagged(k *query.Key) bool {
 	if k.Keyword == "" {
 		return c.m.Flags.System&k.System != 0
 	}
@@ -129,13 +128,13 @@ func (c *candidate) flagged(k query.Key) bool {
 }
 
 // measures compares size and internal date.
-func (c *candidate) measures(k query.Key) (bool, error) {
-	if !c.measured {
+func (c *candidate) measures(k *query.Key) (bool, error) {
+	if c.m.Size < 0 || c.m.Date.IsZero() {
 		m, err := c.view.Measure(c.seq)
 		if err != nil {
 			return false, err
 		}
-		c.m, c.measured = m, true
+		*c.m = m
 	}
 	switch k.Op {
 	case query.Larger:
@@ -155,7 +154,7 @@ func (c *candidate) measures(k query.Key) (bool, error) {
 }
 
 // sent compares the day of the Date field; a message without one is not found.
-func (c *candidate) sent(k query.Key) (bool, error) {
+func (c *candidate) sent(k *query.Key) (bool, error) {
 	if err := c.sum(); err != nil || !c.kept.Dated {
 		return false, err
 	}

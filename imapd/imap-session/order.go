@@ -10,7 +10,8 @@ import (
 // orderer is what messages are sorted or threaded with.
 type orderer interface {
 	Needs() order.Needs
-	Add(order.Message)
+	Expect(n int)
+	Add(*order.Message)
 }
 
 // order finds messages and gives them to o.
@@ -20,8 +21,10 @@ func (f *finder) order(o orderer) error {
 		return err
 	}
 	needs := o.Needs()
+	o.Expect(len(list))
+	var m order.Message
 	for _, seq := range list {
-		m, err := f.ordered(seq, needs)
+		err := f.ordered(&m, seq, needs)
 		switch {
 		case errors.Is(err, mailbox.ErrExpunged):
 			f.gone = true
@@ -29,28 +32,28 @@ func (f *finder) order(o orderer) error {
 			return err
 		default:
 			m.Score = f.relevancy(seq)
-			o.Add(m)
+			o.Add(&m)
 		}
 	}
 	return nil
 }
 
-// ordered returns what is needed of a message, valid until the next call.
-func (f *finder) ordered(seq int, needs order.Needs) (order.Message, error) {
-	m := order.Message{Seq: seq}
+// ordered gives m what is needed of a message, valid until the next call.
+func (f *finder) ordered(m *order.Message, seq int, needs order.Needs) error {
+	m.Seq = seq
 	if needs.Facts {
 		sum, err := f.sumOf(seq)
 		if err != nil {
-			return m, err
+			return err
 		}
-		m.Facts, _ = order.ReadFacts(sum.Facts)
+		m.Facts.Read(sum.Facts)
 	}
 	if needs.Arrival || needs.Size {
 		measured, err := f.view.Measure(seq)
 		if err != nil {
-			return m, err
+			return err
 		}
 		m.Arrival, m.Size = measured.Date, measured.Size
 	}
-	return m, nil
+	return nil
 }

@@ -166,7 +166,7 @@ func TestInProgress(t *testing.T) {
 	d.do("EXAMINE INBOX")
 	d.want("SEARCH BODY other", `* OK [INPROGRESS ("t4" 16 40)] still searching`, `* OK [INPROGRESS ("t4" 32 40)] still searching`, "* SEARCH", "OK SEARCH completed")
 	d.want("SEARCH RETURN (MIN) BODY one", `* ESEARCH (TAG "t5") MIN 1`, "OK SEARCH completed")
-	d.say("a] SEARCH SEEN\r\n")
+	d.say("a] SEARCH BODY other\r\n")
 	if got, want := d.line(), "* OK [INPROGRESS (NIL 16 40)] still searching"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}

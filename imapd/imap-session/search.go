@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strings"
 
 	"posthorn/imapd/internal/charset"
@@ -69,14 +70,14 @@ func (s *Session) writeNumbers(name string, found []int, number func(int) uint32
 // numbersOf returns how the messages of an answer are named.
 func (s *Session) numbersOf(uid bool) func(seq int) uint32 {
 	if uid {
-		return func(seq int) uint32 { return s.view.At(seq).UID }
+		return s.view.UID
 	}
 	return func(seq int) uint32 { return uint32(seq) }
 }
 
 // finder is one SEARCH at work.
 type finder struct {
-	seeker
+	*seeker
 	tag  string
 	gone bool // some messages are
 
@@ -98,7 +99,7 @@ func (s *Session) newFinder(c *wire.Command, q query.Search) (*finder, error) {
 	if key.Asks(query.ModSeqs) {
 		s.wantModSeqs() // RFC 7162 section 3.1
 	}
-	return &finder{seeker: seeker{Session: s, key: key}, tag: c.Tag}, nil
+	return &finder{seeker: newSeeker(s, key), tag: c.Tag}, nil
 }
 
 // modSeq returns the highest modseq of what was found, 0 where the search did not
@@ -124,15 +125,18 @@ func (f *finder) some(seq, step, limit int) (out []int, err error) {
 		left = seq
 	}
 	for {
-		for ; left > 0 && !crew.busy(); left -= batchSize {
-			crew.give(&batch{seq: seq, step: step, n: min(batchSize, left), limit: limit, done: make(chan struct{})})
-			seq += batchSize * step
+		for ; left > 0 && !crew.busy(); left -= crew.size {
+			crew.give(batch{seq: seq, step: step, n: min(crew.size, left), limit: limit})
+			seq += crew.size * step
 		}
 		b := crew.take()
 		if b == nil {
 			return out, nil
 		}
 		f.gone = f.gone || b.gone
+		if len(out)+len(b.hits) > cap(out) { // append alone would make five times as much garbage
+			out = slices.Grow(out, max(len(out), len(b.hits)))
+		}
 		for _, h := range b.hits {
 			f.score(h)
 			if out = append(out, h.seq); len(out) == limit {

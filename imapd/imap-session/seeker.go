@@ -11,25 +11,34 @@ import (
 // used by one goroutine, and does nothing to its Session that others could see.
 type seeker struct {
 	*Session
-	key     query.Key
-	reader  *find.Reader // nil: no file was read yet
-	sums    []byte       // what the index has of the message looked at last
-	head    []byte
-	present candidate // the message that is looked at
+	key      query.Key
+	deep     bool              // the key asks for more than a mailbox.Message says
+	messages []mailbox.Message // those of a batch
+	reader   *find.Reader      // nil: no file was read yet
+	sums     []byte            // what the index has of the message looked at last
+	head     []byte
+	present  candidate // the message that is looked at
+}
+
+func newSeeker(s *Session, key query.Key) *seeker {
+	return &seeker{Session: s, key: key, deep: cost(key) > query.Flag}
 }
 
 // hit is a message that was found.
 type hit struct{ seq, score int } // score is 0 where no FUZZY key counts
 
-// matches looks at a message. One that is gone is mailbox.ErrExpunged.
-func (s *seeker) matches(seq int) (h hit, found bool, err error) {
-	c := &s.present
-	*c = candidate{seeker: s, seq: seq, m: s.view.At(seq)}
-	defer c.close()
-	if c.m.Gone {
+// matches looks at message seq, which is m. One that is gone is mailbox.ErrExpunged.
+func (s *seeker) matches(seq int, m *mailbox.Message) (h hit, found bool, err error) {
+	if m.Gone {
 		return h, false, mailbox.ErrExpunged
 	}
-	found, err = c.meets(s.key)
+	c := &s.present
+	if s.deep { // else nothing is in it
+		*c = candidate{}
+		defer c.close()
+	}
+	c.seeker, c.seq, c.m = s, seq, m
+	found, err = c.meets(&s.key)
 	h.seq = seq
 	if c.scores > 0 {
 		h.score = c.score / c.scores

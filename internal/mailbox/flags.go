@@ -27,35 +27,16 @@ const (
 	keywordBits  bits = 1<<32 - 1<<keywordShift
 )
 
-// system returns the flags of RFC 3501.
-func (b bits) system() (s SystemFlag) {
-	for _, p := range systemBits() {
-		if b&p.bit != 0 {
-			s |= p.flag
-		}
-	}
-	return s
+// system returns the flags of RFC 3501, which have another order: it is asked for
+// every message that a SEARCH looks at.
+func (b bits) system() SystemFlag {
+	return SystemFlag(b&(bitDraft|bitFlagged)<<2 | b&bitAnswered>>3 | b&bitSeen | b&bitDeleted>>4)
 }
 
 // systemOf is system the other way.
-func systemOf(s SystemFlag) (b bits) {
-	for _, p := range systemBits() {
-		if s&p.flag != 0 {
-			b |= p.bit
-		}
-	}
-	return b
-}
-
-type systemBit struct {
-	bit  bits
-	flag SystemFlag
-}
-
-func systemBits() [5]systemBit {
-	return [5]systemBit{
-		{bitDraft, Draft}, {bitFlagged, Flagged}, {bitAnswered, Answered}, {bitSeen, Seen}, {bitDeleted, Deleted},
-	}
+func systemOf(s SystemFlag) bits {
+	b := bits(s)
+	return b>>2&(bitDraft|bitFlagged) | b<<3&bitAnswered | b&bitSeen | b<<4&bitDeleted
 }
 
 // letters returns the flags as letters in ASCII order.

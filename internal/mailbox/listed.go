@@ -24,7 +24,7 @@ func (v *View) List() ([]Listed, error) {
 		} else if r = f.find(v.uids[i]); r == nil {
 			continue
 		}
-		list = append(list, Listed{i + 1, r.uid, r.message().Size})
+		list = append(list, Listed{i + 1, r.uid, r.octets()})
 	}
 	return list, nil
 }

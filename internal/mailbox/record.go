@@ -343,14 +343,18 @@ func small(n int64) uint32 {
 	return uint32(n)
 }
 
-// message returns what sessions see of r. Keywords are left to the caller.
-func (r *record) message() Message {
-	m := Message{UID: r.uid, Size: -1, ModSeq: r.mod}
-	if r.vsize != unknown {
-		m.Size = int64(r.vsize)
+// octets returns the message's size, -1 when it is not known.
+func (r *record) octets() int64 {
+	if r.vsize == unknown {
+		return -1
 	}
+	return int64(r.vsize)
+}
+
+// describe gives m, which is zero, what sessions see of r. Flags are left to the caller.
+func (r *record) describe(m *Message) {
+	m.UID, m.Size, m.ModSeq = r.uid, r.octets(), r.mod
 	if r.date != 0 {
 		m.Date = time.Unix(int64(r.date), 0)
 	}
-	return m
 }

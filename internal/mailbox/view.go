@@ -129,26 +129,29 @@ func (v *View) Recent() int { return len(v.recent) }
 // else the zero Message (UID 0) is returned. A message that is gone but was not
 // announced yet has its UID and Gone.
 func (v *View) At(seq int) Message {
-	f := v.folder
-	f.mu.Lock()
-	defer f.mu.Unlock()
+	v.folder.mu.Lock()
+	defer v.folder.mu.Unlock()
+	var m Message
+	v.describe(&m, seq)
+	return m
+}
+
+// describe is At into m, which is zero; the folder is locked.
+func (v *View) describe(m *Message, seq int) {
 	if seq < 1 || seq > v.n {
-		return Message{}
+		return
 	}
 	uid := v.uid(seq)
 	r := v.record(seq, uid)
-	if r == nil || f.over != nil {
-		return Message{UID: uid, Size: -1, Gone: true}
+	if r == nil || v.folder.over != nil {
+		m.UID, m.Size, m.Gone = uid, -1, true
+		return
 	}
-	return v.message(r)
-}
-
-// message is r as this session sees it; the folder is locked.
-func (v *View) message(r *record) Message {
-	m := r.message()
+	r.describe(m)
 	m.Flags = v.folder.flagsOf(r)
-	_, m.Recent = slices.BinarySearch(v.recent, r.uid)
-	return m
+	if len(v.recent) > 0 {
+		_, m.Recent = slices.BinarySearch(v.recent, uid)
+	}
 }
 
 // uid returns the UID of message seq, or 0; the folder is locked. That of a folder

@@ -20,7 +20,7 @@ import (
 type Search struct {
 	Day    time.Time
 	Dated  bool      // Day is that of the Date field
-	Facts  []byte    // as order.ReadFacts reads them
+	Facts  []byte    // as order.Facts reads them
 	Layout []byte    // as layout.Read reads it; empty for a message of too many parts
 	found  [5][]byte // what is searched, by field
 }

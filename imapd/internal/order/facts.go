@@ -63,7 +63,7 @@ const (
 	isReply
 )
 
-// Append appends the facts as ReadFacts reads them.
+// Append appends the facts as Read reads them.
 func (f Facts) Append(b []byte) []byte {
 	flags := byte(0)
 	if f.dated {
@@ -79,25 +79,32 @@ func (f Facts) Append(b []byte) []byte {
 	return append(b, f.ids...)
 }
 
-// ReadFacts reads what Append appended, which is all of b; ok is false for what it
-// did not.
-func ReadFacts(b []byte) (f Facts, ok bool) {
+// Read reads what Append appended, which is all of b; ok is false for what it did
+// not, and the facts are then those of an empty header.
+func (f *Facts) Read(b []byte) (ok bool) {
+	if ok = f.read(b); !ok {
+		*f = Facts{ids: make([]byte, idSize)}
+	}
+	return ok
+}
+
+func (f *Facts) read(b []byte) (ok bool) {
 	if len(b) == 0 {
-		return f, false
+		return false
 	}
 	f.dated, f.reply = b[0]&hasDate != 0, b[0]&isReply != 0
 	sent, n := binary.Varint(b[1:])
 	if n <= 0 {
-		return f, false
+		return false
 	}
 	f.sent, b = sent, b[1+n:]
 	for i := range f.texts {
 		size, n := binary.Uvarint(b)
 		if n <= 0 || size > uint64(len(b)-n) {
-			return f, false
+			return false
 		}
 		f.texts[i], b = b[n:n+int(size)], b[n+int(size):]
 	}
 	f.ids = b
-	return f, len(b) >= idSize && len(b)%idSize == 0
+	return len(b) >= idSize && len(b)%idSize == 0
 }

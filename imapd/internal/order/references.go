@@ -36,9 +36,9 @@ func (t *Threads) own(id id) *Thread {
 	n := t.ids[id]
 	switch {
 	case id == 0 || n != nil && n.Seq != 0:
-		return &Thread{}
+		return t.fresh()
 	case n == nil:
-		n = &Thread{}
+		n = t.fresh()
 		t.ids[id] = n
 	}
 	return n
@@ -48,7 +48,7 @@ func (t *Threads) own(id id) *Thread {
 func (t *Threads) named(id id) *Thread {
 	n := t.ids[id]
 	if n == nil && len(t.ids) < maxDummies+len(t.list) {
-		n = &Thread{}
+		n = t.fresh()
 		t.ids[id] = n
 	}
 	return n

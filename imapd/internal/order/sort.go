@@ -45,11 +45,17 @@ func (s *Sorter) Needs() (n Needs) {
 	return n
 }
 
-// Add takes a message.
-func (s *Sorter) Add(m Message) {
+// Expect says how many messages will be added.
+func (s *Sorter) Expect(n int) {
+	s.seqs = slices.Grow(s.seqs, n)
+	s.values = slices.Grow(s.values, n*len(s.by))
+}
+
+// Add takes a message, of which it keeps nothing.
+func (s *Sorter) Add(m *Message) {
 	s.seqs = append(s.seqs, m.Seq)
 	for _, c := range s.by {
-		s.values = append(s.values, s.valueOf(&m, c.By))
+		s.values = append(s.values, s.valueOf(m, c.By))
 	}
 }
 
@@ -84,6 +90,9 @@ func (s *Sorter) textOf(text []byte) value {
 	var begin [8]byte
 	copy(begin[:], text)
 	at := len(s.texts)
+	if at+len(text) > cap(s.texts) { // append alone would make five times as much garbage
+		s.texts = slices.Grow(s.texts, max(at, len(text), 16*cap(s.seqs)))
+	}
 	s.texts = append(s.texts, text...)
 	return value{int64(binary.BigEndian.Uint64(begin[:]) ^ 1<<63), at, len(s.texts)}
 }
@@ -91,15 +100,40 @@ func (s *Sorter) textOf(text []byte) value {
 // Sorted returns the sequence numbers in order. Messages that are equal stand as
 // in the mailbox (RFC 5256 section 3).
 func (s *Sorter) Sorted() []int {
-	out := make([]int, len(s.seqs))
-	for i := range out {
-		out[i] = i
+	places := make([]place, len(s.seqs))
+	for i := range places {
+		places[i] = place{s.first(i), i}
 	}
-	slices.SortFunc(out, s.compare)
-	for i, n := range out {
-		out[i] = s.seqs[n]
+	slices.SortFunc(places, func(a, b place) int {
+		if a.first != b.first {
+			return cmp.Compare(a.first, b.first)
+		}
+		return s.compare(a.at, b.at)
+	})
+	out := make([]int, len(places))
+	for i, p := range places {
+		out[i] = s.seqs[p.at]
 	}
 	return out
+}
+
+// place is when a message was added, with a number that orders most of them without
+// a look at the others.
+type place struct {
+	first int64
+	at    int
+}
+
+// first returns the number of a message's first value, such that less comes first.
+func (s *Sorter) first(at int) int64 {
+	if len(s.by) == 0 {
+		return 0
+	}
+	num := s.values[at*len(s.by)].num
+	if s.by[0].Reverse {
+		return ^num
+	}
+	return num
 }
 
 // compare compares two messages by when they were added.

@@ -27,6 +27,7 @@ type Threads struct {
 	alg  query.Algorithm
 	list []*Thread
 	ids  map[id]*Thread // with REFERENCES and REFS
+	free []Thread       // made and not used yet
 }
 
 // NewThreads returns Threads that are made in the way of alg.
@@ -37,10 +38,31 @@ func NewThreads(alg query.Algorithm) *Threads {
 // Needs returns what Add will look at.
 func (t *Threads) Needs() Needs { return Needs{Arrival: true, Facts: true} }
 
-// Add takes a message; its sequence number is above those taken before.
-func (t *Threads) Add(m Message) {
-	n := &Thread{}
+// Expect says how many messages will be added.
+func (t *Threads) Expect(n int) {
+	t.list = slices.Grow(t.list, n)
 	if t.alg != query.OrderedSubject {
+		t.ids = make(map[id]*Thread, n)
+	}
+}
+
+// fresh returns a Thread of nothing yet.
+func (t *Threads) fresh() *Thread {
+	if len(t.free) == 0 {
+		t.free = make([]Thread, 64)
+	}
+	n := &t.free[0]
+	t.free = t.free[1:]
+	return n
+}
+
+// Add takes a message, of which it keeps nothing; its sequence number is above those
+// taken before.
+func (t *Threads) Add(m *Message) {
+	var n *Thread
+	if t.alg == query.OrderedSubject {
+		n = t.fresh()
+	} else {
 		n = t.link(&m.Facts)
 	}
 	n.Seq, n.sent, n.arrived = m.Seq, m.sent(), m.Arrival.Unix()
