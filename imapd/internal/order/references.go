@@ -5,8 +5,12 @@ import (
 	"slices"
 )
 
-// maxDummies bounds the messages that are known by references only.
-const maxDummies = 1 << 20
+// Bounds: the messages that are known by references only, and how many messages above
+// another are looked at for a loop.
+const (
+	maxDummies = 1 << 20
+	maxAbove   = 10_000
+)
 
 // link returns the thread of a message and has it follow the last of its
 // references (RFC 5256 section 3, REFERENCES, step 1).
@@ -54,14 +58,15 @@ func (t *Threads) named(id id) *Thread {
 	return n
 }
 
-// follow makes n a child of p unless that would be a loop.
+// follow makes n a child of p unless that would be a loop, or it takes too long to know.
 func (n *Thread) follow(p *Thread) {
 	if n == p {
 		return
 	}
 	if n.kids > 0 { // else nothing is below it
+		steps := 0
 		for q := p.parent; q != nil; q = q.parent {
-			if q == n {
+			if steps++; q == n || steps > maxAbove {
 				return
 			}
 		}

@@ -186,3 +186,29 @@ func TestDeepThreads(t *testing.T) {
 		}
 	}
 }
+
+// TestLongWalks has messages, each with one below it, follow the end of a long chain.
+func TestLongWalks(t *testing.T) {
+	const chain, n, most = 200_000, 10_000, 500
+	var texts []string
+	for at := 0; at < chain; at += most {
+		var ids strings.Builder
+		for i := range most + 1 {
+			fmt.Fprintf(&ids, " <%d@x>", at+i)
+		}
+		texts = append(texts, "References:"+ids.String())
+	}
+	for at := 0; at < n; at += most {
+		var ids strings.Builder
+		for i := range most {
+			fmt.Fprintf(&ids, " <%d@y> <%d@z>", at+i, at+i)
+		}
+		texts = append(texts, "References:"+ids.String())
+	}
+	for i := range n {
+		texts = append(texts, fmt.Sprintf("Message-ID: <%d@y>|References: <%d@x>", i, chain))
+	}
+	if got := threaded(t, query.Refs, texts); strings.Count(got, "(") < n {
+		t.Errorf("got %d threads, want one for each message at least", strings.Count(got, "("))
+	}
+}
