@@ -79,6 +79,22 @@ func TestCollation(t *testing.T) {
 	}
 }
 
+// TestLongTexts: of long texts only so much is kept and compared.
+func TestLongTexts(t *testing.T) {
+	long := "Subject: " + strings.Repeat("x", maxText)
+	s, h := NewSorter([]query.Criterion{{By: query.BySubject}}), NewThreads(query.OrderedSubject)
+	for i, text := range []string{long + strings.Repeat("y", 100_000), long + "a", "Subject: x"} {
+		s.Add(message(t, i+1, text))
+		h.Add(message(t, i+1, text))
+	}
+	if got := s.Sorted(); !slices.Equal(got, []int{3, 1, 2}) || len(s.texts) != 2*maxText+1 {
+		t.Errorf("got %v with %d octets, want 3, 1 and 2", got, len(s.texts))
+	}
+	if got := written(t, h.Threads()); got != "(1 2)(3)" {
+		t.Errorf("got %s, want the long subjects in one thread", got)
+	}
+}
+
 func TestSortByRelevancy(t *testing.T) {
 	s := NewSorter([]query.Criterion{{By: query.ByRelevancy}})
 	for seq, score := range map[int]int{1: 4, 5: 99, 10: 42} { // RFC 6203 section 6

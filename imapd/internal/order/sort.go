@@ -85,8 +85,15 @@ func (s *Sorter) valueOf(m *Message, by query.By) value {
 	return value{}
 }
 
+// maxText bounds what is compared of a text, so that the memory for it is bounded too.
+const maxText = 1000
+
+// cut returns what is compared of a text.
+func cut(text []byte) []byte { return text[:min(len(text), maxText)] }
+
 // textOf returns a text as a value; what it begins with is compared as a number.
 func (s *Sorter) textOf(text []byte) value {
+	text = cut(text)
 	var begin [8]byte
 	copy(begin[:], text)
 	at := len(s.texts)
