@@ -55,12 +55,18 @@ func (l *Lot) Rent(conn Conn, call func()) (*Spot, error) {
 
 // Linger waits for a moment and tells whether there is something to do: to read
 // what has come or that the peer has left, or that Wake was called, or that it
-// is until, unless that is the zero time. It clears the read deadline.
+// is until, unless that is the zero time; seldom it says so without need. It clears
+// the read deadline.
 func (s *Spot) Linger(until time.Time) bool {
 	if !s.wait(until) {
 		return true
 	}
-	err := s.raw.Read(func(fd uintptr) bool { return readable(int(fd)) })
+	waited := false // then Go's poller says that it is readable
+	err := s.raw.Read(func(fd uintptr) bool {
+		ready := waited || readable(int32(fd))
+		waited = true
+		return ready
+	})
 	return s.waited() || err == nil || over(until)
 }
 
@@ -95,12 +101,11 @@ func (s *Spot) waited() bool {
 func over(until time.Time) bool { return !until.IsZero() && !time.Now().Before(until) }
 
 // readable tells whether a read would not have to wait.
-func readable(fd int) bool {
-	var one [1]byte
+func readable(fd int32) bool {
 	for {
-		_, _, err := unix.Recvfrom(fd, one[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
+		n, err := unix.Poll([]unix.PollFd{{Fd: fd, Events: unix.POLLIN}}, 0)
 		if err != unix.EINTR {
-			return err != unix.EAGAIN
+			return n != 0
 		}
 	}
 }
