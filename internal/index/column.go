@@ -103,7 +103,11 @@ func (c *Column) Append(entries []Entry) ([]uint32, error) {
 		return nil, err
 	}
 	at := (max(st.Size(), columnHead) + unit - 1) / unit * unit
-	places, b := make([]uint32, len(entries)), []byte(nil)
+	places, size := make([]uint32, len(entries)), 0
+	for _, e := range entries {
+		size += entryHead + len(e.Text) + unit
+	}
+	b := make([]byte, 0, size)
 	for i, e := range entries {
 		place := (at + int64(len(b))) / unit
 		if place > math.MaxUint32 {

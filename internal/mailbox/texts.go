@@ -130,8 +130,8 @@ func (f *folder) writeTexts() {
 	if f.texts.size == 0 {
 		return
 	}
-	kept := f.texts.kept
-	f.texts.kept, f.texts.size = [index.Columns][]index.Entry{}, 0
+	kept := &f.texts.kept
+	defer f.texts.drop()
 	for i := range kept {
 		if f.column(i) == nil && f.forgo(f.createColumn(i)) {
 			f.texts.off = true
@@ -154,6 +154,15 @@ func (f *folder) writeTexts() {
 		}
 		f.trim(i)
 	}
+}
+
+// drop drops what was kept, and leaves room for as many.
+func (t *texts) drop() {
+	for i, entries := range t.kept {
+		clear(entries)
+		t.kept[i] = entries[:0]
+	}
+	t.size = 0
 }
 
 // spare is how much of a column may be of messages that are gone, beside half of

@@ -10,8 +10,11 @@ import (
 // Fold returns text such that texts that differ in case, in width or in how
 // their accents are written become equal, as i;unicode-casemap has it (RFC 5051
 // section 2): title case, then decomposed.
-func Fold(s string) string {
-	out := make([]byte, 0, len(s)+len(s)/8)
+func Fold(s string) string { return string(AppendFold(make([]byte, 0, len(s)+len(s)/8), s)) }
+
+// AppendFold appends what Fold returns to dst.
+func AppendFold(dst []byte, s string) []byte {
+	out := dst
 	var last uint8 // combining class of what stands at the end of out
 	ordered := true
 	for i := 0; i < len(s); {
@@ -36,7 +39,7 @@ func Fold(s string) string {
 		last = p.TrailCCC()
 	}
 	if !ordered {
-		return norm.NFKD.String(string(out))
+		return append(dst, norm.NFKD.String(string(out[len(dst):]))...)
 	}
-	return string(out)
+	return out
 }

@@ -23,7 +23,8 @@ func (d Date) Sent() time.Time { return d.Day.Add(d.clock - d.zone) }
 
 // Parse takes a Date field apart; ok is false when it names no day.
 func Parse(v string) (d Date, ok bool) {
-	words := split(v)
+	var room [maxWords]string
+	words := split(room[:0], v)
 	if len(words) > 0 && !digits(words[0]) && weekday(words[0]) {
 		words = words[1:]
 	}
@@ -63,10 +64,11 @@ func day(dd, mmm, yy string) (time.Time, bool) {
 	return t, t.Day() == d && y < 10000
 }
 
-// split splits a date into words and marks, without comments.
-func split(v string) (words []string) {
-	const most = 16
-	words = make([]string, 0, most)
+// maxWords bounds the words of a date that are looked at.
+const maxWords = 16
+
+// split appends the words and marks of a date, without comments, to words.
+func split(words []string, v string) []string {
 	depth, start := 0, -1
 	flush := func(end int) {
 		if start >= 0 {
@@ -74,7 +76,7 @@ func split(v string) (words []string) {
 		}
 		start = -1
 	}
-	for i := 0; i < len(v) && len(words) < most; i++ {
+	for i := 0; i < len(v) && len(words) < maxWords; i++ {
 		switch c := v[i]; {
 		case c == '(':
 			flush(i)
@@ -86,7 +88,7 @@ func split(v string) (words []string) {
 			flush(i)
 		case c == ',' || c == ':':
 			flush(i)
-			words = append(words, string(c))
+			words = append(words, v[i:i+1])
 		case start < 0:
 			start = i
 		}

@@ -66,13 +66,17 @@ func head(src io.ReaderAt, root *mimepart.Part) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := []byte{version, 0}
+	size := int64(2)
+	for _, r := range ranges {
+		size += r.Len()
+	}
+	b := append(make([]byte, 0, size), version, 0)
 	if root.Blank || root.Body.Len() > 0 {
 		b[1] = 1
 	}
 	for _, r := range ranges {
 		at := len(b)
-		b = append(b, make([]byte, r.Len())...)
+		b = b[:at+int(r.Len())]
 		if _, err := src.ReadAt(b[at:], r.Off); err != nil && err != io.EOF {
 			return nil, err
 		}
@@ -141,8 +145,15 @@ type Summary struct {
 
 // summary returns a message's Summary as it is kept.
 func summary(root *mimepart.Part, pool *wire.Pool) []byte {
-	envelope := text(pool, root.Envelope)
-	structure := text(pool, func(w mimepart.Output) { root.Structure(w, true) })
+	var buf bytes.Buffer
+	buf.Grow(2 * usualSize)
+	w := wire.NewWriter(&buf, pool)
+	root.Envelope(w)
+	w.Flush() // a buffer takes everything
+	size := buf.Len()
+	root.Structure(w, true)
+	w.Flush()
+	envelope, structure := buf.Bytes()[:size], buf.Bytes()[size:]
 	b := append(make([]byte, 0, len(envelope)+len(structure)+16), version, 0)
 	// RFC 9051 has another structure for message/global.
 	if ascii(envelope) && ascii(structure) && !bytes.Contains(bytes.ToLower(structure), []byte(`"global"`)) {
@@ -159,15 +170,6 @@ func ReadSummary(b []byte) (s Summary, ok bool) {
 	}
 	s.Plain = b[1] == 1
 	return s, readTexts(b[2:], &s.Envelope, &s.Structure)
-}
-
-// text returns what write writes.
-func text(pool *wire.Pool, write func(mimepart.Output)) []byte {
-	var b bytes.Buffer
-	w := wire.NewWriter(&b, pool)
-	write(w)
-	w.Flush() // a buffer takes everything
-	return b.Bytes()
 }
 
 func appendText(b, text []byte) []byte {

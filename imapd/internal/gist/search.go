@@ -25,7 +25,7 @@ type Search struct {
 	found  [5][]byte // what is searched, by field
 }
 
-// usualSize is enough for most messages.
+// usualSize is enough for a text of most messages.
 const usualSize = 512
 
 // searched are the fields of Search.found.
@@ -41,14 +41,15 @@ func search(src io.ReaderAt, root *mimepart.Part) ([]byte, error) {
 	}
 	b = binary.AppendVarint(b, day)
 	names := searched()
+	var room [usualSize]byte
 	for _, name := range names[:4] {
-		b = appendText(b, []byte(charset.Fold(decode.Words(mimepart.Format(root.Addresses(name))))))
+		b = appendText(b, charset.AppendFold(room[:0], decode.Words(mimepart.Format(root.Addresses(name)))))
 	}
 	subject, err := fields(src, root, names[4])
-	b = appendText(appendText(b, subject), order.FactsOf(root).Append(nil))
+	b = appendText(appendText(b, subject), order.FactsOf(root).Append(room[:0]))
 	var place []byte
 	if l, ok := layout.Of(root); ok {
-		place = l.Append(nil)
+		place = l.Append(room[:0])
 	}
 	return appendText(b, place), err
 }
@@ -75,7 +76,7 @@ func fields(src io.ReaderAt, root *mimepart.Part, name string) (out []byte, err 
 		if err == nil {
 			_, err = mimepart.EachField(src, r, func(field string) bool {
 				_, value, _ := strings.Cut(field, ":")
-				out = append(append(out, charset.Fold(decode.Words(value))...), 0)
+				out = append(charset.AppendFold(out, decode.Words(value)), 0)
 				return false
 			})
 		}

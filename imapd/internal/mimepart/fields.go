@@ -15,6 +15,14 @@ const maxRanges = 10000
 // or with not those whose names are not, neighbours as one range. The empty
 // line that ends an answer (RFC 3501 section 6.4.5) is not among them.
 func Select(src io.ReaderAt, header Range, names []string, not bool) ([]Range, error) {
+	among := func(name []byte) bool {
+		return slices.ContainsFunc(names, func(n string) bool { return len(n) == len(name) && strings.EqualFold(n, string(name)) })
+	}
+	return SelectFunc(src, header, among, not)
+}
+
+// SelectFunc is Select of the fields of whose names among holds.
+func SelectFunc(src io.ReaderAt, header Range, among func(name []byte) bool, not bool) ([]Range, error) {
 	l := newLines(src, header.Off, header.End)
 	var out []Range
 	take := not // what stands before the first field is none of those named
@@ -25,7 +33,8 @@ func Select(src io.ReaderAt, header Range, names []string, not bool) ([]Range, e
 				break
 			}
 			if line[0] != ' ' && line[0] != '\t' {
-				take = named(line, names) != not
+				name, ok := nameOf(line)
+				take = (ok && among(name)) != not
 			}
 		}
 		if !take {
@@ -83,11 +92,14 @@ func upTo(size int, dst, b []byte) []byte {
 	return append(dst, b[:min(len(b), max(size-len(dst), 0))]...)
 }
 
-func named(line []byte, names []string) bool {
-	name, _, ok := bytes.Cut(line, []byte(":"))
-	if !ok {
-		return false
+// nameOf returns the name of the field that a line begins.
+func nameOf(line []byte) (name []byte, ok bool) {
+	i := bytes.IndexByte(line, ':')
+	if i < 0 {
+		return nil, false
 	}
-	name = bytes.TrimRight(name, " \t")
-	return slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, string(name)) })
+	for i > 0 && (line[i-1] == ' ' || line[i-1] == '\t') {
+		i--
+	}
+	return line[:i], true
 }

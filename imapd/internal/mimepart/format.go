@@ -11,7 +11,7 @@ func Format(list []Address) string {
 	for _, a := range list {
 		switch {
 		case a.Group:
-			out.WriteString(sep + asPhrase(a.Mailbox, true) + ": ")
+			write(&out, sep, asPhrase(a.Mailbox, true), ": ")
 			sep = ""
 			continue
 		case a.Mailbox == "":
@@ -19,14 +19,20 @@ func Format(list []Address) string {
 			sep = next
 			continue
 		}
-		out.WriteString(sep)
+		write(&out, sep)
 		sep = next
 		if a.Name != "" {
-			out.WriteString(asPhrase(a.Name, true) + " ")
+			write(&out, asPhrase(a.Name, true), " ")
 		}
-		out.WriteString("<" + routed(a.Route) + present(asPhrase(a.Mailbox, false), noMailbox) + "@" + present(a.Host, noHost) + ">")
+		write(&out, "<", routed(a.Route), present(asPhrase(a.Mailbox, false), noMailbox), "@", present(a.Host, noHost), ">")
 	}
 	return out.String()
+}
+
+func write(out *strings.Builder, parts ...string) {
+	for _, s := range parts {
+		out.WriteString(s)
+	}
 }
 
 func routed(route string) string {

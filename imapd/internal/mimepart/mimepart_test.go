@@ -183,11 +183,7 @@ func TestStructure(t *testing.T) {
 // text is an Output that quotes in the plainest way.
 type text struct{ strings.Builder }
 
-func (w *text) Raw(parts ...string) {
-	for _, s := range parts {
-		w.WriteString(s)
-	}
-}
+func (w *text) Put(s string)     { w.WriteString(s) }
 func (w *text) Num(n uint64)     { fmt.Fprint(w, n) }
 func (w *text) AString(s string) { fmt.Fprintf(w, "%q", s) }
 

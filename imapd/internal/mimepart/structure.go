@@ -6,16 +6,16 @@ import (
 
 // Output is where descriptions are written; package wire's Writer is one.
 type Output interface {
-	Raw(parts ...string)
+	Put(s string)
 	Num(n uint64)
 	AString(s string)
 }
 
 // Envelope writes the ENVELOPE of the message p (RFC 3501 section 7.4.2).
 func (p *Part) Envelope(w Output) {
-	w.Raw("(")
+	w.Put("(")
 	p.nstring(w, "date")
-	w.Raw(" ")
+	w.Put(" ")
 	p.nstring(w, "subject")
 	from := p.Addresses("from")
 	for _, name := range []string{"from", "sender", "reply-to", "to", "cc", "bcc"} {
@@ -23,14 +23,14 @@ func (p *Part) Envelope(w Output) {
 		if len(list) == 0 && (name == "sender" || name == "reply-to") {
 			list = from
 		}
-		w.Raw(" ")
+		w.Put(" ")
 		writeAddresses(w, list)
 	}
-	w.Raw(" ")
+	w.Put(" ")
 	p.nstring(w, "in-reply-to")
-	w.Raw(" ")
+	w.Put(" ")
 	p.nstring(w, "message-id")
-	w.Raw(")")
+	w.Put(")")
 }
 
 func (p *Part) nstring(w Output, name string) {
@@ -38,36 +38,36 @@ func (p *Part) nstring(w Output, name string) {
 		w.AString(v)
 		return
 	}
-	w.Raw("NIL")
+	w.Put("NIL")
 }
 
 func writeAddresses(w Output, list []Address) {
 	if len(list) == 0 {
-		w.Raw("NIL")
+		w.Put("NIL")
 		return
 	}
-	w.Raw("(")
+	w.Put("(")
 	for _, a := range list {
-		w.Raw("(")
+		w.Put("(")
 		orNil(w, a.Name)
-		w.Raw(" ")
+		w.Put(" ")
 		orNil(w, a.Route)
-		w.Raw(" ")
+		w.Put(" ")
 		if a.Group {
 			w.AString(a.Mailbox) // NIL would be an end
 		} else {
 			orNil(w, a.Mailbox)
 		}
-		w.Raw(" ")
+		w.Put(" ")
 		orNil(w, a.Host)
-		w.Raw(")")
+		w.Put(")")
 	}
-	w.Raw(")")
+	w.Put(")")
 }
 
 func orNil(w Output, s string) {
 	if s == "" {
-		w.Raw("NIL")
+		w.Put("NIL")
 		return
 	}
 	w.AString(s)
@@ -87,13 +87,13 @@ func (p *Part) StructureRev2(w Output, extended bool) {
 type form struct{ extended, global bool }
 
 func (p *Part) structure(w Output, f form) {
-	w.Raw("(")
+	w.Put("(")
 	if p.Is("multipart", "") {
 		p.multipart(w, f)
 	} else {
 		p.single(w, f)
 	}
-	w.Raw(")")
+	w.Put(")")
 }
 
 func (p *Part) multipart(w Output, f form) {
@@ -103,10 +103,10 @@ func (p *Part) multipart(w Output, f form) {
 	if len(p.Children) == 0 {
 		p.none().structure(w, f)
 	}
-	w.Raw(" ")
+	w.Put(" ")
 	w.AString(p.Subtype)
 	if f.extended {
-		w.Raw(" ")
+		w.Put(" ")
 		writeParams(w, p.Params)
 		p.extension(w)
 	}
@@ -123,30 +123,30 @@ func (p *Part) single(w Output, f form) {
 		params = append(params[:len(params):len(params)], Param{"charset", "us-ascii"})
 	}
 	w.AString(typ)
-	w.Raw(" ")
+	w.Put(" ")
 	w.AString(sub)
-	w.Raw(" ")
+	w.Put(" ")
 	writeParams(w, params)
-	w.Raw(" ")
+	w.Put(" ")
 	p.nstring(w, "content-id")
-	w.Raw(" ")
+	w.Put(" ")
 	p.nstring(w, "content-description")
-	w.Raw(" ")
+	w.Put(" ")
 	w.AString(p.Encoding())
-	w.Raw(" ")
+	w.Put(" ")
 	w.Num(uint64(p.Body.Len()))
 	if message {
-		w.Raw(" ")
+		w.Put(" ")
 		p.Message.Envelope(w)
-		w.Raw(" ")
+		w.Put(" ")
 		p.Message.structure(w, f)
 	}
 	if message || text {
-		w.Raw(" ")
+		w.Put(" ")
 		w.Num(uint64(max(p.Lines, 0)))
 	}
 	if f.extended {
-		w.Raw(" ")
+		w.Put(" ")
 		p.nstring(w, "content-md5")
 		p.extension(w)
 	}
@@ -168,11 +168,11 @@ func (p *Part) Encoding() string {
 
 // extension writes disposition, language and location.
 func (p *Part) extension(w Output) {
-	w.Raw(" ")
+	w.Put(" ")
 	p.disposition(w)
-	w.Raw(" ")
+	w.Put(" ")
 	p.language(w)
-	w.Raw(" ")
+	w.Put(" ")
 	p.nstring(w, "content-location")
 }
 
@@ -185,14 +185,14 @@ func (p *Part) disposition(w Output) {
 		value = "attachment" // what cannot be recognized is one (RFC 2183 section 2.8)
 	}
 	if value == "" {
-		w.Raw("NIL")
+		w.Put("NIL")
 		return
 	}
-	w.Raw("(")
+	w.Put("(")
 	w.AString(value)
-	w.Raw(" ")
+	w.Put(" ")
 	writeParams(w, params)
-	w.Raw(")")
+	w.Put(")")
 }
 
 // language writes the tags of a list with commas (RFC 3282 section 2).
@@ -203,32 +203,32 @@ func (p *Part) language(w Output) {
 	for t.i < len(t.s) {
 		t.blanks()
 		if tag := t.token(); tag != "" {
-			w.Raw(sep)
+			w.Put(sep)
 			w.AString(tag)
 			sep = " "
 		}
 		t.behind(',')
 	}
 	if sep == "(" {
-		w.Raw("NIL")
+		w.Put("NIL")
 		return
 	}
-	w.Raw(")")
+	w.Put(")")
 }
 
 func writeParams(w Output, params []Param) {
 	if len(params) == 0 {
-		w.Raw("NIL")
+		w.Put("NIL")
 		return
 	}
-	w.Raw("(")
+	w.Put("(")
 	for i, p := range params {
 		if i > 0 {
-			w.Raw(" ")
+			w.Put(" ")
 		}
 		w.AString(p.Name)
-		w.Raw(" ")
+		w.Put(" ")
 		w.AString(p.Value)
 	}
-	w.Raw(")")
+	w.Put(")")
 }

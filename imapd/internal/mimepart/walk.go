@@ -31,7 +31,9 @@ type walk struct {
 	lines  *lines
 	bounds []string // boundaries of the multiparts around, outermost first
 	parts  int
-	text   int // bytes of fields kept
+	text   int    // bytes of fields kept
+	values []byte // of the fields of the present header
+	open   bool   // the last of them is that of the field that a line may continue
 }
 
 // entity reads a header and its body up to a delimiter of the multiparts
@@ -139,7 +141,8 @@ func begins(line []byte, s string) bool { return len(line) >= len(s) && string(l
 func (w *walk) header(p *Part, k kind) (end stop, ended bool) {
 	l := w.lines
 	p.Header.Off, p.Above = l.end(), l.feeds
-	cur := -1 // index of the field that the line may continue
+	w.values = w.values[:0] // those of the header before are texts by now
+	cur := -1               // index of the field that the line may continue
 	for l.next() {
 		if end, ok := w.delimiter(); ok {
 			p.Header.End = max(end.at-2, p.Header.Off)
@@ -168,22 +171,37 @@ func (w *walk) keep(p *Part, k kind, line []byte) int {
 	if k == kindAny {
 		return -1
 	}
-	name, value, ok := bytes.Cut(line, []byte(":"))
-	if !ok || len(name) > 32 {
+	name, ok := nameOf(line)
+	if !ok || len(name) > maxName {
 		return -1
 	}
-	lower := strings.ToLower(string(bytes.TrimRight(name, " \t")))
-	if !kept(lower, k) || w.text+len(line) > maxText {
+	lower, ok := kept(name, k)
+	if !ok || w.text+len(line) > maxText {
 		return -1
 	}
 	w.text += len(line)
-	v := clean(nil, bytes.TrimLeft(value, " \t"))
+	_, value, _ := bytes.Cut(line, []byte(":"))
+	at := len(w.values)
+	w.values = clean(w.values, bytes.TrimLeft(value, " \t"))
+	v := w.values[at:len(w.values):len(w.values)]
 	if i := p.index(lower); i >= 0 {
+		w.open = false
 		return p.again(i, v)
 	}
+	if p.fields == nil && k == kindMessage {
+		p.fields = make([]field, 0, usualFields)
+	}
+	w.open = true
 	p.fields = append(p.fields, field{name: lower, value: v})
 	return len(p.fields) - 1
 }
+
+// usualFields is how many fields are kept of most messages, at most, and maxName bounds
+// the names that are looked at.
+const (
+	usualFields = 12
+	maxName     = 32
+)
 
 // again takes a field that stood there before, as field i. The lists of
 // addresses are put together (RFC 5322 section 4.5.3 has it so for those of
@@ -215,7 +233,14 @@ func (w *walk) extend(p *Part, cur int, line []byte) {
 		return
 	}
 	w.text += len(line)
-	p.fields[cur].value = clean(p.fields[cur].value, line)
+	f := &p.fields[cur]
+	if !w.open {
+		f.value = clean(f.value, line)
+		return
+	}
+	at := len(w.values) - len(f.value)
+	w.values = clean(w.values, line)
+	f.value = w.values[at:len(w.values):len(w.values)]
 }
 
 // clean appends b to dst without what no string of IMAP may hold.
@@ -234,23 +259,46 @@ func clean(dst, b []byte) []byte {
 	return dst
 }
 
-// kept reports whether ENVELOPE, BODYSTRUCTURE or THREAD needs the field.
-func kept(name string, k kind) bool {
-	switch name {
-	case "content-type", "content-transfer-encoding", "content-id", "content-description",
-		"content-disposition", "content-language", "content-location", "content-md5":
-		return true
-	case "date", "subject", "in-reply-to", "message-id", "references":
-		return k == kindMessage
+// kept reports whether ENVELOPE, BODYSTRUCTURE or THREAD needs the field, and returns
+// its name in lower case.
+func kept(name []byte, k kind) (lower string, ok bool) {
+	for _, lower := range keptFields() {
+		if len(lower) == len(name) && strings.EqualFold(lower, string(name)) {
+			return lower, k == kindMessage || strings.HasPrefix(lower, "content-")
+		}
 	}
-	return k == kindMessage && isAddressField(name)
+	return "", false
+}
+
+func keptFields() [19]string {
+	return [...]string{
+		"date", "subject", "from", "sender", "reply-to", "to", "cc", "bcc", "in-reply-to", "message-id", "references",
+		"content-type", "content-transfer-encoding", "content-id", "content-description", "content-disposition",
+		"content-language", "content-location", "content-md5",
+	}
+}
+
+// settle makes texts of the values, all in one piece of memory.
+func (p *Part) settle() {
+	size := 0
+	for i := range p.fields {
+		f := &p.fields[i]
+		f.value = bytes.Trim(f.value, " \t")
+		size += len(f.value)
+	}
+	var all strings.Builder
+	all.Grow(size)
+	for i := range p.fields {
+		f := &p.fields[i]
+		at := all.Len()
+		all.Write(f.value)
+		f.text, f.value = all.String()[at:], nil
+	}
 }
 
 // typeOf sets the type of a part whose header has been read.
 func typeOf(p *Part, k kind) {
-	for i, f := range p.fields {
-		p.fields[i].text, p.fields[i].value = string(bytes.Trim(f.value, " \t")), nil
-	}
+	p.settle()
 	v, ok := p.Field("content-type")
 	if !ok && k == kindDigest {
 		p.Type, p.Subtype = "message", "rfc822" // RFC 2046 section 5.1.5

@@ -36,7 +36,7 @@ func collated(s string) []byte {
 	if !utf8.ValidString(s) {
 		return []byte("\xff" + s)
 	}
-	return []byte(charset.Fold(s))
+	return charset.AppendFold(nil, s)
 }
 
 // address returns addr-mailbox of the first address of a field.

@@ -116,7 +116,7 @@ func earlier(a, b *Thread) int {
 
 // Output is where threads are written; package wire's Writer is one.
 type Output interface {
-	Raw(parts ...string)
+	Put(s string)
 	Num(n uint64)
 }
 
@@ -124,9 +124,9 @@ type Output interface {
 // number returns what a message is called.
 func Write(w Output, threads []*Thread, number func(seq int) uint32) {
 	for _, t := range threads {
-		w.Raw("(")
+		w.Put("(")
 		t.members(w, number)
-		w.Raw(")")
+		w.Put(")")
 	}
 }
 
@@ -134,7 +134,7 @@ func Write(w Output, threads []*Thread, number func(seq int) uint32) {
 func (n *Thread) members(w Output, number func(seq int) uint32) {
 	for sep := ""; ; n = n.Replies[0] {
 		if n.Seq != 0 {
-			w.Raw(sep)
+			w.Put(sep)
 			w.Num(uint64(number(n.Seq)))
 			sep = " "
 		}
@@ -143,7 +143,7 @@ func (n *Thread) members(w Output, number func(seq int) uint32) {
 			return
 		case 1:
 		default:
-			w.Raw(sep)
+			w.Put(sep)
 			Write(w, n.Replies, number)
 			return
 		}

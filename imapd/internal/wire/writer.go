@@ -29,11 +29,17 @@ func NewWriter(dst io.Writer, pool *Pool) *Writer { return &Writer{dst: dst, poo
 // Raw writes the strings as they are.
 func (w *Writer) Raw(parts ...string) {
 	for _, s := range parts {
-		for len(s) > 0 {
-			n := copy(w.room(), s)
-			w.buf = w.buf[:len(w.buf)+n]
-			s = s[n:]
-		}
+		w.Put(s)
+	}
+}
+
+// Put is Raw of one string. Behind an interface each call of Raw would make a list of
+// its own.
+func (w *Writer) Put(s string) {
+	for len(s) > 0 {
+		n := copy(w.room(), s)
+		w.buf = w.buf[:len(w.buf)+n]
+		s = s[n:]
 	}
 }
 
