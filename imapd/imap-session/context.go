@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"posthorn/imapd/internal/query"
+	"posthorn/imapd/internal/seek"
 	"posthorn/imapd/internal/wire"
 	"posthorn/internal/mailbox"
 )
@@ -59,7 +60,7 @@ func (s *Session) stand(c *wire.Command, f *finder, r query.Return, seqs []int, 
 		s.noUpdate(c.Tag)
 		return
 	}
-	u := &standingSearch{tag: c.Tag, uid: isUID(c), key: s.unnumbered(f.key.Clone()), fetch: r.Fetch}
+	u := &standingSearch{tag: c.Tag, uid: isUID(c), key: s.unnumbered(f.Key.Clone()), fetch: r.Fetch}
 	for _, seq := range seqs {
 		u.uids = append(u.uids, s.view.At(seq).UID)
 	}
@@ -167,12 +168,11 @@ func (s *Session) tellStanding(fresh int) error {
 
 // lookAgain looks whether messages are results of a search.
 func (s *Session) lookAgain(u *standingSearch, changed []int, fresh int) error {
-	look := newSeeker(s, u.key)
+	look := seek.New(s.view, s.pool, u.key)
 	var gone, come []uint32 // as the client knows them
 	var left, joined []uint32
 	for _, seq := range changed {
-		m := s.view.At(seq)
-		_, found, err := look.matches(seq, &m)
+		found, err := look.Look(seq)
 		if err != nil {
 			if !errors.Is(err, mailbox.ErrExpunged) {
 				s.log.IMAPFailed(s.conn.SID, s.conn.User, "SEARCH", err)
@@ -180,7 +180,7 @@ func (s *Session) lookAgain(u *standingSearch, changed []int, fresh int) error {
 			}
 			continue
 		}
-		uid := m.UID
+		uid := s.view.UID(seq)
 		switch was := u.has(uid); {
 		case found && !was:
 			come = append(come, u.number(seq, uid))

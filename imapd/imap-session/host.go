@@ -10,6 +10,7 @@ import (
 
 	"posthorn/imapd/internal/deflate"
 	"posthorn/imapd/internal/realm"
+	"posthorn/imapd/internal/seek"
 	"posthorn/imapd/internal/wire"
 	"posthorn/internal/conf"
 	"posthorn/internal/directory"
@@ -24,7 +25,7 @@ type host struct {
 	log     *evlog.Log
 	pool    *wire.Pool
 	packers *deflate.Packers
-	hands   hands
+	hands   seek.Hands
 	shares  *realm.Shares // nil: users do not show each other mailboxes
 	limits  atomic.Pointer[limits]
 }
@@ -49,7 +50,7 @@ const stall = 5 * time.Minute
 
 func newHost(store *mailbox.Store, log *evlog.Log) *host {
 	all := runtime.GOMAXPROCS(0)
-	return &host{store: store, log: log, pool: wire.NewPool(), packers: deflate.NewPackers(all), hands: newHands(all)}
+	return &host{store: store, log: log, pool: wire.NewPool(), packers: deflate.NewPackers(all), hands: seek.NewHands(all)}
 }
 
 // apply takes the limits of c.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"posthorn/imapd/internal/query"
-	"posthorn/internal/mailbox"
 )
 
 // writeIdentity writes when a message came into its folder (RFC 8514 section 4.2)
@@ -26,25 +25,4 @@ func (f *fetcher) writeIdentity(seq int, sep *separator) {
 	if f.Items&query.ThreadID != 0 {
 		sep.item("THREADID NIL")
 	}
-}
-
-// saved compares the day on which a message came into its folder, or where that
-// is not known the internal date (RFC 8514 section 4.3).
-func (c *candidate) saved(k *query.Key) (bool, error) {
-	t, err := c.view.Saved(c.seq)
-	if err == nil && t.IsZero() {
-		var m mailbox.Message
-		m, err = c.view.Measure(c.seq)
-		t = m.Date
-	}
-	if err != nil {
-		return false, err
-	}
-	switch k.Op {
-	case query.SavedBefore:
-		return day(t).Before(k.Date), nil
-	case query.SavedOn:
-		return day(t).Equal(k.Date), nil
-	}
-	return !day(t).Before(k.Date), nil
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"fmt"
 	"slices"
 
 	"posthorn/imapd/internal/gist"
@@ -48,7 +47,7 @@ func (f *fetcher) keptOf(seq int) (k *kept, ok bool, err error) {
 		if whole && !described {
 			return nil, false, nil // to find the end of a header costs less
 		}
-		texts, err := f.read(seq)
+		texts, err := gist.Of(f.view, seq, f.pool)
 		if err != nil {
 			return nil, false, err
 		}
@@ -121,21 +120,6 @@ func (f *fetcher) lookUp(seq int, k *kept) (ok bool) {
 		}
 	}
 	return true
-}
-
-// read reads a message and has the index keep what it needs of it.
-func (s *Session) read(seq int) (mailbox.Texts, error) {
-	body, err := s.view.Open(seq)
-	if err != nil {
-		return mailbox.Texts{}, err
-	}
-	defer body.Close()
-	texts, err := gist.Make(body, body.Size(), s.pool)
-	if err != nil {
-		return texts, fmt.Errorf("taking message apart: %w", err)
-	}
-	s.view.Keep(seq, texts)
-	return texts, nil
 }
 
 func (k *kept) envelope(f *fetcher) { f.w.Bytes(k.summary.Envelope) }

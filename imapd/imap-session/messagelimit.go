@@ -110,10 +110,10 @@ func (s *Session) partly(done string, over excess) string {
 // limit leaves the messages that this search may look at. Those that its sets leave
 // out are not looked at anyway.
 func (f *finder) limit() excess {
-	_, over := f.within(f.narrow(sequence{{Lo: 1, Hi: uint32(f.view.Len())}}, f.key))
+	_, over := f.within(f.narrow(sequence{{Lo: 1, Hi: uint32(f.view.Len())}}, f.Key))
 	if over.limit > 0 {
 		from := query.Key{Op: query.UIDs, Set: wire.Set{{Lo: over.lowest, Hi: math.MaxUint32}}}
-		f.key = query.Key{Op: query.And, Sub: []query.Key{from, f.key}}
+		f.Key = query.Key{Op: query.And, Sub: []query.Key{from, f.Key}}
 	}
 	return over
 }

@@ -42,7 +42,7 @@ func (f *finder) order(o orderer) error {
 func (f *finder) ordered(m *order.Message, seq int, needs order.Needs) error {
 	m.Seq = seq
 	if needs.Facts {
-		sum, err := f.sumOf(seq)
+		sum, err := f.Sums(seq)
 		if err != nil {
 			return err
 		}

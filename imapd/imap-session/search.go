@@ -6,6 +6,7 @@ import (
 
 	"posthorn/imapd/internal/charset"
 	"posthorn/imapd/internal/query"
+	"posthorn/imapd/internal/seek"
 	"posthorn/imapd/internal/wire"
 )
 
@@ -77,7 +78,8 @@ func (s *Session) numbersOf(uid bool) func(seq int) uint32 {
 
 // finder is one SEARCH at work.
 type finder struct {
-	*seeker
+	*Session
+	*seek.Seeker
 	tag  string
 	gone bool // some messages are
 
@@ -86,10 +88,10 @@ type finder struct {
 
 // newFinder makes a search ready to run.
 func (s *Session) newFinder(c *wire.Command, q query.Search) (*finder, error) {
-	key, err := s.prepare(q.Key)
-	if err != nil {
-		return nil, err
+	if s.uidOnly && q.Key.Asks(query.Seq) {
+		return nil, errUIDOnly()
 	}
+	key := seek.Prepare(q.Key, s.view, s.saved)
 	if q.Return.Save {
 		s.saved = nil // it stays so if the answer is NO (RFC 5182 section 2.1)
 	}
@@ -99,13 +101,13 @@ func (s *Session) newFinder(c *wire.Command, q query.Search) (*finder, error) {
 	if key.Asks(query.ModSeqs) {
 		s.wantModSeqs() // RFC 7162 section 3.1
 	}
-	return &finder{seeker: newSeeker(s, key), tag: c.Tag}, nil
+	return &finder{Session: s, Seeker: seek.New(s.view, s.pool, key), tag: c.Tag}, nil
 }
 
 // modSeq returns the highest modseq of what was found, 0 where the search did not
 // ask for modseqs.
 func (f *finder) modSeq(o found) uint64 {
-	if !f.key.Asks(query.ModSeqs) {
+	if !f.Key.Asks(query.ModSeqs) {
 		return 0
 	}
 	return f.highestOf(o)
@@ -118,38 +120,25 @@ func (f *finder) all() ([]int, error) { return f.some(1, 1, 0) }
 // limit 0 means all.
 func (f *finder) some(seq, step, limit int) (out []int, err error) {
 	progress := f.progress()
-	crew := newCrew(f)
-	defer crew.end()
-	left := f.view.Len() - seq + 1
-	if step < 0 {
-		left = seq
-	}
-	for {
-		for ; left > 0 && !crew.busy(); left -= crew.size {
-			crew.give(batch{seq: seq, step: step, n: min(crew.size, left), limit: limit})
-			seq += crew.size * step
+	for b, err := range f.Batches(f.hands, seq, step, limit) {
+		f.gone = f.gone || b.Gone
+		if len(out)+len(b.Hits) > cap(out) { // append alone would make five times as much garbage
+			out = slices.Grow(out, max(len(out), len(b.Hits)))
 		}
-		b := crew.take()
-		if b == nil {
-			return out, nil
-		}
-		f.gone = f.gone || b.gone
-		if len(out)+len(b.hits) > cap(out) { // append alone would make five times as much garbage
-			out = slices.Grow(out, max(len(out), len(b.hits)))
-		}
-		for _, h := range b.hits {
+		for _, h := range b.Hits {
 			f.score(h)
-			if out = append(out, h.seq); len(out) == limit {
+			if out = append(out, h.Seq); len(out) == limit {
 				return out, nil
 			}
 		}
-		if b.err != nil {
-			return nil, b.err
+		if err != nil {
+			return nil, err
 		}
-		if err := progress.done(b.n); err != nil {
+		if err := progress.done(b.N); err != nil {
 			return nil, err
 		}
 	}
+	return out, nil
 }
 
 // recode turns the texts of a key, which are of the charset name, into UTF-8.

@@ -11,7 +11,6 @@ import (
 // oddities makes messages of what is hard to take apart.
 type oddities struct {
 	*rand.Rand
-	inner []string // boundaries that are open
 }
 
 func (o *oddities) pick(from ...string) string { return from[o.IntN(len(from))] }

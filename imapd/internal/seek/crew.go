@@ -1,8 +1,9 @@
-package main
+package seek
 
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -15,23 +16,25 @@ import (
 // it reads them, and where it asks the index. Their client may hear of progress behind
 // each batch.
 const (
-	batchSize = stride
-	indexSize = 8 * stride
+	batchSize = 16
+	indexSize = 128
 )
 
-// batch is messages that are looked at by one goroutine, and what came of it.
-type batch struct {
-	seq, step, n int
-	limit        int // so many hits are enough; 0: all
-	hits         []hit
-	gone         bool // some of the messages are
-	err          error
-	bug          any // what a goroutine of the crew panicked with
-	done         chan struct{}
+// Batch is messages that are looked at by one goroutine, and what came of it.
+type Batch struct {
+	Hits []Hit // valid until the next batch
+	Gone bool  // some of the messages are
+	N    int   // how many messages there are
+
+	seq, step int
+	limit     int // so many hits are enough; 0: all
+	err       error
+	bug       any // what a goroutine of the crew panicked with
+	done      chan struct{}
 }
 
 // run is look in a goroutine of the crew. A bug is kept for the session's own.
-func (b *batch) run(s *seeker, stop *atomic.Bool) {
+func (b *Batch) run(s *Seeker, stop *atomic.Bool) {
 	defer close(b.done)
 	defer func() {
 		if p := recover(); p != nil {
@@ -42,21 +45,46 @@ func (b *batch) run(s *seeker, stop *atomic.Bool) {
 }
 
 // look looks at the messages of the batch.
-func (b *batch) look(s *seeker, stop *atomic.Bool) {
-	last := b.seq + (b.n-1)*b.step
+func (b *Batch) look(s *Seeker, stop *atomic.Bool) {
+	last := b.seq + (b.N-1)*b.step
 	first := min(b.seq, last)
 	s.messages = s.view.AppendAt(s.messages[:0], first, max(b.seq, last))
-	for i := 0; i < b.n && !stop.Load(); i++ {
+	for i := 0; i < b.N && !stop.Load(); i++ {
 		seq := b.seq + i*b.step
 		h, found, err := s.matches(seq, &s.messages[seq-first])
 		switch {
 		case errors.Is(err, mailbox.ErrExpunged):
-			b.gone = true
+			b.Gone = true
 		case err != nil:
 			b.err = err
 			return
 		case found:
-			if b.hits = append(b.hits, h); len(b.hits) == b.limit {
+			if b.Hits = append(b.Hits, h); len(b.Hits) == b.limit {
+				return
+			}
+		}
+	}
+}
+
+// Batches looks at all messages from seq on, going step by step, and yields them in that
+// order, batch by batch. limit hits in a batch are enough; 0 means all. An error ends it;
+// what was found before that is in its Batch. A bug met by a goroutine of hands is a
+// panic here.
+func (s *Seeker) Batches(hands Hands, seq, step, limit int) iter.Seq2[*Batch, error] {
+	return func(yield func(*Batch, error) bool) {
+		crew := newCrew(s, hands)
+		defer crew.end()
+		left := s.view.Len() - seq + 1
+		if step < 0 {
+			left = seq
+		}
+		for {
+			for ; left > 0 && !crew.busy(); left -= crew.size {
+				crew.give(Batch{seq: seq, step: step, N: min(crew.size, left), limit: limit})
+				seq += crew.size * step
+			}
+			b := crew.take()
+			if b == nil || !yield(b, b.err) || b.err != nil {
 				return
 			}
 		}
@@ -67,46 +95,47 @@ func (b *batch) look(s *seeker, stop *atomic.Bool) {
 // messages has a goroutine for each processor that no other search has; what the
 // index has is faster looked up by the caller's.
 type crew struct {
-	own     *seeker
+	own     *Seeker
 	size    int         // of a batch
-	work    chan *batch // nil: there are no others
-	waiting []*batch    // given and not taken yet
-	taken   *batch      // the last one, without work: there is one after the other
+	work    chan *Batch // nil: there are no others
+	waiting []*Batch    // given and not taken yet
+	taken   *Batch      // the last one, without work: there is one after the other
 	stop    atomic.Bool
 	over    sync.WaitGroup
 }
 
-func newCrew(f *finder) *crew {
-	c := &crew{own: f.seeker, size: indexSize}
-	if !f.key.Asks(query.BodyText) && !f.key.Asks(query.AnyText) {
+func newCrew(s *Seeker, hands Hands) *crew {
+	c := &crew{own: s, size: indexSize}
+	if !s.Key.Asks(query.BodyText) && !s.Key.Asks(query.AnyText) {
 		return c
 	}
 	c.size = batchSize
-	size := f.hands.take(f.view.Len() / batchSize)
+	size := hands.take(s.view.Len() / batchSize)
 	if size == 0 {
 		return c
 	}
-	c.work = make(chan *batch, 2*size)
+	c.work = make(chan *Batch, 2*size)
 	for range size {
-		s := newSeeker(f.Session, f.key)
+		other := New(s.view, s.pool, s.Key)
 		c.over.Go(func() {
-			defer f.hands.give()
+			defer hands.give()
 			for b := range c.work {
-				b.run(s, &c.stop)
+				b.run(other, &c.stop)
 			}
 		})
 	}
 	return c
 }
 
-// hands are the goroutines that all searches of a process have beside those of their
+// Hands are the goroutines that all searches of a process have beside those of their
 // sessions, so that their memory is bounded however many search.
-type hands chan struct{}
+type Hands chan struct{}
 
-func newHands(all int) hands { return make(hands, all) }
+// NewHands returns as many as there are processors for.
+func NewHands(all int) Hands { return make(Hands, all) }
 
 // take takes up to n that are free.
-func (h hands) take(n int) int {
+func (h Hands) take(n int) int {
 	for taken := range n {
 		select {
 		case h <- struct{}{}:
@@ -118,16 +147,16 @@ func (h hands) take(n int) int {
 }
 
 // give gives one back.
-func (h hands) give() { <-h }
+func (h Hands) give() { <-h }
 
 // busy reports whether there is work for all for now.
 func (c *crew) busy() bool { return len(c.waiting) >= max(1, cap(c.work)) }
 
 // give has somebody look at the messages of a batch.
-func (c *crew) give(b batch) {
+func (c *crew) give(b Batch) {
 	if c.work == nil {
 		if c.taken != nil {
-			b.hits = c.taken.hits[:0]
+			b.Hits = c.taken.Hits[:0]
 		}
 		c.waiting = append(c.waiting[:0], &b)
 		return
@@ -139,7 +168,7 @@ func (c *crew) give(b batch) {
 
 // take returns the batch that was given first and not taken yet, nil for none. What was
 // found in it is there until the next is given.
-func (c *crew) take() *batch {
+func (c *crew) take() *Batch {
 	if len(c.waiting) == 0 {
 		return nil
 	}

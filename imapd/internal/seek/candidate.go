@@ -1,8 +1,7 @@
-package main
+package seek
 
 import (
 	"bytes"
-	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -13,48 +12,10 @@ import (
 	"posthorn/internal/mailbox"
 )
 
-// prepare makes a key ready for this folder: "*" in sets gets its value, and
-// keys that cost little come first, so that few messages are opened.
-func (s *Session) prepare(k query.Key) (query.Key, error) {
-	switch n := uint32(s.view.Len()); k.Op {
-	case query.Seq:
-		if s.uidOnly {
-			return k, errUIDOnly()
-		}
-		k.Set = k.Set.Resolve(n) // numbers that no message has find none
-	case query.UIDs:
-		k.Set = k.Set.Resolve(s.view.At(int(n)).UID)
-	case query.Saved:
-		k = query.Key{Op: query.UIDs, Set: s.saved}
-	case query.Older, query.Younger:
-		k.Date = time.Now().Truncate(time.Second).Add(-time.Duration(k.Num) * time.Second)
-	}
-	for i, sub := range k.Sub {
-		var err error
-		if k.Sub[i], err = s.prepare(sub); err != nil {
-			return k, err
-		}
-	}
-	slices.SortStableFunc(k.Sub, func(a, b query.Key) int { return cmp.Compare(cost(a), cost(b)) })
-	return k, nil
-}
-
-// cost orders keys: that of the dearest part, as query.Op is ordered.
-func cost(k query.Key) query.Op {
-	if len(k.Sub) == 0 {
-		return k.Op
-	}
-	most := query.All
-	for _, sub := range k.Sub {
-		most = max(most, cost(sub))
-	}
-	return most
-}
-
 // candidate is a message that a SEARCH looks at; what is asked of it is looked
 // up once.
 type candidate struct {
-	*seeker
+	*Seeker
 	seq     int
 	m       *mailbox.Message
 	body    *mailbox.Body
@@ -168,6 +129,27 @@ func (c *candidate) sent(k *query.Key) (bool, error) {
 	return !date.Before(k.Date), nil
 }
 
+// saved compares the day on which a message came into its folder, or where that
+// is not known the internal date (RFC 8514 section 4.3).
+func (c *candidate) saved(k *query.Key) (bool, error) {
+	t, err := c.view.Saved(c.seq)
+	if err == nil && t.IsZero() {
+		var m mailbox.Message
+		m, err = c.view.Measure(c.seq)
+		t = m.Date
+	}
+	if err != nil {
+		return false, err
+	}
+	switch k.Op {
+	case query.SavedBefore:
+		return day(t).Before(k.Date), nil
+	case query.SavedOn:
+		return day(t).Equal(k.Date), nil
+	}
+	return !day(t).Before(k.Date), nil
+}
+
 // day returns the day t names in its own zone, as midnight UTC: dates compare
 // without times and zones (RFC 3501 section 6.4.4).
 func day(t time.Time) time.Time {
@@ -178,7 +160,7 @@ func day(t time.Time) time.Time {
 // sum finds what the index has of the message, or has it have that.
 func (c *candidate) sum() (err error) {
 	if !c.summed {
-		c.kept, err = c.sumOf(c.seq)
+		c.kept, err = c.Sums(c.seq)
 		c.summed = err == nil
 	}
 	return err

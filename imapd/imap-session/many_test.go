@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"posthorn/imapd/internal/seek"
 )
 
 // TestSearchOfMany looks for a text in so many messages that all processors do,
@@ -46,7 +48,7 @@ func TestSearchOfMany(t *testing.T) {
 	}
 	for round := range 3 {
 		if round == 2 {
-			f.host.hands = newHands(0) // others have all
+			f.host.hands = seek.NewHands(0) // others have all
 		}
 		if got := d.do("SEARCH BODY {9+}\r\ngrüße o"); !slices.Contains(got, want) {
 			t.Fatalf("got  %q\nwant %s", got, want)
@@ -54,35 +56,4 @@ func TestSearchOfMany(t *testing.T) {
 	}
 	d.do("NOOP")
 	d.want("SEARCH RETURN (MIN MAX) BODY gr", `* ESEARCH (TAG "t7") MIN 1 MAX 399`, "OK SEARCH completed")
-}
-
-// TestHands: no more of them than there are, whoever takes them.
-func TestHands(t *testing.T) {
-	h := newHands(3)
-	if a, b, c := h.take(2), h.take(2), h.take(2); a != 2 || b != 1 || c != 0 {
-		t.Errorf("got %d, %d, %d, want 2, 1, 0", a, b, c)
-	}
-	h.give()
-	if n := h.take(5); n != 1 {
-		t.Errorf("got %d, want the one that was given back", n)
-	}
-}
-
-// TestABugOfTheCrew: what a goroutine of the crew panics with, the session's own
-// panics with, where it ends that session only.
-func TestABugOfTheCrew(t *testing.T) {
-	c := &crew{work: make(chan *batch, 1)}
-	c.over.Go(func() {
-		for b := range c.work {
-			b.run(nil, &c.stop) // nobody can look without a seeker
-		}
-	})
-	defer c.end()
-	c.give(batch{seq: 1, step: 1, n: 1})
-	defer func() {
-		if p := recover(); !strings.Contains(fmt.Sprint(p), "nil pointer") {
-			t.Errorf("got %v, want the goroutine's bug", p)
-		}
-	}()
-	t.Errorf("got %+v, want a panic", c.take())
 }
