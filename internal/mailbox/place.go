@@ -77,10 +77,10 @@ func (f *folder) owner() uint64 {
 	return 0
 }
 
-// counted reports whether the modseqs of an index count all changes of flags up to now.
+// trusts reports whether the modseqs of an index count all changes of flags up to now.
 // Hosts that share a folder do not see each other's indexes where these lie apart: what
 // one of them changed and took back leaves a trace in the time of cur/ alone.
-func (f *folder) counted(h index.Header) bool {
+func (f *folder) trusts(h index.Header) bool {
 	if !f.store.opt.Shared || !f.apart() {
 		return true
 	}

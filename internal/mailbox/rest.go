@@ -40,7 +40,7 @@ func (f *folder) lookUp() {
 		return
 	}
 	h := f.rest.file.Header()
-	if h.Boot != f.store.boot || h.Boot == 0 || h.Flags&index.Settled == 0 || !f.counted(h) {
+	if h.Boot != f.store.boot || h.Boot == 0 || h.Flags&index.Settled == 0 || !f.trusts(h) {
 		return
 	}
 	if errors.Join(f.loadKeywords(), f.loadWords()) != nil || f.words.sum != h.Words {
@@ -254,7 +254,7 @@ func (f *folder) inherit(known uint64) {
 		}
 	}
 	// Of another boot it is not known what reached the disk: all modseqs are new.
-	same := whole && f.rest.file.Header().Boot == f.store.boot && f.store.boot != 0 && f.counted(f.rest.file.Header())
+	same := whole && f.rest.file.Header().Boot == f.store.boot && f.store.boot != 0 && f.trusts(f.rest.file.Header())
 	if same && !f.rest.stale && f.rest.file.Header().Words != f.words.sum {
 		same = false // of whose keywords it is not known
 	}
