@@ -23,11 +23,23 @@ type Client struct {
 	Peers   []int         // uids that the server may have; nil means any
 
 	mu   sync.Mutex
-	idle []*attr.Conn
+	idle []pooled    // the one that was used last is the last
+	trim *time.Timer // runs while there are more than fewIdle
 }
 
-// maxIdle bounds the pooled connections.
-const maxIdle = 64
+// pooled is a connection that waits for the next request.
+type pooled struct {
+	*attr.Conn
+	since time.Time
+}
+
+// Bounds of the pooled connections. What a burst took, some 20 KiB with both ends, goes
+// before package calm gives memory back.
+const (
+	maxIdle  = 64
+	fewIdle  = 2                      // that stay
+	restless = 500 * time.Millisecond // how long the others do
+)
 
 // Do sends req, which need not name the protocol, and f as attr.Conn.Write does, and
 // returns the answer. f stays the caller's. A descriptor in the answer is
@@ -156,7 +168,7 @@ func (c *Client) take() *attr.Conn {
 	if n == 0 {
 		return nil
 	}
-	conn := c.idle[n-1]
+	conn := c.idle[n-1].Conn
 	c.idle = c.idle[:n-1]
 	return conn
 }
@@ -168,7 +180,27 @@ func (c *Client) put(conn *attr.Conn) {
 		conn.Close()
 		return
 	}
-	c.idle = append(c.idle, conn)
+	c.idle = append(c.idle, pooled{conn, time.Now()})
+	if c.trim == nil && len(c.idle) > fewIdle {
+		c.trim = time.AfterFunc(restless, func() { c.shrink(time.Now()) })
+	}
+}
+
+// shrink closes what has not been used for a while.
+func (c *Client) shrink(now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	old := 0
+	for len(c.idle)-old > fewIdle && now.Sub(c.idle[old].since) >= restless {
+		c.idle[old].Close()
+		old++
+	}
+	c.idle = slices.Delete(c.idle, 0, old)
+	if c.trim != nil && len(c.idle) > fewIdle {
+		c.trim.Reset(restless)
+		return
+	}
+	c.trim = nil
 }
 
 // Close closes the pooled connections. The client can be used again.
@@ -179,4 +211,8 @@ func (c *Client) Close() {
 		conn.Close()
 	}
 	c.idle = nil
+	if c.trim != nil {
+		c.trim.Stop()
+		c.trim = nil
+	}
 }

@@ -274,3 +274,37 @@ func TestGroups(t *testing.T) {
 		t.Errorf("no group: got %v", got)
 	}
 }
+
+// TestPoolShrinks to a few connections once a burst is over.
+func TestPoolShrinks(t *testing.T) {
+	const burst = 8
+	path := filepath.Join(t.TempDir(), "s.sock")
+	var inside sync.WaitGroup
+	inside.Add(burst)
+	serve(t, path, &Server{Handle: func(context.Context, Peer, attr.List, *os.File) (attr.List, *os.File) {
+		inside.Done()
+		inside.Wait() // until all are there, each on a connection of its own
+		return Reply(verdict.Of(nil)), nil
+	}})
+	c := &Client{Path: path, Proto: proto}
+	defer c.Close()
+	var asked sync.WaitGroup
+	for range burst {
+		asked.Go(func() {
+			if _, err := c.Do(context.Background(), attr.List{{Name: "n", Value: "1"}}, nil); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	asked.Wait()
+	c.mu.Lock()
+	last := c.idle[len(c.idle)-1].since
+	c.mu.Unlock()
+	c.shrink(last.Add(-restless)) // all were used since
+	c.shrink(last.Add(restless))
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.idle) != fewIdle || c.trim != nil {
+		t.Errorf("got %d pooled connections, trimmed later: %v, want %d, false", len(c.idle), c.trim != nil, fewIdle)
+	}
+}
