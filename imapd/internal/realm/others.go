@@ -23,7 +23,7 @@ func (r *Realm) boxOf(owner string) (*mailbox.Box, error) {
 	if box := r.foreign[owner]; box != nil {
 		return box, nil
 	}
-	box, err := r.Shares.box(owner)
+	box, err := r.Shares.enter(owner)
 	if err != nil {
 		return nil, err
 	}
@@ -37,11 +37,12 @@ func (r *Realm) boxOf(owner string) (*mailbox.Box, error) {
 // Foreign goes through the boxes of others that are open.
 func (r *Realm) Foreign() iter.Seq[*mailbox.Box] { return maps.Values(r.foreign) }
 
-// Close closes the boxes of others.
+// Close leaves the boxes of others. The views of them are closed before.
 func (r *Realm) Close() {
-	for _, box := range r.foreign {
-		box.Close()
+	for owner := range r.foreign {
+		r.Shares.leave(owner)
 	}
+	r.foreign = nil
 }
 
 // Visible returns the names of others' mailboxes that this user may see, with an

@@ -134,3 +134,33 @@ func TestVisible(t *testing.T) {
 		t.Errorf("taken back: got %q, %v, want none", got, err)
 	}
 }
+
+// TestOneBox: sessions share the boxes of others, and close them when nobody is left.
+func TestOneBox(t *testing.T) {
+	v := newVillage(t)
+	ann := v.realm("ann@x.test")
+	v.give(ann, "INBOX", acl.Anyone, acl.Lookup|acl.Read)
+	bob, eve := v.realm("bob@x.test"), v.realm("eve@x.test")
+	var boxes []*mailbox.Box
+	for _, r := range []*Realm{bob, eve, bob} {
+		p, err := r.Find("Shared/ann@x.test/INBOX", acl.Read)
+		if err != nil {
+			t.Fatal(err)
+		}
+		boxes = append(boxes, p.Box)
+	}
+	if boxes[0] != boxes[1] || boxes[1] != boxes[2] {
+		t.Errorf("got %p, want one box", boxes)
+	}
+	bob.Close()
+	if _, err := boxes[1].Folders(); err != nil {
+		t.Errorf("while somebody has it: got %v", err)
+	}
+	eve.Close()
+	if len(v.shares.open) > 0 {
+		t.Errorf("got %d boxes open, want none", len(v.shares.open))
+	}
+	if p, err := bob.Find("Shared/ann@x.test/INBOX", acl.Read); err != nil || p.Box == boxes[0] {
+		t.Errorf("again: got %v, %v, want another box", p.Box, err)
+	}
+}

@@ -24,11 +24,18 @@ type Shares struct {
 	Boxes func(ctx context.Context, names []string) ([]directory.Box, error)
 
 	mu   sync.Mutex
-	list *mailbox.State // nil before it was asked for
+	list *mailbox.State     // nil before it was asked for
+	open map[string]*opened // boxes that sessions have open, by owner
 }
 
-// open returns the list as it is at present.
-func (h *Shares) open() (*mailbox.State, error) {
+// opened is a box that several sessions of others than its owner may have.
+type opened struct {
+	box   *mailbox.Box
+	users int
+}
+
+// present returns the list as it is at present.
+func (h *Shares) present() (*mailbox.State, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.list == nil {
@@ -45,7 +52,7 @@ func (h *Shares) open() (*mailbox.State, error) {
 // with returns who shares something with w, sorted. Whether w may see a certain
 // mailbox is written in that.
 func (h *Shares) with(w acl.Who) ([]string, error) {
-	list, err := h.open()
+	list, err := h.present()
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil // nobody has mail yet
 	}
@@ -63,7 +70,7 @@ func (h *Shares) with(w acl.Who) ([]string, error) {
 // up under the list's lock: of two sessions that changed some, the later one has seen
 // both changes.
 func (h *Shares) Note(owner string, box *mailbox.Box) error {
-	list, err := h.open()
+	list, err := h.present()
 	if err != nil {
 		return err
 	}
@@ -107,6 +114,53 @@ func named(box *mailbox.Box) ([]string, error) {
 	}
 	maps.DeleteFunc(found, func(_ string, counts bool) bool { return !counts })
 	return slices.Sorted(maps.Keys(found)), nil
+}
+
+// enter returns the box of another user, which all sessions share: however many look at
+// it, it is open once. The caller leaves it.
+func (h *Shares) enter(owner string) (*mailbox.Box, error) {
+	if box := h.join(owner, nil); box != nil {
+		return box, nil
+	}
+	box, err := h.box(owner)
+	if err != nil {
+		return nil, err
+	}
+	joined := h.join(owner, box)
+	if joined != box { // another session was faster
+		box.Close()
+	}
+	return joined, nil
+}
+
+// join enters the box of owner if it is open, or else fresh unless that is nil.
+func (h *Shares) join(owner string, fresh *mailbox.Box) *mailbox.Box {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	o := h.open[owner]
+	if o == nil && fresh == nil {
+		return nil
+	}
+	if o == nil {
+		o = &opened{box: fresh}
+		if h.open == nil {
+			h.open = make(map[string]*opened)
+		}
+		h.open[owner] = o
+	}
+	o.users++
+	return o.box
+}
+
+// leave closes the box of owner if nobody else has it.
+func (h *Shares) leave(owner string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	o := h.open[owner]
+	if o.users--; o.users == 0 {
+		delete(h.open, owner)
+		o.box.Close()
+	}
 }
 
 // box opens the box of another user, which must be there and have the same owner
