@@ -16,11 +16,13 @@ import (
 // Watcher is one inotify instance, whose folders have keys. A process should have few: the
 // kernel gives a user 128 as a rule. It is safe for concurrent use.
 type Watcher[K comparable] struct {
-	file  *os.File
+	fd    int
+	set   *bell
 	pause time.Duration
 	told  func(f K, mask uint32, name string)
 
 	mu      sync.Mutex
+	closed  bool
 	folders map[int32]K
 	watches map[K]int32
 	stop    chan struct{}
@@ -35,8 +37,13 @@ func New[K comparable](pause time.Duration, told func(K, uint32, string)) (*Watc
 	if err != nil {
 		return nil, err
 	}
+	set, err := newBell(fd)
+	if err != nil {
+		unix.Close(fd)
+		return nil, err
+	}
 	w := &Watcher[K]{
-		file: os.NewFile(uintptr(fd), "inotify"), pause: pause, told: told,
+		fd: fd, set: set, pause: pause, told: told,
 		folders: make(map[int32]K), watches: make(map[K]int32),
 		stop: make(chan struct{}), done: make(chan struct{}),
 	}
@@ -47,21 +54,12 @@ func New[K comparable](pause time.Duration, told func(K, uint32, string)) (*Watc
 // Close ends the watching; told is not called any more when it returns.
 func (w *Watcher[K]) Close() {
 	close(w.stop)
-	w.file.Close()
+	w.set.close()
 	<-w.done
-}
-
-// control runs a system call on the instance.
-func (w *Watcher[K]) control(call func(fd int) error) error {
-	raw, err := w.file.SyscallConn()
-	if err != nil {
-		return err
-	}
-	var cerr error
-	if err := raw.Control(func(fd uintptr) { cerr = call(int(fd)) }); err != nil {
-		return err
-	}
-	return cerr
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.closed = true
+	unix.Close(w.fd)
 }
 
 // Add watches the folder that dirfd has open, for f, until Remove. Errors are the kernel's:
@@ -69,13 +67,14 @@ func (w *Watcher[K]) control(call func(fd int) error) error {
 func (w *Watcher[K]) Add(f K, dirfd int, mask uint32) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.control(func(fd int) error {
-		wd, err := unix.InotifyAddWatch(fd, "/proc/self/fd/"+strconv.Itoa(dirfd), mask)
-		if err == nil {
-			w.folders[int32(wd)], w.watches[f] = f, int32(wd)
-		}
-		return err
-	})
+	if w.closed {
+		return os.ErrClosed
+	}
+	wd, err := unix.InotifyAddWatch(w.fd, "/proc/self/fd/"+strconv.Itoa(dirfd), mask)
+	if err == nil {
+		w.folders[int32(wd)], w.watches[f] = f, int32(wd)
+	}
+	return err
 }
 
 // Remove ends the watching of f.
@@ -83,16 +82,13 @@ func (w *Watcher[K]) Remove(f K) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	wd, ok := w.watches[f]
-	if !ok {
+	if !ok || w.closed {
 		return
 	}
 	delete(w.watches, f)
 	delete(w.folders, wd)
 	// An error means that the kernel has ended the watch already.
-	_ = w.control(func(fd int) error {
-		_, err := unix.InotifyRmWatch(fd, uint32(wd))
-		return err
-	})
+	_, _ = unix.InotifyRmWatch(w.fd, uint32(wd))
 }
 
 // Len returns how many folders are watched.
@@ -106,12 +102,9 @@ func (w *Watcher[K]) Len() int {
 func (w *Watcher[K]) run() {
 	defer close(w.done)
 	buf := make([]byte, 64<<10)
-	for {
-		n, err := w.file.Read(buf)
-		if err != nil {
-			return
-		}
-		w.events(buf[:n])
+	for w.set.wait() == nil {
+		n, _ := unix.Read(w.fd, buf) // what could not be read is read next
+		w.events(buf[:max(n, 0)])
 		select {
 		case <-w.stop:
 			return
