@@ -147,12 +147,7 @@ func (s *Session) tellStanding(fresh int) error {
 	if t == nil || t.mod == s.view.HighestModSeq() {
 		return nil
 	}
-	var changed []int
-	for seq := 1; seq <= s.view.Len(); seq++ {
-		if m := s.view.At(seq); m.ModSeq > t.mod && !m.Gone {
-			changed = append(changed, seq)
-		}
-	}
+	changed := s.view.Changed(t.mod, 1, s.view.Len())
 	t.mod = s.view.HighestModSeq()
 	for _, u := range slices.Clone(t.searches) {
 		if err := s.lookAgain(u, changed, fresh); err != nil {

@@ -45,14 +45,13 @@ func (s *Session) writeModSeqOf(seq int, uid bool) {
 
 // changedSince leaves those of the messages whose modseq is above since.
 func (s *Session) changedSince(seqs sequence, since uint64) (out sequence) {
-	for seq := range seqs.all() {
-		if s.view.At(seq).ModSeq <= since {
-			continue
-		}
-		if n := len(out); n > 0 && out[n-1].Hi+1 == uint32(seq) {
-			out[n-1].Hi++
-		} else {
-			out = append(out, wire.Range{Lo: uint32(seq), Hi: uint32(seq)})
+	for _, r := range seqs {
+		for _, seq := range s.view.Changed(since, int(r.Lo), int(r.Hi)) {
+			if n := len(out); n > 0 && out[n-1].Hi+1 == uint32(seq) {
+				out[n-1].Hi++
+			} else {
+				out = append(out, wire.Range{Lo: uint32(seq), Hi: uint32(seq)})
+			}
 		}
 	}
 	return out

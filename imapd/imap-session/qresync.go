@@ -105,8 +105,8 @@ func (s *Session) resynchronize(r resync) error {
 	if err := s.writeVanished(r.since, r.known); err != nil {
 		return err
 	}
-	for seq := 1; seq <= s.view.Len(); seq++ {
-		if m := s.view.At(seq); m.ModSeq > r.since && !m.Gone && (r.known == nil || r.known.Has(m.UID)) {
+	for _, seq := range s.view.Changed(r.since, 1, s.view.Len()) {
+		if r.known == nil || r.known.Has(s.view.UID(seq)) {
 			s.writeFlagsOf(seq, true)
 		}
 	}

@@ -18,3 +18,16 @@ func (v *View) UID(seq int) uint32 {
 	defer v.folder.mu.Unlock()
 	return v.uid(seq)
 }
+
+// Changed returns those of the messages from first to last that are there and have a
+// modseq above since.
+func (v *View) Changed(since uint64, first, last int) (seqs []int) {
+	v.folder.mu.Lock()
+	defer v.folder.mu.Unlock()
+	for seq := first; seq <= last; seq++ {
+		if r := v.record(seq, v.uid(seq)); r != nil && r.mod > since && v.folder.over == nil {
+			seqs = append(seqs, seq)
+		}
+	}
+	return seqs
+}
