@@ -47,7 +47,8 @@ var foreign = map[string]string{
 	"internal/id":                         "Time",                               // ids
 	"internal/index":                      "Column Index",                       // what a session finds on the disk
 	"internal/login":                      "Reader",                             // IMAP and POP3 before the login
-	"internal/mailbox":                    "FolderName Info ToLF",               // names in a Maildir
+	"internal/picture":                    "Info",                               // what follows a base name
+	"internal/mailbox":                    "FolderName ToLF",                    // names in a Maildir
 	"internal/maildir":                    "ReadName ToLF",                      // the same
 	"internal/message":                    "Header Lines",                       // headers, Received, line ends
 	"internal/password":                   "Parse",                              // stored passwords

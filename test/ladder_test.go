@@ -18,7 +18,7 @@ var rungs = [][]string{
 	{"calm", "stamp", "uidl", "verdict"},
 	{"attr", "conf", "durable", "evlog", "id", "park", "password", "priv", "screen", "tlsconf", "utf7", "watch"},
 	{"addr", "dnsx", "dovecot", "dsn", "index", "maildir", "message", "sock"},
-	{"courier", "daemon", "directory", "guard", "quota", "spool", "starter", "statefile", "tables"},
+	{"courier", "daemon", "directory", "guard", "picture", "quota", "spool", "starter", "statefile", "tables"},
 	{"door", "handover", "login", "mailbox", "session"},
 }
 

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"cmp"
 	"slices"
+
+	"posthorn/internal/picture"
 )
 
 // arrival is what orders messages that get their UIDs together: the seconds in
@@ -15,23 +17,23 @@ type arrival struct {
 }
 
 // arrivals returns the messages without a UID, the oldest first.
-func (s *scan) arrivals() []*record {
-	p := &s.f.picture
+func (s *scan) arrivals() []*picture.Record {
+	p := &s.f.Picture
 	all := make([]arrival, 0, s.unborn())
-	for i := range p.records {
-		if r := &p.records[i]; r.uid == 0 {
-			all = append(all, arrival{arrivedAt(p.base(r)), i})
+	for i := range p.Records {
+		if r := &p.Records[i]; r.UID == 0 {
+			all = append(all, arrival{arrivedAt(p.Base(r)), i})
 		}
 	}
 	slices.SortFunc(all, func(a, b arrival) int {
 		if a.micros != b.micros {
 			return cmp.Compare(a.micros, b.micros)
 		}
-		return bytes.Compare(p.base(&p.records[a.record]), p.base(&p.records[b.record]))
+		return bytes.Compare(p.Base(&p.Records[a.record]), p.Base(&p.Records[b.record]))
 	})
-	unborn := make([]*record, len(all))
+	unborn := make([]*picture.Record, len(all))
 	for i, a := range all {
-		unborn[i] = &p.records[a.record]
+		unborn[i] = &p.Records[a.record]
 	}
 	return unborn
 }

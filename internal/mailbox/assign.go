@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"posthorn/internal/dovecot"
+	"posthorn/internal/picture"
 )
 
 // maxFresh bounds how many lines of the uidlist are kept in memory whose files
@@ -43,8 +44,8 @@ func (s *scan) identify() error {
 
 // unborn counts the messages without a UID.
 func (s *scan) unborn() (n int) {
-	for i := range s.f.records {
-		if s.f.records[i].uid == 0 {
+	for i := range s.f.Records {
+		if s.f.Records[i].UID == 0 {
 			n++
 		}
 	}
@@ -53,7 +54,7 @@ func (s *scan) unborn() (n int) {
 
 // drop takes the messages without a UID out of the picture.
 func (s *scan) drop() {
-	s.f.keep(func(r *record) bool { return r.uid != 0 })
+	s.f.Keep(func(r *picture.Record) bool { return r.UID != 0 })
 }
 
 // loadList takes in what is new in the uidlist.
@@ -72,8 +73,8 @@ func (s *scan) loadList() error {
 			s.start()
 		}
 		f.fresh = nil
-		for i := range f.records {
-			f.records[i].state |= unlisted
+		for i := range f.Records {
+			f.Records[i].State |= picture.Unlisted
 		}
 	}
 	err := f.list.Load(reset, func(r dovecot.Record) {
@@ -100,52 +101,52 @@ func (s *scan) loadList() error {
 // another one.
 func (s *scan) unlist() {
 	var lost []uint32
-	for i := range s.f.records {
-		r := &s.f.records[i]
-		if r.state&unlisted == 0 {
+	for i := range s.f.Records {
+		r := &s.f.Records[i]
+		if r.State&picture.Unlisted == 0 {
 			continue
 		}
-		r.state &^= unlisted
-		if r.uid != 0 {
-			lost = append(lost, r.uid)
-			r.uid, r.mod, s.shape = 0, 0, true
+		r.State &^= picture.Unlisted
+		if r.UID != 0 {
+			lost = append(lost, r.UID)
+			r.UID, r.Mod, s.shape = 0, 0, true
 		}
 	}
-	s.f.bury(lost)
+	s.f.Bury(lost)
 }
 
 // listed gives the message that r names its UID and reports whether its file
 // was seen. The last of several lines for one file counts, as for Dovecot.
 func (s *scan) listed(r dovecot.Record) bool {
-	i := s.table.find(r.Name)
+	i := s.table.Find(r.Name)
 	if i < 0 {
 		return false
 	}
-	rec := &s.f.records[i]
-	if rec.uid != r.UID {
+	rec := &s.f.Records[i]
+	if rec.UID != r.UID {
 		// Sessions have been told higher UIDs: they would never see this one.
 		if r.UID < s.f.told {
 			return true
 		}
-		s.f.bury([]uint32{rec.uid})
-		rec.uid, rec.mod = r.UID, 0
+		s.f.Bury([]uint32{rec.UID})
+		rec.UID, rec.Mod = r.UID, 0
 		s.shape = true
 	}
-	rec.line = smallLine(r.At)
-	rec.state &^= unlisted
-	size, vsize := either(rec.size, r.Size('S')), either(rec.vsize, r.Size('W'))
-	if size != rec.size || vsize != rec.vsize {
-		s.f.setSizes(rec, size, vsize)
+	rec.Line = smallLine(r.At)
+	rec.State &^= picture.Unlisted
+	size, vsize := either(rec.Size, r.Size('S')), either(rec.VSize, r.Size('W'))
+	if size != rec.Size || vsize != rec.VSize {
+		s.f.SetSizes(rec, size, vsize)
 	}
 	return true
 }
 
 // either returns the size that a name tells, else that of a line.
 func either(name uint32, line int64) uint32 {
-	if name != unknown {
+	if name != picture.Unknown {
 		return name
 	}
-	return small(line)
+	return picture.Small(line)
 }
 
 // remember keeps a line whose file was not seen: it may have been written
@@ -197,7 +198,7 @@ func (s *scan) assign() error {
 	}
 	recs := make([]dovecot.Record, len(unborn))
 	for i, r := range unborn {
-		recs[i].Name = f.base(r)
+		recs[i].Name = f.Base(r)
 	}
 	if err := f.list.Reserve(uint32(len(recs))); err != nil {
 		return err
@@ -206,7 +207,7 @@ func (s *scan) assign() error {
 		return err
 	}
 	for i, r := range unborn {
-		r.uid, r.line = recs[i].UID, smallLine(recs[i].At)
+		r.UID, r.Line = recs[i].UID, smallLine(recs[i].At)
 	}
 	return nil
 }
@@ -233,14 +234,14 @@ func (s *scan) settle() error {
 			lowest = min(lowest, uid)
 		}
 	}
-	f.keep(func(r *record) bool {
-		if r.uid == 0 {
+	f.Keep(func(r *picture.Record) bool {
+		if r.UID == 0 {
 			return false // until the folder stands still
 		}
-		if r.uid < lowest || r.uid < f.told {
+		if r.UID < lowest || r.UID < f.told {
 			return true
 		}
-		f.remember(dovecot.Record{UID: r.uid, Name: f.base(r)})
+		f.remember(dovecot.Record{UID: r.UID, Name: f.Base(r)})
 		return false
 	})
 	return nil
@@ -318,10 +319,10 @@ func (f *folder) createList() error {
 
 // known returns the uidlist's records as the picture has them.
 func (f *folder) known() (recs []dovecot.Record) {
-	f.sort()
-	for i := range f.records {
-		if r := &f.records[i]; r.uid != 0 {
-			recs = append(recs, dovecot.Record{UID: r.uid, Name: f.base(r)})
+	f.Sort()
+	for i := range f.Records {
+		if r := &f.Records[i]; r.UID != 0 {
+			recs = append(recs, dovecot.Record{UID: r.UID, Name: f.Base(r)})
 		}
 	}
 	return recs

@@ -10,6 +10,7 @@ import (
 
 	"posthorn/internal/id"
 	"posthorn/internal/maildir"
+	"posthorn/internal/picture"
 )
 
 // Attic is the folder, beside the INBOX's cur/, in which a box keeps for a while
@@ -38,7 +39,7 @@ type shelf struct {
 	dir   int    // descriptors of the folder and its cur/
 	cur   int
 	terms *terms // what the keywords are here, of those in known
-	known bits
+	known picture.Bits
 }
 
 // shelf opens the place for what is removed from f now, and makes it where it is
@@ -105,25 +106,25 @@ func (b *Box) beneath(path string) maildir.Place {
 }
 
 // take moves a message's file here, with the flags and keywords it has.
-func (s *shelf) take(f *folder, r *record) error {
-	flags, words := r.flags, f.wordsOf(r)
-	if flags&keywordBits != 0 || words != nil {
+func (s *shelf) take(f *folder, r *picture.Record) error {
+	flags, words := r.Flags, f.wordsOf(r)
+	if flags&picture.KeywordBits != 0 || words != nil {
 		if err := s.adopt(f, r); err != nil {
 			return err
 		}
 		flags, words = s.terms.translate(flags, words)
 	}
-	err := s.put(f, r, string(f.base(r)), writeInfo(f.info(r), flags), words)
+	err := s.put(f, r, string(f.Base(r)), picture.WriteInfo(f.Info(r), flags), words)
 	if errors.Is(err, unix.EEXIST) || errors.Is(err, unix.ENAMETOOLONG) {
-		base := f.store.uniqueName(hint(r.size), hint(r.vsize)) + idField + emailID(f.base(r))
-		err = s.put(f, r, base, ":2,"+flags.letters(), words)
+		base := f.store.uniqueName(hint(r.Size), hint(r.VSize)) + idField + emailID(f.Base(r))
+		err = s.put(f, r, base, ":2,"+flags.Letters(), words)
 	}
 	return err
 }
 
 // put gives the file its name here, and its keywords before, of which none is for
 // a letter.
-func (s *shelf) put(f *folder, r *record, base, info string, words []string) error {
+func (s *shelf) put(f *folder, r *picture.Record, base, info string, words []string) error {
 	if len(words) > 0 {
 		err := s.with(func(to *folder) error {
 			to.mu.Lock()
@@ -134,7 +135,7 @@ func (s *shelf) put(f *folder, r *record, base, info string, words []string) err
 			return err
 		}
 	}
-	err := f.rename(f.where(r.state), f.file(r), s.cur, base+info)
+	err := f.rename(f.where(r.State), f.File(r), s.cur, base+info)
 	if errors.Is(err, unix.EXDEV) {
 		err = s.carry(f, r, base+info)
 	}
@@ -142,7 +143,7 @@ func (s *shelf) put(f *folder, r *record, base, info string, words []string) err
 }
 
 // carry copies a message from another file system.
-func (s *shelf) carry(f *folder, r *record, name string) error {
+func (s *shelf) carry(f *folder, r *picture.Record, name string) error {
 	tmp, err := beneath(s.dir, "tmp")
 	if err != nil {
 		return err
@@ -159,16 +160,16 @@ func (s *shelf) carry(f *folder, r *record, name string) error {
 	if err := disk.SyncDirAt(s.cur, s.day+"/"+s.disk); err != nil {
 		return err
 	}
-	return f.remove(f.where(r.state), f.file(r))
+	return f.remove(f.where(r.State), f.File(r))
 }
 
 // adopt has the shelf know the keywords of a message.
-func (s *shelf) adopt(f *folder, r *record) error {
-	if s.terms != nil && (r.flags&keywordBits)&^s.known == 0 {
+func (s *shelf) adopt(f *folder, r *picture.Record) error {
+	if s.terms != nil && (r.Flags&picture.KeywordBits)&^s.known == 0 {
 		return nil
 	}
-	names, table := f.spoken([]uint32{r.uid}), f.keywords
-	s.known |= r.flags & keywordBits
+	names, table := f.spoken([]uint32{r.UID}), f.keywords
+	s.known |= r.Flags & picture.KeywordBits
 	return s.with(func(to *folder) (err error) {
 		s.terms, err = to.learn(names, table)
 		if errors.Is(err, ErrKeywords) || errors.Is(err, ErrBadKeyword) { // no reason to let nothing be removed

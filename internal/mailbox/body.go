@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"posthorn/internal/picture"
 )
 
 // block is how much of a file is read at a time.
@@ -83,21 +85,21 @@ func (f *folder) openBody(uid uint32) (*Body, error) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if r := f.find(uid); r != nil {
-		f.noteSizes(r, small(b.bytes), small(b.size))
+	if r := f.Find(uid); r != nil {
+		f.noteSizes(r, picture.Small(b.bytes), picture.Small(b.size))
 	}
 	return b, nil
 }
 
 // noteSizes takes in the true sizes of a file. What its name says otherwise is
 // corrected by the next session that may write.
-func (f *folder) noteSizes(r *record, size, vsize uint32) {
-	if r.size != unknown && r.size != size || r.vsize != unknown && r.vsize != vsize {
-		r.state |= lying
+func (f *folder) noteSizes(r *picture.Record, size, vsize uint32) {
+	if r.Size != picture.Unknown && r.Size != size || r.VSize != picture.Unknown && r.VSize != vsize {
+		r.State |= picture.Lying
 		f.lies = true
 	}
-	r.state |= counted
-	f.setSizes(r, size, vsize)
+	r.State |= picture.Counted
+	f.SetSizes(r, size, vsize)
 }
 
 // openFound opens the file of the message uid, and looks for it once more when
@@ -129,11 +131,11 @@ func (f *folder) openFound(uid uint32) (b *Body, known bool, err error) {
 	if used, ok := f.store.blocks.Get().(*blocks); ok {
 		b.blocks = *used
 	}
-	r := f.find(uid)
-	f.setDate(r, time.Unix(st.Mtim.Unix()))
-	known = r.state&counted != 0 && r.vsize != unknown && int64(r.size) == st.Size
+	r := f.Find(uid)
+	f.SetDate(r, time.Unix(st.Mtim.Unix()))
+	known = r.State&picture.Counted != 0 && r.VSize != picture.Unknown && int64(r.Size) == st.Size
 	if known {
-		b.size = int64(r.vsize)
+		b.size = int64(r.VSize)
 	}
 	return b, known, nil
 }
@@ -143,11 +145,11 @@ func (f *folder) openFile(uid uint32) (fd int, err error) {
 	if err := f.need(); err != nil {
 		return -1, err
 	}
-	r := f.find(uid)
+	r := f.Find(uid)
 	if r == nil {
 		return -1, ErrExpunged
 	}
-	return openIn(f.where(r.state), f.file(r))
+	return openIn(f.where(r.State), f.File(r))
 }
 
 // measure reads the whole file and notes where its blocks begin.

@@ -138,26 +138,13 @@ func (b *Box) count(name string) (Status, error) {
 	if err := f.refreshFor(nil); err != nil {
 		return Status{}, err
 	}
-	st := Status{UIDNext: f.list.Next(), UIDValidity: f.list.UIDValidity(), HighestModSeq: max(f.mod, 1), ID: f.objectID()}
+	st := Status{UIDNext: f.list.Next(), UIDValidity: f.list.UIDValidity(), HighestModSeq: max(f.Mod, 1), ID: f.objectID()}
 	if f.resting {
 		h := f.rest.file.Header()
 		st.Messages, st.Unseen, st.Deleted, st.Size = int(h.Exists), int(h.Unseen), int(h.Deleted), h.Size
 	} else {
-		st.Messages, st.Unseen, st.Deleted, st.Size = len(f.records), f.sums.unseen, f.sums.deleted, f.sums.total()
-		st.Recent = f.countUnclaimed()
+		st.Messages, st.Unseen, st.Deleted, st.Size = len(f.Records), f.Sums.Unseen, f.Sums.Deleted, f.Sums.Total()
+		st.Recent = f.CountUnclaimed()
 	}
 	return st, nil
-}
-
-// countUnclaimed counts the messages that no session took as recent.
-func (p *picture) countUnclaimed() (n int) {
-	if !p.unclaimed {
-		return 0
-	}
-	for i := range p.records {
-		if p.records[i].state&unclaimed != 0 {
-			n++
-		}
-	}
-	return n
 }

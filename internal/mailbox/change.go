@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"posthorn/internal/dovecot"
+	"posthorn/internal/picture"
 )
 
 // Store changes the flags of messages and returns the sequence numbers of
@@ -29,7 +30,7 @@ func (v *View) StoreUnchanged(seqs []int, since uint64, op Op, flags Flags) (cha
 	f := v.folder
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	told, mod := v.mod == f.mod, f.mod
+	told, mod := v.mod == f.Mod, f.Mod
 	if err := f.seeFlags(); err != nil {
 		return nil, nil, err
 	}
@@ -40,9 +41,9 @@ func (v *View) StoreUnchanged(seqs []int, since uint64, op Op, flags Flags) (cha
 		}
 		seqs, modified = v.split(seqs, since)
 	}
-	told = told && f.mod == mod
+	told = told && f.Mod == mod
 	changed, err = v.store(seqs, op, flags, told)
-	if f.mod != mod {
+	if f.Mod != mod {
 		f.audience.tell(v)
 	}
 	return changed, modified, err
@@ -51,7 +52,7 @@ func (v *View) StoreUnchanged(seqs []int, since uint64, op Op, flags Flags) (cha
 // split parts messages by whether their modseq is above since.
 func (v *View) split(seqs []int, since uint64) (same, modified []int) {
 	for _, seq := range seqs {
-		if r := v.folder.find(v.uid(seq)); r != nil && r.mod > since {
+		if r := v.folder.Find(v.uid(seq)); r != nil && r.Mod > since {
 			modified = append(modified, seq)
 		} else {
 			same = append(same, seq)
@@ -83,7 +84,7 @@ func (v *View) store(seqs []int, op Op, flags Flags, told bool) (changed []int, 
 		return f.flag(uids, op, change, stands)
 	}, func() { told = false })
 	if told {
-		v.mod = f.mod // this session answers its own changes itself
+		v.mod = f.Mod // this session answers its own changes itself
 	}
 	for _, seq := range seqs {
 		if stands[v.uid(seq)] {
@@ -140,13 +141,13 @@ func (f *folder) retried(uids []uint32, run func(uids []uint32) (again []uint32,
 
 // flag renames the files of messages to what op makes of their flags, and
 // returns the first error that is not cured by looking again.
-func (f *folder) flag(uids []uint32, op Op, change bits, stands map[uint32]bool) (again []uint32, first error) {
+func (f *folder) flag(uids []uint32, op Op, change picture.Bits, stands map[uint32]bool) (again []uint32, first error) {
 	for _, uid := range uids {
-		r := f.find(uid)
+		r := f.Find(uid)
 		if r == nil {
 			continue
 		}
-		switch err := f.setFlags(r, r.flags.apply(op, change)); {
+		switch err := f.setFlags(r, apply(r.Flags, op, change)); {
 		case err == nil:
 			stands[uid] = true
 		case gone(err) || errors.Is(err, unix.EEXIST):
@@ -159,18 +160,18 @@ func (f *folder) flag(uids []uint32, op Op, change bits, stands map[uint32]bool)
 }
 
 // setFlags gives r's file the name that says b.
-func (f *folder) setFlags(r *record, b bits) error {
-	if b == r.flags {
+func (f *folder) setFlags(r *picture.Record, b picture.Bits) error {
+	if b == r.Flags {
 		return nil
 	}
-	info := writeInfo(f.info(r), b)
-	if err := f.rename(f.where(r.state), f.file(r), f.cur, string(f.base(r))+info); err != nil {
+	info := picture.WriteInfo(f.Info(r), b)
+	if err := f.rename(f.where(r.State), f.File(r), f.cur, string(f.Base(r))+info); err != nil {
 		return err
 	}
-	f.forgetInfo(r)
-	r.state &^= inNew
-	f.setInfo(r, []byte(info))
-	f.touch(r)
+	f.ForgetInfo(r)
+	r.State &^= picture.InNew
+	f.SetInfo(r, []byte(info))
+	f.Touch(r)
 	return nil
 }
 
@@ -235,7 +236,7 @@ func (v *View) remove(uids []uint32, removed *removal) error {
 // all returns the UIDs of the view's messages; the folder is in memory.
 func (v *View) all() []uint32 {
 	if v.uids == nil {
-		return v.folder.uids()[:v.n]
+		return v.folder.UIDs()[:v.n]
 	}
 	return v.uids
 }
@@ -250,9 +251,9 @@ type removal struct {
 }
 
 // take removes the file of r, or has the attic take it.
-func (m *removal) take(f *folder, r *record) (err error) {
+func (m *removal) take(f *folder, r *picture.Record) (err error) {
 	if m.keeper == nil || m.keeper.store.keep.Load() <= 0 {
-		return f.remove(f.where(r.state), f.file(r))
+		return f.remove(f.where(r.State), f.File(r))
 	}
 	for range maxLooks {
 		if m.shelf == nil {
@@ -283,8 +284,8 @@ func (m *removal) close() {
 // \Deleted at the moment.
 func (f *folder) unlink(uids []uint32, deleted bool, removed *removal) (again []uint32, err error) {
 	for _, uid := range uids {
-		r := f.find(uid)
-		if r == nil || removed.uids[uid] || deleted && r.flags&bitDeleted == 0 {
+		r := f.Find(uid)
+		if r == nil || removed.uids[uid] || deleted && r.Flags&picture.BitDeleted == 0 {
 			continue
 		}
 		bytes := f.bytes(r)
@@ -306,12 +307,12 @@ func (f *folder) unlink(uids []uint32, deleted bool, removed *removal) (again []
 }
 
 // bytes returns the size of r's file.
-func (f *folder) bytes(r *record) int64 {
-	if r.size != unknown {
-		return int64(r.size)
+func (f *folder) bytes(r *picture.Record) int64 {
+	if r.Size != picture.Unknown {
+		return int64(r.Size)
 	}
 	var st unix.Stat_t
-	err := retry(func() error { return unix.Fstatat(f.where(r.state), f.file(r), &st, unix.AT_SYMLINK_NOFOLLOW) })
+	err := retry(func() error { return unix.Fstatat(f.where(r.State), f.File(r), &st, unix.AT_SYMLINK_NOFOLLOW) })
 	if err != nil {
 		return 0
 	}
@@ -321,14 +322,14 @@ func (f *folder) bytes(r *record) int64 {
 // forget takes removed messages out of the picture.
 func (f *folder) forget(removed *removal) {
 	f.detach()
-	f.keep(func(r *record) bool { return !removed.uids[r.uid] })
+	f.Keep(func(r *picture.Record) bool { return !removed.uids[r.UID] })
 	f.shape++
 }
 
 // compact rewrites the uidlist when most of its lines are of messages that are
 // gone.
 func (f *folder) compact() error {
-	if f.list.Records() < 2*len(f.records)+uidStep {
+	if f.list.Records() < 2*len(f.Records)+uidStep {
 		return nil
 	}
 	l, err := f.lock()
@@ -344,11 +345,11 @@ func (f *folder) compact() error {
 		return err
 	}
 	last := uint32(0)
-	if n := len(f.records); n > 0 {
-		last = f.records[n-1].uid
+	if n := len(f.Records); n > 0 {
+		last = f.Records[n-1].UID
 	}
 	return f.list.Rewrite(func(r *dovecot.Record) bool {
 		_, waits := f.fresh[string(r.Name)]
-		return waits || r.UID > last || f.find(r.UID) != nil
+		return waits || r.UID > last || f.Find(r.UID) != nil
 	})
 }

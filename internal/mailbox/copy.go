@@ -14,6 +14,7 @@ import (
 
 	"posthorn/internal/dovecot"
 	"posthorn/internal/durable"
+	"posthorn/internal/picture"
 )
 
 // Copy files copies of messages in the folder dest, all or none, and returns
@@ -101,8 +102,8 @@ func (v *View) copy(b *Box, dest string, may Settable, seqs []int, room func([]*
 
 // terms say what the keywords of one folder are in another.
 type terms struct {
-	letters map[bits]bits   // by from's letter
-	words   map[bits]string // those of from's letters that have none
+	letters map[picture.Bits]picture.Bits // by from's letter
+	words   map[picture.Bits]string       // those of from's letters that have none
 	table   dovecot.Keywords
 }
 
@@ -121,10 +122,10 @@ func (f *folder) adopt(from *folder, uids []uint32) (*terms, error) {
 
 // spoken returns the keywords of messages.
 func (f *folder) spoken(uids []uint32) []string {
-	used, words := bits(0), map[string]bool{}
+	used, words := picture.Bits(0), map[string]bool{}
 	for _, uid := range uids {
-		if r := f.find(uid); r != nil {
-			used |= r.flags & keywordBits
+		if r := f.Find(uid); r != nil {
+			used |= r.Flags & picture.KeywordBits
 			for _, name := range f.wordsOf(r) {
 				words[name] = true
 			}
@@ -144,13 +145,13 @@ func (f *folder) learn(names []string, table *dovecot.Keywords) (*terms, error) 
 	if err := f.needKeywords(names); err != nil {
 		return nil, err
 	}
-	t := &terms{letters: make(map[bits]bits), words: make(map[bits]string), table: *f.keywords}
+	t := &terms{letters: make(map[picture.Bits]picture.Bits), words: make(map[picture.Bits]string), table: *f.keywords}
 	for i := range table {
 		name := table.Name(i)
 		if to := f.keywords.Index(name); name != "" && to >= 0 {
-			t.letters[1<<(keywordShift+i)] = 1 << (keywordShift + to)
+			t.letters[1<<(picture.KeywordShift+i)] = 1 << (picture.KeywordShift + to)
 		} else if name != "" {
-			t.words[1<<(keywordShift+i)] = name
+			t.words[1<<(picture.KeywordShift+i)] = name
 		}
 	}
 	return t, nil
@@ -198,21 +199,21 @@ func (c *copying) all(uids []uint32) error {
 // one makes a draft of one message.
 func (c *copying) one(uid uint32) error {
 	f := c.from
-	r := f.find(uid)
+	r := f.Find(uid)
 	if r == nil {
 		return ErrExpunged
 	}
-	size, vsize := hint(r.size), hint(r.vsize)
+	size, vsize := hint(r.Size), hint(r.VSize)
 	d := &draft{
-		tmp: f.store.uniqueName(-1, -1), base: f.store.uniqueName(size, vsize) + idField + emailID(f.base(r)),
+		tmp: f.store.uniqueName(-1, -1), base: f.store.uniqueName(size, vsize) + idField + emailID(f.Base(r)),
 		size: size, vsize: vsize,
 	}
-	d.flags, d.words = c.terms.translate(c.may.of(r.flags, f.keywords), c.may.Without(slices.Clone(f.wordsOf(r))))
-	if r.date != 0 {
-		d.date = time.Unix(int64(r.date), 0)
+	d.flags, d.words = c.terms.translate(c.may.of(r.Flags, f.keywords), c.may.Without(slices.Clone(f.wordsOf(r))))
+	if r.Date != 0 {
+		d.date = time.Unix(int64(r.Date), 0)
 	}
 	d.fresh = d.flags == 0
-	err := f.dir.Disk.LinkAt(f.where(r.state), f.file(r), c.tmp, d.tmp)
+	err := f.dir.Disk.LinkAt(f.where(r.State), f.File(r), c.tmp, d.tmp)
 	for _, unfit := range []error{unix.EXDEV, unix.EMLINK, unix.EPERM, unix.ENOSYS, unix.EOPNOTSUPP} {
 		if errors.Is(err, unfit) {
 			err = c.content(r, d)
@@ -228,28 +229,28 @@ func (c *copying) one(uid uint32) error {
 
 // of returns those of a message's flags that are settable; \Passed is no client's
 // to set.
-func (s Settable) of(b bits, table *dovecot.Keywords) bits {
-	out := b & (systemOf(s.System) | bitPassed)
+func (s Settable) of(b picture.Bits, table *dovecot.Keywords) picture.Bits {
+	out := b & (systemOf(s.System) | picture.BitPassed)
 	if s.Keywords {
-		out |= b & keywordBits
+		out |= b & picture.KeywordBits
 	}
 	if i := table.Index(s.Except); i >= 0 {
-		out &^= 1 << (keywordShift + i)
+		out &^= 1 << (picture.KeywordShift + i)
 	}
 	return out
 }
 
 // hint returns a size of a record as names have it, -1 where it is not known.
 func hint(n uint32) int64 {
-	if n == unknown {
+	if n == picture.Unknown {
 		return -1
 	}
 	return int64(n)
 }
 
 // translate returns flags and words of a message as the other folder has them.
-func (t *terms) translate(b bits, words []string) (out bits, rest []string) {
-	out = b &^ keywordBits
+func (t *terms) translate(b picture.Bits, words []string) (out picture.Bits, rest []string) {
+	out = b &^ picture.KeywordBits
 	for from, to := range t.letters {
 		if b&from != 0 {
 			out |= to
@@ -262,7 +263,7 @@ func (t *terms) translate(b bits, words []string) (out bits, rest []string) {
 	}
 	for _, name := range words {
 		if i := t.table.Index(name); i >= 0 {
-			out |= 1 << (keywordShift + i)
+			out |= 1 << (picture.KeywordShift + i)
 		} else if !slices.Contains(rest, name) {
 			rest = append(rest, name)
 		}
@@ -272,9 +273,9 @@ func (t *terms) translate(b bits, words []string) (out bits, rest []string) {
 }
 
 // content copies a file where no link can be made.
-func (c *copying) content(r *record, d *draft) (err error) {
+func (c *copying) content(r *picture.Record, d *draft) (err error) {
 	f := c.from
-	src, err := openMessage(f.where(r.state), f.file(r))
+	src, err := openMessage(f.where(r.State), f.File(r))
 	if err != nil {
 		return err
 	}

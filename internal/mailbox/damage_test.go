@@ -276,7 +276,7 @@ func TestNothingByOldUID(t *testing.T) {
 	if err := os.WriteFile(path+"/dovecot-uidlist", []byte("3 V7 N1\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	os.Remove(path + "/cur/" + v.folder.file(v.folder.find(1)))
+	os.Remove(path + "/cur/" + v.folder.File(v.folder.Find(1)))
 	if body, err := v.Open(1); err == nil { // looks at the folder anew
 		body.Close()
 		t.Error("got another message under the UID of one that is gone")

@@ -16,6 +16,7 @@ import (
 	"posthorn/internal/dovecot"
 	"posthorn/internal/id"
 	"posthorn/internal/maildir"
+	"posthorn/internal/picture"
 )
 
 // cleanEvery says how seldom a filing also looks for what crashes left in tmp/.
@@ -26,7 +27,7 @@ const cleanEvery = 64
 type draft struct {
 	tmp   string // its name in tmp/
 	base  string // its base name in the folder
-	flags bits
+	flags picture.Bits
 	words []string // keywords without letters
 	size  int64    // -1: not known
 	vsize int64
@@ -41,7 +42,7 @@ func (d *draft) file() string {
 	if d.fresh {
 		return d.base
 	}
-	return d.base + ":2," + d.flags.letters()
+	return d.base + ":2," + d.flags.Letters()
 }
 
 // Append files a message and returns its UIDVALIDITY and UID. When it returns
@@ -131,7 +132,7 @@ func (f *folder) draft(tmp int, m Incoming) (*draft, error) {
 
 // letters returns flags as the folder's letters, which it gives out where they
 // are missing, and the keywords for which none is left.
-func (f *folder) letters(flags Flags) (bits, []string, error) {
+func (f *folder) letters(flags Flags) (picture.Bits, []string, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err := f.needKeywords(flags.Keywords); err != nil {
@@ -311,19 +312,19 @@ func (f *folder) moveIn(tmp int, drafts []*draft) error {
 
 // enter puts a filed draft into the picture.
 func (f *folder) enter(d *draft, line dovecot.Record) {
-	st, info := unclaimed, ":2,"+d.flags.letters()
+	st, info := picture.Unclaimed, ":2,"+d.flags.Letters()
 	if d.fresh {
-		st, info = unclaimed|inNew, ""
+		st, info = picture.Unclaimed|picture.InNew, ""
 		f.news++
 	}
-	r, ok := f.add([]byte(d.base), []byte(info), st)
+	r, ok := f.Add([]byte(d.base), []byte(info), st)
 	if !ok {
 		f.dirty = true
 		return
 	}
-	r.uid, r.line, r.mod = line.UID, smallLine(line.At), f.next()
-	f.setSizes(r, small(d.size), small(d.vsize))
-	f.setDate(r, d.date)
+	r.UID, r.Line, r.Mod = line.UID, smallLine(line.At), f.Next()
+	f.SetSizes(r, picture.Small(d.size), picture.Small(d.vsize))
+	f.SetDate(r, d.date)
 	f.shape++
 }
 
@@ -371,12 +372,4 @@ func (f *folder) loadTail() error {
 		return f.createList()
 	}
 	return err
-}
-
-// setDate notes the internal date, if it fits.
-func (p *picture) setDate(r *record, t time.Time) {
-	if s := t.Unix(); s > 0 && s < unknown && r.date != uint32(s) {
-		r.date = uint32(s)
-		p.note(r)
-	}
 }

@@ -13,6 +13,7 @@ import (
 	"posthorn/internal/dovecot"
 	"posthorn/internal/index"
 	"posthorn/internal/maildir"
+	"posthorn/internal/picture"
 	"posthorn/internal/statefile"
 )
 
@@ -35,31 +36,31 @@ type folder struct {
 	users int         // guarded by Store.mu
 	idle  *time.Timer // guarded by Store.mu: closes the folder that nobody uses
 
-	mu       sync.Mutex
-	over     error     // why nobody can use the folder any more
-	picture            // all messages, when loaded
-	loaded   bool      // picture stands for the files
-	resting  bool      // the index stands for the files: picture is empty
-	dirty    bool      // something may have changed without a trace in the times
-	lies     bool      // some record is lying
-	uidls    bool      // some line of the list has a UIDL, or a place, that POP3 obeys
-	used     bool      // the picture was needed since somebody looked
-	place    index.Dir // of the index, once it was asked for
-	rest     rest
-	texts    texts
-	tired    *time.Timer // ends the picture that nobody needs
-	times    times       // of new/ and cur/ before they were last read
-	shape    uint64      // counts messages that came or went
-	list     *dovecot.Uidlist
-	fresh    map[string]uint32 // UIDs from the list whose files were not seen yet
-	keywords *dovecot.Keywords // not changed in place; the store's blank where there are none
-	keystamp keystamp
-	state    *statefile.File
-	words    // keywords without letters
-	unshown  unshown
-	told     uint32 // no session knows a UID from here on
-	validity uint32 // the UIDVALIDITY of the UIDs in picture
-	news     int    // how many files stand in new/, at least
+	mu              sync.Mutex
+	over            error     // why nobody can use the folder any more
+	picture.Picture           // all messages, when loaded
+	loaded          bool      // picture stands for the files
+	resting         bool      // the index stands for the files: picture is empty
+	dirty           bool      // something may have changed without a trace in the times
+	lies            bool      // some record is lying
+	uidls           bool      // some line of the list has a UIDL, or a place, that POP3 obeys
+	used            bool      // the picture was needed since somebody looked
+	place           index.Dir // of the index, once it was asked for
+	rest            rest
+	texts           texts
+	tired           *time.Timer // ends the picture that nobody needs
+	times           times       // of new/ and cur/ before they were last read
+	shape           uint64      // counts messages that came or went
+	list            *dovecot.Uidlist
+	fresh           map[string]uint32 // UIDs from the list whose files were not seen yet
+	keywords        *dovecot.Keywords // not changed in place; the store's blank where there are none
+	keystamp        keystamp
+	state           *statefile.File
+	words           // keywords without letters
+	unshown         unshown
+	told            uint32 // no session knows a UID from here on
+	validity        uint32 // the UIDVALIDITY of the UIDs in picture
+	news            int    // how many files stand in new/, at least
 
 	alarm    atomic.Bool // the watch saw a change in cur/ that is not ours
 	watched  bool        // since the first view

@@ -1,5 +1,7 @@
 package mailbox
 
+import "posthorn/internal/picture"
+
 // Listed is a message in the list of a POP3 session.
 type Listed struct {
 	Seq  int
@@ -18,13 +20,13 @@ func (v *View) List() ([]Listed, error) {
 	}
 	list := make([]Listed, 0, v.n)
 	for i := range v.n {
-		var r *record
+		var r *picture.Record
 		if v.uids == nil { // the view is as the folder is
-			r = &f.records[i]
-		} else if r = f.find(v.uids[i]); r == nil {
+			r = &f.Records[i]
+		} else if r = f.Find(v.uids[i]); r == nil {
 			continue
 		}
-		list = append(list, Listed{i + 1, r.uid, r.octets()})
+		list = append(list, Listed{i + 1, r.UID, r.Octets()})
 	}
 	return list, nil
 }

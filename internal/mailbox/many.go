@@ -25,7 +25,7 @@ func (v *View) Changed(since uint64, first, last int) (seqs []int) {
 	v.folder.mu.Lock()
 	defer v.folder.mu.Unlock()
 	for seq := first; seq <= last; seq++ {
-		if r := v.record(seq, v.uid(seq)); r != nil && r.mod > since && v.folder.over == nil {
+		if r := v.record(seq, v.uid(seq)); r != nil && r.Mod > since && v.folder.over == nil {
 			seqs = append(seqs, seq)
 		}
 	}

@@ -52,16 +52,16 @@ func (f *folder) fileTime(uid uint32) (time.Time, error) {
 	if err := f.need(); err != nil {
 		return time.Time{}, err
 	}
-	r := f.find(uid)
+	r := f.Find(uid)
 	if r == nil {
 		return time.Time{}, ErrExpunged
 	}
 	var st unix.Stat_t
-	err := retry(func() error { return unix.Fstatat(f.where(r.state), f.file(r), &st, unix.AT_SYMLINK_NOFOLLOW) })
+	err := retry(func() error { return unix.Fstatat(f.where(r.State), f.File(r), &st, unix.AT_SYMLINK_NOFOLLOW) })
 	if err != nil {
 		return time.Time{}, err
 	}
 	t := time.Unix(st.Mtim.Unix())
-	f.setDate(r, t)
+	f.SetDate(r, t)
 	return t, nil
 }

@@ -1,6 +1,9 @@
 package mailbox
 
-import "posthorn/internal/index"
+import (
+	"posthorn/internal/index"
+	"posthorn/internal/picture"
+)
 
 // meeting is of two processes' modseqs for the messages of one folder: ours, and
 // those of the index that the other has written.
@@ -14,15 +17,15 @@ type meeting struct {
 // change keeps the one that it got first, so that who was told of it by one process is
 // not told again by the other, and may go on changing the message (RFC 7162 3.1.3): as
 // long as that is above all that was told to those who do not know of the change.
-func (m *meeting) of(r *record, x *index.Record) uint64 {
-	agreed := bits(x.Flags) == r.flags && x.State&index.Gone == 0
+func (m *meeting) of(r *picture.Record, x *index.Record) uint64 {
+	agreed := picture.Bits(x.Flags) == r.Flags && x.State&index.Gone == 0
 	switch {
-	case m.lost || !agreed && r.mod <= m.written:
+	case m.lost || !agreed && r.Mod <= m.written:
 		return 0
 	case !agreed:
-		return r.mod // our change, of which the other has not heard
-	case min(r.mod, x.ModSeq) > m.known:
+		return r.Mod // our change, of which the other has not heard
+	case min(r.Mod, x.ModSeq) > m.known:
 		return x.ModSeq // the other's change, that we found just now
 	}
-	return max(r.mod, x.ModSeq)
+	return max(r.Mod, x.ModSeq)
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"posthorn/internal/index"
+	"posthorn/internal/picture"
 )
 
 // TestMeeting: whose modseq a message keeps.
@@ -13,7 +14,7 @@ func TestMeeting(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
 		mod   uint64
-		flags bits
+		flags picture.Bits
 		x     index.Record
 		want  uint64
 	}{
@@ -26,7 +27,7 @@ func TestMeeting(t *testing.T) {
 		{"there again", 29, 0, index.Record{ModSeq: 25, State: index.Gone}, 0},
 		{"not known here", 0, 1, index.Record{ModSeq: 25, Flags: 1}, 25},
 	} {
-		if got := m.of(&record{mod: tt.mod, flags: tt.flags}, &tt.x); got != tt.want {
+		if got := m.of(&picture.Record{Mod: tt.mod, Flags: tt.flags}, &tt.x); got != tt.want {
 			t.Errorf("%s: got %d, want %d", tt.name, got, tt.want)
 		}
 	}

@@ -8,12 +8,13 @@ import (
 
 	"posthorn/internal/dovecot"
 	"posthorn/internal/maildir"
+	"posthorn/internal/picture"
 )
 
 // countNew counts the messages whose files stand in new/.
 func (f *folder) countNew() (n int) {
-	for i := range f.records {
-		if f.records[i].state&inNew != 0 {
+	for i := range f.Records {
+		if f.Records[i].State&picture.InNew != 0 {
 			n++
 		}
 	}
@@ -30,9 +31,9 @@ func (f *folder) moveNew() (ok bool, err error) {
 	}
 	ok = true
 	err = f.batch(func() error {
-		for i := range f.records {
-			r := &f.records[i]
-			if r.state&inNew == 0 {
+		for i := range f.Records {
+			r := &f.Records[i]
+			if r.State&picture.InNew == 0 {
 				continue
 			}
 			switch err := f.moveOne(r); {
@@ -49,18 +50,18 @@ func (f *folder) moveNew() (ok bool, err error) {
 }
 
 // moveOne moves r's file to cur/, with the flags it has.
-func (f *folder) moveOne(r *record) error {
-	info := f.info(r)
+func (f *folder) moveOne(r *picture.Record) error {
+	info := f.Info(r)
 	if info == "" {
 		info = ":2,"
 	}
-	to := string(f.base(r)) + info
-	if err := f.rename(f.new, f.file(r), f.cur, to); err != nil {
+	to := string(f.Base(r)) + info
+	if err := f.rename(f.new, f.File(r), f.cur, to); err != nil {
 		return err
 	}
-	f.forgetInfo(r)
-	r.state &^= inNew
-	f.setInfo(r, []byte(info))
+	f.ForgetInfo(r)
+	r.State &^= picture.InNew
+	f.SetInfo(r, []byte(info))
 	return nil
 }
 
@@ -119,29 +120,29 @@ func (f *folder) correct() {
 
 // correctNames renames the files and notes their new base names by UID.
 func (f *folder) correctNames(renamed map[uint32]string) {
-	for i := range f.records {
-		r := &f.records[i]
-		if r.state&lying == 0 {
+	for i := range f.Records {
+		r := &f.Records[i]
+		if r.State&picture.Lying == 0 {
 			continue
 		}
-		r.state &^= lying
-		from, info := f.file(r), f.info(r)
-		n, err := maildir.ReadName(string(f.base(r)))
-		if err != nil || r.size == unknown || r.vsize == unknown {
+		r.State &^= picture.Lying
+		from, info := f.File(r), f.Info(r)
+		n, err := maildir.ReadName(string(f.Base(r)))
+		if err != nil || r.Size == picture.Unknown || r.VSize == picture.Unknown {
 			continue
 		}
-		base := n.WithSizes(int64(r.size), int64(r.vsize)).Base()
+		base := n.WithSizes(int64(r.Size), int64(r.VSize)).Base()
 		if len(base)+len(info) > 255 {
 			continue
 		}
-		where := f.where(r.state)
+		where := f.where(r.State)
 		if err := f.rename(where, from, where, base+info); err != nil {
 			f.dirty = true
 			continue
 		}
 		f.store.log.SizeCorrected(f.dir.Path, from, base+info)
-		f.picture.rename(r, base)
-		renamed[r.uid] = base
+		f.Picture.Rename(r, base)
+		renamed[r.UID] = base
 	}
 }
 

@@ -57,11 +57,11 @@ func (v *View) named(seq int, use func(base []byte)) error {
 	f := v.folder
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	r := f.find(v.uid(seq))
+	r := f.Find(v.uid(seq))
 	if r == nil || f.over != nil {
 		return ErrExpunged
 	}
-	use(f.base(r))
+	use(f.Base(r))
 	return nil
 }
 

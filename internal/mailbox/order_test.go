@@ -49,21 +49,3 @@ func TestFolderIsSynced(t *testing.T) {
 		}
 	}
 }
-
-// TestForgottenTombs: of messages that are gone so many are remembered, and of what is
-// forgotten it is known that it may be missing.
-func TestForgottenTombs(t *testing.T) {
-	var p picture
-	mods := []uint64{}
-	for uid := range uint32(maxTombs + 1) {
-		p.bury([]uint32{uid + 1})
-		mods = append(mods, p.mod)
-	}
-	if len(p.tombs) > maxTombs || len(p.tombs) == 0 {
-		t.Fatalf("got %d, want at most %d", len(p.tombs), maxTombs)
-	}
-	first := p.tombs[0].uid
-	if p.forgotten < mods[first-2] || p.forgotten >= mods[first-1] {
-		t.Errorf("got forgotten up to %d, want up to that of UID %d, %d", p.forgotten, first-1, mods[first-2])
-	}
-}

@@ -33,8 +33,8 @@ func (v *View) File(seq int) (*File, error) {
 // whereIs returns folder and name of the file of a message, none that there is if it
 // is gone. The folder is open as long as somebody uses f.
 func (f *folder) whereIs(uid uint32) (dir int, name string) {
-	if r := f.find(uid); r != nil && f.over == nil {
-		return f.where(r.state), f.file(r)
+	if r := f.Find(uid); r != nil && f.over == nil {
+		return f.where(r.State), f.File(r)
 	}
 	return f.cur, ""
 }

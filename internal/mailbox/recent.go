@@ -1,5 +1,7 @@
 package mailbox
 
+import "posthorn/internal/picture"
+
 // unshown is a range of UIDs: of messages that were filed with flags, so that
 // their files stand in cur/ from the beginning, and that no session was told of
 // as recent (RFC 3501 6.3.11 and 6.4.7). No file can hold this: the process
@@ -23,10 +25,10 @@ func (u *unshown) shown(uid uint32) {
 
 // markRecent gives the records that were read from files what no file says.
 func (f *folder) markRecent() {
-	for i := len(f.records) - 1; i >= 0 && f.records[i].uid >= f.unshown.lo && f.unshown.hi != 0; i-- {
-		if f.records[i].uid <= f.unshown.hi {
-			f.records[i].state |= unclaimed
-			f.unclaimed = true
+	for i := len(f.Records) - 1; i >= 0 && f.Records[i].UID >= f.unshown.lo && f.unshown.hi != 0; i-- {
+		if f.Records[i].UID <= f.unshown.hi {
+			f.Records[i].State |= picture.Unclaimed
+			f.Unclaimed = true
 		}
 	}
 }
@@ -40,7 +42,7 @@ func (v *View) FirstUnseen() int {
 	switch {
 	case v.uids != nil: // not as the folder is
 		for i, uid := range v.uids {
-			if r := f.find(uid); r != nil && r.flags&bitSeen == 0 {
+			if r := f.Find(uid); r != nil && r.Flags&picture.BitSeen == 0 {
 				return i + 1
 			}
 		}
@@ -48,5 +50,5 @@ func (v *View) FirstUnseen() int {
 	case f.resting:
 		return int(f.rest.file.Header().FirstUnseen)
 	}
-	return f.firstUnseen() + 1
+	return f.FirstUnseen() + 1
 }

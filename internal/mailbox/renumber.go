@@ -10,6 +10,7 @@ import (
 
 	"posthorn/internal/dovecot"
 	"posthorn/internal/id"
+	"posthorn/internal/picture"
 )
 
 // lines returns the uidlist's lines of drafts.
@@ -51,7 +52,7 @@ func (b *Box) Renumber(name string, old Elsewhere) (bool, error) {
 	if err = f.refreshFor(nil); err == nil {
 		err = f.need()
 	}
-	if err == nil && old.UIDNext > dovecot.MaxUID-2*uidGap-uint32(len(f.records)) {
+	if err == nil && old.UIDNext > dovecot.MaxUID-2*uidGap-uint32(len(f.Records)) {
 		return false, nil
 	}
 	if err == nil {
@@ -73,11 +74,11 @@ func (f *folder) renumber(old Elsewhere) error {
 	defer l.Release() // a lock that was taken away cannot be helped any more
 	recs, given := make(map[string]dovecot.Record), make(map[uint32]bool)
 	next := old.UIDNext + uidGap
-	table := newTable(&f.picture, func(*record) bool { return true })
+	table := picture.NewTable(&f.Picture, func(*picture.Record) bool { return true })
 	list := dovecot.NewUidlist(f.dir, 0)
 	defer list.Close()
 	err = list.Load(func() { clear(recs) }, func(r dovecot.Record) {
-		if table.find(r.Name) < 0 {
+		if table.Find(r.Name) < 0 {
 			return // gone
 		}
 		name := string(r.Name)
@@ -127,8 +128,8 @@ func (f *folder) ids() (map[string]bool, error) {
 		return nil, err
 	}
 	ids := make(map[string]bool)
-	for i := range f.records {
-		if one := idOf(f.base(&f.records[i])); one != "" {
+	for i := range f.Records {
+		if one := idOf(f.Base(&f.Records[i])); one != "" {
 			ids[one] = true
 		}
 	}

@@ -11,6 +11,7 @@ import (
 
 	"posthorn/internal/dovecot"
 	"posthorn/internal/index"
+	"posthorn/internal/picture"
 )
 
 // rest is how a folder's picture lies on the disk, in package index. While the
@@ -26,9 +27,6 @@ type rest struct {
 	layout int         // the uidlist's Rewrites when the lines were noted
 	shape  uint64      // the folder's, when tombs were last compared with it
 }
-
-// keptState are the states of a record that the index keeps.
-const keptState = inNew | oddInfo | counted | lying
 
 // lookUp opens the folder's index, and rests on it if it can stand for the
 // folder's files; what happened since is left to a scan.
@@ -53,7 +51,7 @@ func (f *folder) lookUp() {
 	f.resting, f.validity = true, h.UIDValidity
 	f.times = times{new: unix.NsecToTimespec(h.New), cur: unix.NsecToTimespec(h.Cur)}
 	f.uidls = h.Flags&index.SavedUIDL != 0
-	f.mod = h.ModSeq
+	f.Mod = h.ModSeq
 	if h.Flags&index.HasNew != 0 || f.unshown.hi != 0 {
 		_ = f.wake() // no view rests on it yet
 	}
@@ -93,10 +91,10 @@ func (f *folder) wake() error {
 		recs, whole, current = f.rest.file.Load()
 		return nil
 	})
-	f.picture = picture{mod: max(f.mod, h.ModSeq), forgotten: h.Forgotten}
+	f.Picture = picture.Picture{Mod: max(f.Mod, h.ModSeq), Forgotten: h.Forgotten}
 	names, nerr := f.list.Names()
 	if err != nil || nerr != nil || !whole || !f.take(recs, names) {
-		f.picture = picture{mod: f.mod}
+		f.Picture = picture.Picture{Mod: f.Mod}
 		return nil
 	}
 	f.loaded, f.dirty = true, !current
@@ -116,34 +114,34 @@ func (f *folder) wake() error {
 
 // take makes the picture of records and the uidlist; false when they do not fit.
 func (f *folder) take(recs []index.Record, names []byte) bool {
-	p := &f.picture
-	p.names, p.records = names, make([]record, 0, len(recs))
+	p := &f.Picture
+	p.Names, p.Records = names, make([]picture.Record, 0, len(recs))
 	for i := range recs {
 		x := &recs[i]
-		p.mod = max(p.mod, x.ModSeq)
+		p.Mod = max(p.Mod, x.ModSeq)
 		if x.State&index.Gone != 0 {
-			p.tombs = append(p.tombs, tomb{x.UID, x.ModSeq})
+			p.Tombs = append(p.Tombs, picture.Tomb{UID: x.UID, Mod: x.ModSeq})
 			continue
 		}
 		end := uint64(x.Name) + uint64(x.NameLen)
 		if x.Name == 0 || x.NameLen == 0 || x.NameLen > 255 || end >= uint64(len(names)) ||
-			names[end] != '\n' || state(x.State)&oddInfo != 0 || x.ModSeq == 0 {
+			names[end] != '\n' || picture.State(x.State)&picture.OddInfo != 0 || x.ModSeq == 0 {
 			return false
 		}
-		r := record{
-			mod: x.ModSeq, uid: x.UID, flags: bits(x.Flags), size: x.Size, vsize: x.Virtual, name: x.Name, line: x.Name,
-			texts: x.Entries, len: uint8(x.NameLen), state: state(x.State) & keptState,
+		r := picture.Record{
+			Mod: x.ModSeq, UID: x.UID, Flags: picture.Bits(x.Flags), Size: x.Size, VSize: x.Virtual, Name: x.Name, Line: x.Name,
+			Texts: x.Entries, Len: uint8(x.NameLen), State: picture.State(x.State) & picture.KeptState,
 		}
-		if x.Date > 0 && x.Date < unknown {
-			r.date = uint32(x.Date)
+		if x.Date > 0 && x.Date < picture.Unknown {
+			r.Date = uint32(x.Date)
 		}
-		if r.state&inNew != 0 {
-			r.state |= unclaimed
-			p.unclaimed = true
+		if r.State&picture.InNew != 0 {
+			r.State |= picture.Unclaimed
+			p.Unclaimed = true
 		}
-		f.lies = f.lies || r.state&lying != 0
-		p.sums.add(&r, 1)
-		p.records = append(p.records, r)
+		f.lies = f.lies || r.State&picture.Lying != 0
+		p.Sums.Add(&r, 1)
+		p.Records = append(p.Records, r)
 	}
 	return true
 }
@@ -158,7 +156,7 @@ func (f *folder) asOf(recs []index.Record, h index.Header) error {
 			uids = append(uids, recs[i].UID)
 		}
 	}
-	if len(uids) == len(f.records) {
+	if len(uids) == len(f.Records) {
 		return nil
 	}
 	f.shape++
@@ -190,19 +188,10 @@ func (f *folder) detach() {
 			continue
 		}
 		if uids == nil {
-			uids = f.uids()
+			uids = f.UIDs()
 		}
 		v.uids = uids[:v.n:v.n]
 	}
-}
-
-// uids returns the UIDs of all messages.
-func (p *picture) uids() []uint32 {
-	uids := make([]uint32, len(p.records))
-	for i := range p.records {
-		uids[i] = p.records[i].uid
-	}
-	return uids
 }
 
 // need makes sure that the picture is in memory.
@@ -265,39 +254,27 @@ func (f *folder) inherit(known uint64) {
 	at := 0
 	for i := range recs {
 		x := &recs[i]
-		for at < len(f.records) && f.records[at].uid < x.UID {
+		for at < len(f.Records) && f.Records[at].UID < x.UID {
 			at++
 		}
 		switch {
-		case at < len(f.records) && f.records[at].uid == x.UID:
-			f.records[at].inherit(x)
-			f.records[at].mod = mods.of(&f.records[at], x)
+		case at < len(f.Records) && f.Records[at].UID == x.UID:
+			f.Records[at].Inherit(x)
+			f.Records[at].Mod = mods.of(&f.Records[at], x)
 		case x.State&index.Gone == 0:
-			f.bury([]uint32{x.UID})
+			f.Bury([]uint32{x.UID})
 		case same:
-			f.tombs = append(f.tombs, tomb{x.UID, x.ModSeq})
+			f.Tombs = append(f.Tombs, picture.Tomb{UID: x.UID, Mod: x.ModSeq})
 		}
 	}
-	f.christen()
+	f.Christen()
 	if same {
-		f.forgotten = max(f.forgotten, f.rest.file.Header().Forgotten)
+		f.Forgotten = max(f.Forgotten, f.rest.file.Header().Forgotten)
 	} else {
-		f.tombs, f.forgotten = nil, f.next()
+		f.Tombs, f.Forgotten = nil, f.Next()
 	}
-	f.sortTombs()
+	f.SortTombs()
 	f.rest.whole, f.rest.stale = true, false
-}
-
-// inherit takes what another record knew of the same message.
-func (r *record) inherit(x *index.Record) {
-	if x.Date > 0 && x.Date < unknown && r.date == 0 {
-		r.date = uint32(x.Date)
-	}
-	for i, place := range x.Entries {
-		if place != 0 { // else the text may be our own, and not in the index yet
-			r.texts[i] = place
-		}
-	}
 }
 
 // restAfter is how long a picture stays in memory that nobody asks for, at least: to
@@ -331,8 +308,8 @@ func (f *folder) lieDown() {
 		f.tired.Reset(restAfter)
 		return
 	}
-	mod := f.mod
-	f.picture, f.loaded, f.resting = picture{mod: mod}, false, true
+	mod := f.Mod
+	f.Picture, f.loaded, f.resting = picture.Picture{Mod: mod}, false, true
 	f.tired = nil // its time is over
 	f.texts.close()
 	f.store.calm.Stir() // what was dropped is to be collected
@@ -342,14 +319,14 @@ func (f *folder) lieDown() {
 // index.
 func (f *folder) mayRest() bool {
 	f.save()
-	if f.rest.file == nil || f.rest.off || f.rest.stale || f.rest.whole || f.news > 0 || f.lies || f.unshown.hi != 0 || len(f.changed) > 0 {
+	if f.rest.file == nil || f.rest.off || f.rest.stale || f.rest.whole || f.news > 0 || f.lies || f.unshown.hi != 0 || len(f.Changed) > 0 {
 		return false
 	}
 	if h := f.rest.file.Header(); h.Flags&index.Settled == 0 || !h.Same(f.header()) {
 		return false
 	}
 	for v := range f.audience.all() {
-		if v.uids != nil || v.n != len(f.records) || v.mod != f.mod || v.shape != f.shape {
+		if v.uids != nil || v.n != len(f.Records) || v.mod != f.Mod || v.shape != f.shape {
 			return false
 		}
 	}

@@ -55,7 +55,7 @@ func seen(v *View) string {
 	for seq := 1; seq <= v.Len(); seq++ {
 		m := v.At(seq)
 		b, _ := bitsOf(m.Flags, v.folder.keywords)
-		out = append(out, fmt.Sprintf("%06d:%s", m.UID, b.letters()))
+		out = append(out, fmt.Sprintf("%06d:%s", m.UID, b.Letters()))
 	}
 	return strings.Join(out, " ")
 }
@@ -64,7 +64,7 @@ func seen(v *View) string {
 func rests(v *View) bool {
 	v.folder.mu.Lock()
 	defer v.folder.mu.Unlock()
-	return v.folder.resting && !v.folder.loaded && v.folder.records == nil
+	return v.folder.resting && !v.folder.loaded && v.folder.Records == nil
 }
 
 // TestSelectReadsTheHeader: what an unchanged folder is opened with does not
@@ -407,7 +407,7 @@ func TestModSeqs(t *testing.T) {
 
 	// What happens to the files alone has modseqs too.
 	highest := w.HighestModSeq()
-	if err := os.Remove(path + "/cur/" + w.folder.file(w.folder.find(4))); err != nil {
+	if err := os.Remove(path + "/cur/" + w.folder.File(w.folder.Find(4))); err != nil {
 		t.Fatal(err)
 	}
 	x := sel(t, openBox(t, newStore(t, Options{}), path), "INBOX", false)

@@ -1,13 +1,12 @@
 package mailbox
 
 import (
-	"cmp"
 	"errors"
-	"iter"
 	"slices"
 
 	"posthorn/internal/dovecot"
 	"posthorn/internal/index"
+	"posthorn/internal/picture"
 )
 
 // save brings the index up to the picture. What cannot be written costs time
@@ -51,7 +50,7 @@ func (f *folder) write() error {
 	f.relist()
 	h = f.header()
 	return f.indexDir().Locked(func() error {
-		file, err := index.Create(f.indexDir(), h, f.from(0, 0))
+		file, err := index.Create(f.indexDir(), h, f.From(0, 0))
 		if err != nil {
 			return err
 		}
@@ -64,19 +63,19 @@ func (f *folder) write() error {
 
 // saved notes that the index is what the picture is.
 func (f *folder) saved() {
-	for _, uid := range f.changed {
-		if r := f.find(uid); r != nil {
-			r.state &^= noted
+	for _, uid := range f.Changed {
+		if r := f.Find(uid); r != nil {
+			r.State &^= picture.Noted
 		}
 	}
-	f.changed = nil
-	f.rest.slots = len(f.records) + len(f.tombs)
+	f.Changed = nil
+	f.rest.slots = len(f.Records) + len(f.Tombs)
 	f.rest.last = 0
-	if n := len(f.records); n > 0 {
-		f.rest.last = f.records[n-1].uid
+	if n := len(f.Records); n > 0 {
+		f.rest.last = f.Records[n-1].UID
 	}
-	if n := len(f.tombs); n > 0 {
-		f.rest.last = max(f.rest.last, f.tombs[n-1].uid)
+	if n := len(f.Tombs); n > 0 {
+		f.rest.last = max(f.rest.last, f.Tombs[n-1].UID)
 	}
 }
 
@@ -84,13 +83,13 @@ func (f *folder) saved() {
 func (f *folder) header() index.Header {
 	h := index.Header{
 		Boot: f.store.boot, UIDValidity: f.list.UIDValidity(), UIDNext: f.list.Next(),
-		Slots: uint32(len(f.records) + len(f.tombs)), Exists: uint32(len(f.records)),
-		Unseen: uint32(f.sums.unseen), FirstUnseen: uint32(f.firstUnseen() + 1), Deleted: uint32(f.sums.deleted),
-		Size: f.sums.total(), ModSeq: f.mod, Forgotten: f.forgotten,
+		Slots: uint32(len(f.Records) + len(f.Tombs)), Exists: uint32(len(f.Records)),
+		Unseen: uint32(f.Sums.Unseen), FirstUnseen: uint32(f.FirstUnseen() + 1), Deleted: uint32(f.Sums.Deleted),
+		Size: f.Sums.Total(), ModSeq: f.Mod, Forgotten: f.Forgotten,
 		Cur: f.times.cur.Nano(), New: f.times.new.Nano(), Words: f.words.sum, Folder: f.owner(),
 	}
-	if n := len(f.records); n > 0 {
-		h.Last = f.records[n-1].uid
+	if n := len(f.Records); n > 0 {
+		h.Last = f.Records[n-1].UID
 	}
 	if f.uidls {
 		h.Flags |= index.SavedUIDL
@@ -117,93 +116,55 @@ func (f *folder) header() index.Header {
 // their slots; ok is false when they would not all stand where they belong.
 func (f *folder) changes() (changes []index.Change, ok bool) {
 	if f.shape != f.rest.shape { // a message may be there again
-		f.tombs = slices.DeleteFunc(f.tombs, func(t tomb) bool { return f.find(t.uid) != nil })
+		f.Tombs = slices.DeleteFunc(f.Tombs, func(t picture.Tomb) bool { return f.Find(t.UID) != nil })
 		f.rest.shape = f.shape
 	}
-	live, gone := f.search(f.rest.last+1), f.grave(f.rest.last+1)
+	live, gone := f.Search(f.rest.last+1), f.Grave(f.rest.last+1)
 	if live+gone != f.rest.slots {
 		return nil, false
 	}
-	slices.Sort(f.changed)
-	f.changed = slices.Compact(f.changed)
-	for _, uid := range f.changed {
+	slices.Sort(f.Changed)
+	f.Changed = slices.Compact(f.Changed)
+	for _, uid := range f.Changed {
 		if uid > f.rest.last {
 			break
 		}
-		c := index.Change{Slot: uint32(f.search(uid) + f.grave(uid))}
-		g := f.grave(uid)
-		switch r := f.find(uid); {
+		c := index.Change{Slot: uint32(f.Search(uid) + f.Grave(uid))}
+		g := f.Grave(uid)
+		switch r := f.Find(uid); {
 		case r != nil:
-			c.Record = r.kept()
-		case g < len(f.tombs) && f.tombs[g].uid == uid:
-			c.Record = f.tombs[g].kept()
+			c.Record = r.Kept()
+		case g < len(f.Tombs) && f.Tombs[g].UID == uid:
+			c.Record = f.Tombs[g].Kept()
 		default:
 			return nil, false
 		}
 		changes = append(changes, c)
 	}
 	slot := uint32(f.rest.slots)
-	for r := range f.from(live, gone) {
+	for r := range f.From(live, gone) {
 		changes = append(changes, index.Change{Slot: slot, Record: r})
 		slot++
 	}
 	return changes, !slices.ContainsFunc(changes, func(c index.Change) bool { return c.Name == 0 && c.State&index.Gone == 0 })
 }
 
-// grave returns the index of the first tomb whose UID is at least uid.
-func (p *picture) grave(uid uint32) int {
-	i, _ := slices.BinarySearchFunc(p.tombs, uid, func(t tomb, uid uint32) int { return cmp.Compare(t.uid, uid) })
-	return i
-}
-
-// from yields the records as the index has them, from the indexes of the first
-// message that is there and the first that is gone, in the order of their UIDs.
-func (p *picture) from(live, gone int) iter.Seq[index.Record] {
-	return func(yield func(index.Record) bool) {
-		for live < len(p.records) || gone < len(p.tombs) {
-			var x index.Record
-			if gone == len(p.tombs) || live < len(p.records) && p.records[live].uid < p.tombs[gone].uid {
-				x = p.records[live].kept()
-				live++
-			} else {
-				x = p.tombs[gone].kept()
-				gone++
-			}
-			if !yield(x) {
-				return
-			}
-		}
-	}
-}
-
-// kept returns the record as the index has it.
-func (r *record) kept() index.Record {
-	return index.Record{
-		UID: r.uid, Flags: uint32(r.flags), Size: r.size, Virtual: r.vsize, Date: int64(r.date), ModSeq: r.mod,
-		Name: r.line, NameLen: uint32(r.len), State: uint32(r.state & keptState), Entries: r.texts,
-	}
-}
-
-func (t tomb) kept() index.Record {
-	return index.Record{UID: t.uid, State: index.Gone, ModSeq: t.mod}
-}
-
 // relist notes where the names stand in the uidlist, where that is not known, as
 // after it was rewritten.
 func (f *folder) relist() {
-	lost := func(r record) bool { return r.line == 0 }
-	if f.rest.layout == f.list.Rewrites() && !slices.ContainsFunc(f.records, lost) {
+	lost := func(r picture.Record) bool { return r.Line == 0 }
+	if f.rest.layout == f.list.Rewrites() && !slices.ContainsFunc(f.Records, lost) {
 		return
 	}
 	list := dovecot.NewUidlist(f.dir, 0) // f.list goes on where it is: it has to see what others wrote meanwhile
 	defer list.Close()
 	err := list.Load(func() {}, func(l dovecot.Record) {
-		if r := f.find(l.UID); r != nil && string(f.base(r)) == string(l.Name) {
-			r.line = smallLine(l.At)
+		if r := f.Find(l.UID); r != nil && string(f.Base(r)) == string(l.Name) {
+			r.Line = smallLine(l.At)
 		}
 	})
 	f.rest.layout, f.rest.whole = f.list.Rewrites(), true
-	if err != nil || slices.ContainsFunc(f.records, lost) {
+	if err != nil || slices.ContainsFunc(f.Records, lost) {
 		f.dirty = true
 	}
 }

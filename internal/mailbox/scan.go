@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"posthorn/internal/maildir"
+	"posthorn/internal/picture"
 )
 
 // maxLooks bounds how often a folder is read until nobody changes it meanwhile.
@@ -16,7 +17,7 @@ const maxLooks = 5
 // scan is one comparison of the picture with the files.
 type scan struct {
 	f     *folder
-	table *table
+	table *picture.Table
 	seen  []uint8 // by record: the last look that saw its file
 	look  uint8
 	brief bool  // only new/ is read: nothing happened in cur/
@@ -29,9 +30,9 @@ type scan struct {
 // refreshFor is refresh for a session, or for a STATUS with nil, and tells the
 // others what it found.
 func (f *folder) refreshFor(v *View) error {
-	shape, mod := f.shape, f.mod
+	shape, mod := f.shape, f.Mod
 	err := f.refresh(v != nil && !v.readOnly)
-	if f.shape != shape || f.mod != mod {
+	if f.shape != shape || f.Mod != mod {
 		f.audience.tell(v)
 	}
 	return err
@@ -99,7 +100,7 @@ func (f *folder) catchUp() error {
 
 // look compares the picture with the files.
 func (f *folder) look(now times, listed bool) error {
-	known := f.mod
+	known := f.Mod
 	if f.rest.stale = f.rest.stale || f.loaded && f.rest.outdated(); f.rest.stale {
 		f.reopen()
 	}
@@ -109,7 +110,7 @@ func (f *folder) look(now times, listed bool) error {
 	} else {
 		f.told = 0 // what sessions were told of is only found now
 	}
-	f.mod = max(f.mod, f.rest.modseq())
+	f.Mod = max(f.Mod, f.rest.modseq())
 	s := &scan{f: f, brief: f.loaded && !f.dirty && !listed && now.cur == f.times.cur}
 	s.start()
 	err := s.run(now)
@@ -130,23 +131,23 @@ func (f *folder) look(now times, listed bool) error {
 	if made || stale {
 		f.inherit(known)
 	}
-	f.christen()
+	f.Christen()
 	if made {
-		return f.remind(f.uids())
+		return f.remind(f.UIDs())
 	}
 	return nil
 }
 
 // start makes the table for a brief or a full scan.
 func (s *scan) start() {
-	s.seen = make([]uint8, len(s.f.records))
+	s.seen = make([]uint8, len(s.f.Records))
 	if !s.brief {
-		s.table = newTable(&s.f.picture, func(*record) bool { return true })
+		s.table = picture.NewTable(&s.f.Picture, func(*picture.Record) bool { return true })
 		return
 	}
-	s.table = newTable(&s.f.picture, func(r *record) bool { return r.state&inNew != 0 })
-	for i := range s.f.records {
-		if s.f.records[i].state&inNew == 0 {
+	s.table = picture.NewTable(&s.f.Picture, func(r *picture.Record) bool { return r.State&picture.InNew != 0 })
+	for i := range s.f.Records {
+		if s.f.Records[i].State&picture.InNew == 0 {
 			s.seen[i] = 1
 		}
 	}
@@ -157,8 +158,8 @@ func (s *scan) start() {
 func (s *scan) run(now times) error {
 	f := s.f
 	err := s.compare(now)
-	f.keep(func(r *record) bool { return r.uid != 0 })
-	f.sort()
+	f.Keep(func(r *picture.Record) bool { return r.UID != 0 })
+	f.Sort()
 	f.news = f.countNew()
 	f.markRecent()
 	if s.shape {
@@ -226,8 +227,8 @@ func (s *scan) read(now times) error {
 func (s *scan) list() error {
 	for _, d := range []struct {
 		fd    int
-		state state
-	}{{s.f.new, inNew | unclaimed}, {s.f.cur, 0}} {
+		state picture.State
+	}{{s.f.new, picture.InNew | picture.Unclaimed}, {s.f.cur, 0}} {
 		if s.brief && d.fd == s.f.cur {
 			break
 		}
@@ -242,12 +243,12 @@ func (s *scan) list() error {
 }
 
 // file takes in one name.
-func (s *scan) file(name []byte, st state) {
+func (s *scan) file(name []byte, st picture.State) {
 	base, info := cutInfo(name)
 	if len(base) == 0 || bytes.IndexByte(name, '\n') >= 0 {
 		return // no uidlist can hold it; the file stays as it is
 	}
-	i := s.table.find(base)
+	i := s.table.Find(base)
 	if i < 0 {
 		s.born(base, info, st)
 		return
@@ -261,8 +262,8 @@ func (s *scan) file(name []byte, st state) {
 }
 
 // update takes in where a known message's file stands now, and keeps what its name was.
-func (s *scan) update(i int, info []byte, st state) {
-	r := &s.f.records[i]
+func (s *scan) update(i int, info []byte, st picture.State) {
+	r := &s.f.Records[i]
 	if stands(r, info, st) {
 		return
 	}
@@ -270,7 +271,7 @@ func (s *scan) update(i int, info []byte, st state) {
 		s.had = make(map[int]twin)
 	}
 	if _, ok := s.had[i]; !ok {
-		s.had[i] = twin{i, s.f.info(r), r.place()}
+		s.had[i] = twin{i, s.f.Info(r), standing(r)}
 	}
 	s.f.update(r, info, st)
 }
@@ -284,29 +285,29 @@ func cutInfo(name []byte) (base, info []byte) {
 }
 
 // born enters a file that was not known.
-func (s *scan) born(base, info []byte, st state) {
+func (s *scan) born(base, info []byte, st picture.State) {
 	f := s.f
 	if !bytes.Contains(base, []byte(",S=")) && !f.isMessage(base, info, st) {
 		return
 	}
-	r, ok := f.add(base, info, st)
+	r, ok := f.Add(base, info, st)
 	if !ok {
 		return
 	}
 	if uid, ok := f.fresh[string(base)]; ok {
 		if uid >= f.told {
-			r.uid = uid
+			r.UID = uid
 		}
 		delete(f.fresh, string(base))
 	}
 	s.shape = true
-	s.table.enter(len(f.records) - 1)
+	s.table.Enter(len(f.Records) - 1)
 	s.seen = append(s.seen, s.look)
 }
 
 // isMessage reports whether a name that no mail program of ours made is that
 // of a plain file.
-func (f *folder) isMessage(base, info []byte, st state) bool {
+func (f *folder) isMessage(base, info []byte, st picture.State) bool {
 	var buf unix.Stat_t
 	name := string(base) + string(info)
 	err := retry(func() error { return unix.Fstatat(f.where(st), name, &buf, unix.AT_SYMLINK_NOFOLLOW) })
@@ -315,52 +316,31 @@ func (f *folder) isMessage(base, info []byte, st state) bool {
 
 // where returns the descriptor of the folder in which a file of this state
 // stands.
-func (f *folder) where(st state) int {
-	if st&inNew != 0 {
+func (f *folder) where(st picture.State) int {
+	if st&picture.InNew != 0 {
 		return f.new
 	}
 	return f.cur
 }
 
 // stands reports whether a file's name says what it said.
-func stands(r *record, info []byte, st state) bool {
-	b, plain := plainInfo(info, st)
-	return plain && b == r.flags && r.state&oddInfo == 0 && (r.state^st)&inNew == 0
+func stands(r *picture.Record, info []byte, st picture.State) bool {
+	b, plain := picture.PlainInfo(info, st)
+	return plain && b == r.Flags && r.State&picture.OddInfo == 0 && (r.State^st)&picture.InNew == 0
 }
 
 // update takes in where a known message's file stands now, and its flags.
-func (f *folder) update(r *record, info []byte, st state) {
-	was := r.flags
-	f.forgetInfo(r)
-	if r.state&inNew != 0 && st&inNew == 0 {
-		r.state &^= unclaimed // another process took its \Recent
+func (f *folder) update(r *picture.Record, info []byte, st picture.State) {
+	was := r.Flags
+	f.ForgetInfo(r)
+	if r.State&picture.InNew != 0 && st&picture.InNew == 0 {
+		r.State &^= picture.Unclaimed // another process took its \Recent
 	}
-	r.state = r.state&^inNew | st&inNew
-	f.setInfo(r, info)
-	if r.flags != was {
-		f.touch(r)
+	r.State = r.State&^picture.InNew | st&picture.InNew
+	f.SetInfo(r, info)
+	if r.Flags != was {
+		f.Touch(r)
 	}
-}
-
-// plainInfo reads info when it is exactly what flags make, as nearly always,
-// and allocates nothing.
-func plainInfo(info []byte, st state) (b bits, ok bool) {
-	if len(info) == 0 {
-		return 0, st&inNew != 0
-	}
-	if string(info[:min(3, len(info))]) != ":2," || len(info) == 3 && st&inNew != 0 {
-		return 0, false
-	}
-	last := byte(0)
-	for _, c := range info[3:] {
-		bit, ok := letterBit(c)
-		if !ok || c <= last {
-			return 0, false
-		}
-		b |= bit
-		last = c
-	}
-	return b, true
 }
 
 // missing counts the messages that no look has seen.
@@ -386,7 +366,7 @@ func (s *scan) expunge() {
 		return
 	}
 	at := -1
-	s.f.keep(func(*record) bool {
+	s.f.Keep(func(*picture.Record) bool {
 		at++
 		return s.seen[at] != 0
 	})

@@ -3,10 +3,12 @@ package mailbox
 import (
 	"testing"
 	"unsafe"
+
+	"posthorn/internal/picture"
 )
 
 func TestRecordIsSmall(t *testing.T) {
-	if got := unsafe.Sizeof(record{}); got != 56 {
+	if got := unsafe.Sizeof(picture.Record{}); got != 56 {
 		t.Errorf("got %d bytes a record, want 56", got)
 	}
 }

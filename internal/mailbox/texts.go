@@ -51,14 +51,14 @@ func (v *View) Kept(seq int, c Column, buf []byte) (text []byte, ok bool) {
 	if r == nil {
 		return buf, false
 	}
-	if n := len(f.texts.kept[c]); n > 0 && f.texts.kept[c][n-1].UID == r.uid {
+	if n := len(f.texts.kept[c]); n > 0 && f.texts.kept[c][n-1].UID == r.UID {
 		return append(buf[:0], f.texts.kept[c][n-1].Text...), true // of a moment ago
 	}
-	if r.texts[c] == 0 || f.column(int(c)) == nil {
+	if r.Texts[c] == 0 || f.column(int(c)) == nil {
 		return buf, false
 	}
-	if text, ok = f.column(int(c)).Text(r.texts[c], r.uid); !ok {
-		r.texts[c] = 0 // damaged: it is made again
+	if text, ok = f.column(int(c)).Text(r.Texts[c], r.UID); !ok {
+		r.Texts[c] = 0 // damaged: it is made again
 		return buf, false
 	}
 	return append(buf[:0], text...), true
@@ -70,13 +70,13 @@ func (v *View) Keep(seq int, t Texts) {
 	f := v.folder
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	r := f.find(v.uid(seq))
+	r := f.Find(v.uid(seq))
 	long := slices.ContainsFunc(t[:], func(text []byte) bool { return len(text) > index.MaxEntry })
 	if r == nil || f.texts.off || f.rest.off || long {
 		return
 	}
 	for i, text := range t {
-		f.texts.kept[i] = append(f.texts.kept[i], index.Entry{UID: r.uid, Text: text})
+		f.texts.kept[i] = append(f.texts.kept[i], index.Entry{UID: r.UID, Text: text})
 		f.texts.size += len(text)
 	}
 	if f.texts.size > maxKept {
@@ -117,10 +117,10 @@ func (f *folder) keepColumns(was, now [index.Columns]uint64) {
 
 // forgetTexts forgets where the texts of a column stand.
 func (f *folder) forgetTexts(i int) {
-	for j := range f.records {
-		if r := &f.records[j]; r.texts[i] != 0 {
-			r.texts[i] = 0
-			f.note(r)
+	for j := range f.Records {
+		if r := &f.Records[j]; r.Texts[i] != 0 {
+			r.Texts[i] = 0
+			f.Note(r)
 		}
 	}
 }
@@ -147,9 +147,9 @@ func (f *folder) writeTexts() {
 			return
 		}
 		for j, e := range kept[i] {
-			if r := f.find(e.UID); r != nil {
-				r.texts[i] = places[j]
-				f.note(r)
+			if r := f.Find(e.UID); r != nil {
+				r.Texts[i] = places[j]
+				f.Note(r)
 			}
 		}
 		f.trim(i)
@@ -176,8 +176,8 @@ func (f *folder) trim(i int) {
 	if size <= max(f.texts.checked[i], spare) {
 		return
 	}
-	for j := range f.records {
-		live += c.Length(f.records[j].texts[i])
+	for j := range f.Records {
+		live += c.Length(f.Records[j].Texts[i])
 	}
 	if f.texts.checked[i] = 2 * size; size > 2*live+spare {
 		f.texts.checked[i] = 0

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"posthorn/internal/maildir"
+	"posthorn/internal/picture"
 )
 
 // trash begins the names of deleted folders that are being emptied. They stand
@@ -100,7 +101,7 @@ func (b *Box) empty(dirfd int, name string, depth int, f *freed) error {
 
 // fileSize returns what a message counts for the quota.
 func fileSize(dirfd int, name string) int64 {
-	if n := sizeIn([]byte(name), 'S'); n != unknown {
+	if n := picture.SizeIn([]byte(name), 'S'); n != picture.Unknown {
 		return int64(n)
 	}
 	var st unix.Stat_t

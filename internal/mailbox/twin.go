@@ -2,6 +2,8 @@ package mailbox
 
 import (
 	"golang.org/x/sys/unix"
+
+	"posthorn/internal/picture"
 )
 
 // twin is a file whose base name another file has as well: a rename while the
@@ -9,7 +11,7 @@ import (
 type twin struct {
 	record int
 	info   string
-	state  state
+	state  picture.State
 }
 
 // twins settles which of two names of one message is there. Two real files
@@ -17,15 +19,15 @@ type twin struct {
 // whose name the message had not had before, if that is known.
 func (s *scan) twins() error {
 	for _, t := range s.twice {
-		f, r := s.f, &s.f.records[t.record]
-		one := f.isMessage(f.base(r), []byte(f.info(r)), r.state)
-		other := f.isMessage(f.base(r), []byte(t.info), t.state)
+		f, r := s.f, &s.f.Records[t.record]
+		one := f.isMessage(f.Base(r), []byte(f.Info(r)), r.State)
+		other := f.isMessage(f.Base(r), []byte(t.info), t.state)
 		switch {
 		case other && !one:
 			f.update(r, []byte(t.info), t.state)
 		case other && one:
 			if s.same(t) {
-				first := twin{t.record, f.info(r), r.place()}
+				first := twin{t.record, f.Info(r), standing(r)}
 				f.update(r, []byte(t.info), t.state)
 				t = first
 			}
@@ -37,11 +39,11 @@ func (s *scan) twins() error {
 	return nil
 }
 
-// place is the state of a file of which no more is known than where it stands: where
+// standing is the state of a file of which no more is known than where it stands: where
 // r's does.
-func (r *record) place() state {
-	if r.state&inNew != 0 {
-		return inNew | unclaimed
+func standing(r *picture.Record) picture.State {
+	if r.State&picture.InNew != 0 {
+		return picture.InNew | picture.Unclaimed
 	}
 	return 0
 }
@@ -49,19 +51,19 @@ func (r *record) place() state {
 // same reports whether a name is the one that its message had before the scan.
 func (s *scan) same(t twin) bool {
 	was, ok := s.had[t.record]
-	return ok && was.info == t.info && (was.state^t.state)&inNew == 0
+	return ok && was.info == t.info && (was.state^t.state)&picture.InNew == 0
 }
 
 // part gives a second file of one base name a name of its own. A second name
 // of the same file is left alone: somebody may be about to remove it.
 func (s *scan) part(t twin) error {
-	f, r := s.f, &s.f.records[t.record]
-	from, name := f.where(t.state), string(f.base(r))+t.info
-	if f.sameFile(f.where(r.state), f.file(r), from, name) {
+	f, r := s.f, &s.f.Records[t.record]
+	from, name := f.where(t.state), string(f.Base(r))+t.info
+	if f.sameFile(f.where(r.State), f.File(r), from, name) {
 		return nil
 	}
 	info := t.info
-	if info == "" && t.state&inNew == 0 {
+	if info == "" && t.state&picture.InNew == 0 {
 		info = ":2,"
 	}
 	own := f.store.uniqueName(-1, -1) + info

@@ -3,6 +3,9 @@ package mailbox
 import (
 	"errors"
 	"slices"
+	"time"
+
+	"posthorn/internal/picture"
 )
 
 // View is one session's sight of a folder. Messages keep their sequence
@@ -67,7 +70,7 @@ func (b *Box) look(name string, readOnly bool) (*View, error) {
 	}
 	v.validity = f.list.UIDValidity()
 	v.take(&Changes{}, true)
-	v.mod, v.keywords = f.mod, f.keywordCount()
+	v.mod, v.keywords = f.Mod, f.keywordCount()
 	return v, nil
 }
 
@@ -147,7 +150,7 @@ func (v *View) describe(m *Message, seq int) {
 		m.UID, m.Size, m.Gone = uid, -1, true
 		return
 	}
-	r.describe(m)
+	describe(m, r)
 	m.Flags = v.folder.flagsOf(r)
 	if len(v.recent) > 0 {
 		_, m.Recent = slices.BinarySearch(v.recent, uid)
@@ -166,16 +169,16 @@ func (v *View) uid(seq int) uint32 {
 	case v.uids != nil:
 		return v.uids[seq-1]
 	}
-	return f.records[seq-1].uid
+	return f.Records[seq-1].UID
 }
 
 // record returns the record of message seq, nil when it is gone; uid called before
 // has brought the folder into memory.
-func (v *View) record(seq int, uid uint32) *record {
+func (v *View) record(seq int, uid uint32) *picture.Record {
 	if v.uids == nil && uid != 0 {
-		return &v.folder.records[seq-1]
+		return &v.folder.Records[seq-1]
 	}
-	return v.folder.find(uid)
+	return v.folder.Find(uid)
 }
 
 // After returns the first sequence number whose UID is at least uid; Len()+1
@@ -190,7 +193,7 @@ func (v *View) After(uid uint32) int {
 	case v.uids != nil:
 		i, _ = slices.BinarySearch(v.uids, uid)
 	default:
-		i = min(i, f.search(uid))
+		i = min(i, f.Search(uid))
 	}
 	return i + 1
 }
@@ -201,7 +204,7 @@ func (v *View) Keywords() []string {
 	f := v.folder
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return append(keywordNames(keywordBits, f.keywords), f.unlettered(f.words.all)...)
+	return append(keywordNames(picture.KeywordBits, f.keywords), f.unlettered(f.words.all)...)
 }
 
 // KeywordRoom reports whether a keyword not in Keywords can still be stored
@@ -256,9 +259,9 @@ func (v *View) Sync(expunge bool) (Changes, error) {
 	if n := f.keywordCount(); n != v.keywords {
 		v.keywords, c.KeywordsChanged = n, true
 	}
-	if f.mod != v.mod {
+	if f.Mod != v.mod {
 		v.flags(&c, next)
-		v.mod = f.mod
+		v.mod = f.Mod
 	}
 	return c, nil
 }
@@ -280,7 +283,7 @@ func (v *View) take(c *Changes, expunge bool) {
 		}
 		v.takeNew(c)
 	}
-	if !v.behind && v.n == len(f.records) {
+	if !v.behind && v.n == len(f.Records) {
 		v.uids = nil // the same as the folder's
 	}
 }
@@ -302,12 +305,12 @@ func (v *View) dropGone(c *Changes) {
 		return // nothing was removed since
 	}
 	kept, at := make([]uint32, 0, v.n), 0
-	records := v.folder.records
+	records := v.folder.Records
 	for i, uid := range v.uids {
-		for at < len(records) && records[at].uid < uid {
+		for at < len(records) && records[at].UID < uid {
 			at++
 		}
-		if at < len(records) && records[at].uid == uid {
+		if at < len(records) && records[at].UID == uid {
 			kept = append(kept, uid)
 		} else {
 			c.Expunged, c.Vanished = append(c.Expunged, i+1), append(c.Vanished, uid)
@@ -327,28 +330,28 @@ func (v *View) dropGone(c *Changes) {
 // the one to which a message is recent; a read-only one sees that it still is.
 func (v *View) takeNew(c *Changes) {
 	f := v.folder
-	first := f.search(v.next)
-	if first == len(f.records) {
+	first := f.Search(v.next)
+	if first == len(f.Records) {
 		return
 	}
-	for i := first; i < len(f.records) && (v.uids != nil || f.unclaimed); i++ {
-		r := &f.records[i]
+	for i := first; i < len(f.Records) && (v.uids != nil || f.Unclaimed); i++ {
+		r := &f.Records[i]
 		if v.uids != nil {
-			v.uids = append(v.uids, r.uid)
+			v.uids = append(v.uids, r.UID)
 		}
-		if r.state&unclaimed != 0 {
-			v.recent = append(v.recent, r.uid)
+		if r.State&picture.Unclaimed != 0 {
+			v.recent = append(v.recent, r.UID)
 			if !v.readOnly {
-				r.state &^= unclaimed
+				r.State &^= picture.Unclaimed
 			}
 		}
 	}
 	if !v.readOnly && first == 0 {
-		f.unclaimed = false
+		f.Unclaimed = false
 	}
-	v.n += len(f.records) - first
+	v.n += len(f.Records) - first
 	c.Exists = v.n
-	v.next = f.records[len(f.records)-1].uid + 1
+	v.next = f.Records[len(f.Records)-1].UID + 1
 	if !v.readOnly {
 		f.unshown.shown(v.next)
 	}
@@ -360,8 +363,8 @@ func (v *View) takeNew(c *Changes) {
 func (v *View) flags(c *Changes, next uint32) {
 	f := v.folder
 	if v.uids == nil {
-		for i := range f.search(next) {
-			if f.records[i].mod > v.mod {
+		for i := range f.Search(next) {
+			if f.Records[i].Mod > v.mod {
 				c.Flags = append(c.Flags, i+1)
 			}
 		}
@@ -369,10 +372,10 @@ func (v *View) flags(c *Changes, next uint32) {
 	}
 	at := 0
 	for i, uid := range v.uids {
-		for at < len(f.records) && f.records[at].uid < uid {
+		for at < len(f.Records) && f.Records[at].UID < uid {
 			at++
 		}
-		if uid < next && at < len(f.records) && f.records[at].uid == uid && f.records[at].mod > v.mod {
+		if uid < next && at < len(f.Records) && f.Records[at].UID == uid && f.Records[at].Mod > v.mod {
 			c.Flags = append(c.Flags, i+1)
 		}
 	}
@@ -383,3 +386,11 @@ func (v *View) flags(c *Changes, next uint32) {
 // wait for anything; nil, as at first, tells nobody. After Notify or Close
 // returned, what was told before is not called any more.
 func (v *View) Notify(told func()) { v.folder.audience.notify(v, told) }
+
+// describe gives m, which is zero, what sessions see of r. Flags are left to the caller.
+func describe(m *Message, r *picture.Record) {
+	m.UID, m.Size, m.ModSeq = r.UID, r.Octets(), r.Mod
+	if r.Date != 0 {
+		m.Date = time.Unix(int64(r.Date), 0)
+	}
+}

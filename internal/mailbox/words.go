@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"posthorn/internal/picture"
 	"posthorn/internal/statefile"
 )
 
@@ -78,28 +79,28 @@ func (f *folder) loadWords() error {
 	if len(old) == 0 && len(f.words.of) == 0 {
 		return nil
 	}
-	for i := range f.records {
-		r := &f.records[i]
-		if !slices.Equal(old[string(unique(f.base(r)))], f.wordsOf(r)) {
-			f.touch(r)
+	for i := range f.Records {
+		r := &f.Records[i]
+		if !slices.Equal(old[string(unique(f.Base(r)))], f.wordsOf(r)) {
+			f.Touch(r)
 		}
 	}
 	return nil
 }
 
 // wordsOf returns the words of a message.
-func (f *folder) wordsOf(r *record) []string {
+func (f *folder) wordsOf(r *picture.Record) []string {
 	if len(f.words.of) == 0 {
 		return nil
 	}
-	return f.words.of[string(unique(f.base(r)))]
+	return f.words.of[string(unique(f.Base(r)))]
 }
 
 // flagsOf returns a message's flags as sessions see them.
-func (f *folder) flagsOf(r *record) Flags {
-	flags := flagsOf(r.flags, f.keywords)
+func (f *folder) flagsOf(r *picture.Record) Flags {
+	flags := flagsOf(r.Flags, f.keywords)
 	for _, name := range f.wordsOf(r) {
-		if i := f.keywords.Index(name); i < 0 || r.flags&(1<<(keywordShift+i)) == 0 {
+		if i := f.keywords.Index(name); i < 0 || r.Flags&(1<<(picture.KeywordShift+i)) == 0 {
 			flags.Keywords = append(flags.Keywords, name)
 		}
 	}
@@ -160,11 +161,11 @@ func (f *folder) storeWords(uids []uint32, op Op, names []string) error {
 	set := make(map[string][]string)
 	err := f.state.Update(func(c *statefile.Changes) error {
 		for _, uid := range uids {
-			r := f.find(uid)
+			r := f.Find(uid)
 			if r == nil {
 				continue
 			}
-			key := string(unique(f.base(r)))
+			key := string(unique(f.Base(r)))
 			was, _ := c.Get(statefile.Keywords, key)
 			list := f.changeWords(statefile.SplitWords(was), op, names)
 			writeWords(c, key, list)
@@ -176,14 +177,14 @@ func (f *folder) storeWords(uids []uint32, op Op, names []string) error {
 		return wordsError(err)
 	}
 	for _, uid := range uids {
-		r := f.find(uid)
+		r := f.Find(uid)
 		if r == nil {
 			continue
 		}
-		key := string(unique(f.base(r)))
+		key := string(unique(f.Base(r)))
 		if list := set[key]; !slices.Equal(f.words.of[key], list) {
 			f.words.set(key, list)
-			f.touch(r)
+			f.Touch(r)
 		}
 	}
 	return nil
@@ -234,7 +235,7 @@ func (d *draft) unique() string { return string(unique([]byte(d.base))) }
 // These are gone for good before: a power cut that brings a message back must find
 // its words. What cannot be written now harms nobody.
 func (f *folder) dropWords() {
-	if len(f.words.of) <= 2*len(f.records)+uidStep || f.dirty || f.store.opt.Shared {
+	if len(f.words.of) <= 2*len(f.Records)+uidStep || f.dirty || f.store.opt.Shared {
 		return
 	}
 	keys := f.strayWords()
@@ -257,9 +258,9 @@ func (f *folder) dropWords() {
 
 // strayWords returns the keys of which there is no message.
 func (f *folder) strayWords() (keys []string) {
-	there := make(map[string]bool, len(f.records))
-	for i := range f.records {
-		there[string(unique(f.base(&f.records[i])))] = true
+	there := make(map[string]bool, len(f.Records))
+	for i := range f.Records {
+		there[string(unique(f.Base(&f.Records[i])))] = true
 	}
 	for key := range f.words.of {
 		if !there[key] {

@@ -203,7 +203,7 @@ func TestWordsOfOthers(t *testing.T) {
 	v := sel(t, b, "INBOX", false)
 	f, uid := v.folder, v.At(2).UID
 	f.mu.Lock()
-	key := string(unique(f.base(f.find(uid))))
+	key := string(unique(f.Base(f.Find(uid))))
 	f.mu.Unlock()
 	if err := os.WriteFile(path+"/posthorn-state", []byte("keywords "+key+" By-Hand (bad k1\n"), 0o600); err != nil {
 		t.Fatal(err)
