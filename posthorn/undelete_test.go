@@ -39,7 +39,7 @@ func littered(t *testing.T, path string) {
 	for folder, uids := range map[string][]uint32{"INBOX": {1, 2}, "Work": {1}} {
 		v, err := box.Select(folder, false)
 		if err == nil {
-			err = v.Expunge(uids)
+			err = v.Remove(uids)
 		}
 		if err != nil {
 			t.Fatal(err)

@@ -46,7 +46,7 @@ func (s *Session) move(c *wire.Command) (string, error) {
 		return "", err
 	}
 	s.w.Raw("* OK ", code, " copied\r\n") // before the removals (RFC 6851 section 4.3)
-	done, err := s.removed(c.Name, s.view.ExpungeMoved(moved, to))
+	done, err := s.removed(c.Name, s.view.RemoveMoved(moved, to))
 	return s.partly(done, over), err
 }
 

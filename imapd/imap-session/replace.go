@@ -28,7 +28,7 @@ func (s *Session) replace(c *wire.Command) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := s.view.Expunge([]uint32{uid}); err != nil {
+	if err := s.view.Remove([]uint32{uid}); err != nil {
 		return "", err
 	}
 	s.w.Raw(fmt.Sprintf("* OK [APPENDUID %d %d] replacement is filed\r\n", validity, uids[0])) // before the removal (RFC 8508 section 4.3)

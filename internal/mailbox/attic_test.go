@@ -84,7 +84,7 @@ func subject(t testing.TB, v *View, seq int) string {
 
 func expunge(t testing.TB, v *View, uids ...uint32) {
 	t.Helper()
-	if err := v.Expunge(uids); err != nil {
+	if err := v.Remove(uids); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -188,14 +188,14 @@ func TestNothingIsKeptOfWhatMoves(t *testing.T) {
 	one := appendText(t, b, "INBOX", "one", Flags{})
 	other := openBox(t, b.store, filepath.Join(t.TempDir(), "Maildir"))
 	v := sel(t, b, "INBOX", false)
-	if err := v.ExpungeMoved([]uint32{one}, b); err != nil {
+	if err := v.RemoveMoved([]uint32{one}, b); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(filepath.Join(path, Attic)); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("within the box: got %v, want no attic", err)
 	}
 	two := appendText(t, b, "INBOX", "two", Flags{})
-	if err := v.ExpungeMoved([]uint32{two}, other); err != nil {
+	if err := v.RemoveMoved([]uint32{two}, other); err != nil {
 		t.Fatal(err)
 	}
 	wantLines(t, "to another box", kept(t, b), []string{"INBOX: two 0 []"})
@@ -353,7 +353,7 @@ func TestKeepingFails(t *testing.T) {
 				}
 				return nil
 			}
-			err := v.Expunge([]uint32{uid})
+			err := v.Remove([]uint32{uid})
 			disk.Hook = nil
 			there, away := inside(t, b, "INBOX")[1:], kept(t, b)
 			if len(there)+len(away) < 1 || err == nil && len(there) > 0 {

@@ -175,33 +175,39 @@ func (f *folder) setFlags(r *picture.Record, b picture.Bits) error {
 	return nil
 }
 
-// Expunge removes the messages of uids, or with nil all that are \Deleted. The
+// Expunge removes those of the messages of uids, or with nil of all, that are \Deleted
+// at the moment: another program may have taken the flag away that the session saw. The
 // next Sync(true) announces them. Errors: ErrReadOnly.
 func (v *View) Expunge(uids []uint32) error {
-	if v.readOnly {
-		return ErrReadOnly
-	}
-	return v.expunge(uids, v.box)
+	return v.writes(removal{keeper: v.box, deleted: true}, uids)
 }
 
-// ExpungeMoved is Expunge for messages that were copied to a folder of box to: it
-// has them, so where that is the box itself nothing is kept in the attic.
-func (v *View) ExpungeMoved(uids []uint32, to *Box) error {
-	if v.readOnly {
-		return ErrReadOnly
-	}
+// Remove removes the messages of uids whatever their flags. The next Sync(true)
+// announces them. Errors: ErrReadOnly.
+func (v *View) Remove(uids []uint32) error { return v.writes(removal{keeper: v.box}, uids) }
+
+// RemoveMoved is Remove for messages that were copied to a folder of box to: it has
+// them, so where that is the box itself nothing is kept in the attic.
+func (v *View) RemoveMoved(uids []uint32, to *Box) error {
 	if to == v.box {
-		return v.expunge(uids, nil)
+		return v.writes(removal{}, uids)
 	}
-	return v.expunge(uids, v.box)
+	return v.Remove(uids)
 }
 
-// expunge is Expunge to the attic of keeper, or to none.
-func (v *View) expunge(uids []uint32, keeper *Box) error {
-	removed := removal{keeper: keeper}
+// writes is expunge in a view that may change its folder.
+func (v *View) writes(removed removal, uids []uint32) error {
+	if v.readOnly {
+		return ErrReadOnly
+	}
+	return v.expunge(removed, uids)
+}
+
+// expunge removes messages as removed says.
+func (v *View) expunge(removed removal, uids []uint32) error {
 	err := v.remove(uids, &removed)
 	if removed.close(); removed.made {
-		_ = keeper.Sweep(time.Now()) // what cannot be removed now is met again
+		_ = removed.keeper.Sweep(time.Now()) // what cannot be removed now is met again
 	}
 	return err
 }
@@ -214,12 +220,11 @@ func (v *View) remove(uids []uint32, removed *removal) error {
 		return err
 	}
 	defer f.save()
-	deleted := uids == nil
-	if deleted {
+	if removed.deleted && uids == nil {
 		uids = v.all()
 	}
 	err := f.retried(uids, func(uids []uint32) (again []uint32, err error) {
-		return f.unlink(uids, deleted, removed)
+		return f.unlink(uids, removed)
 	}, func() {})
 	if len(removed.uids) > 0 {
 		f.forget(removed)
@@ -243,11 +248,12 @@ func (v *View) all() []uint32 {
 
 // removal is what an Expunge has removed.
 type removal struct {
-	uids   map[uint32]bool
-	bytes  int64
-	keeper *Box   // in whose attic it is kept; nil: it is not
-	shelf  *shelf // where, once something was
-	made   bool   // a place there
+	deleted bool // only what is \Deleted at the moment is
+	uids    map[uint32]bool
+	bytes   int64
+	keeper  *Box   // in whose attic it is kept; nil: it is not
+	shelf   *shelf // where, once something was
+	made    bool   // a place there
 }
 
 // take removes the file of r, or has the attic take it.
@@ -280,12 +286,11 @@ func (m *removal) close() {
 	}
 }
 
-// unlink removes the files of messages; with deleted only those that are
-// \Deleted at the moment.
-func (f *folder) unlink(uids []uint32, deleted bool, removed *removal) (again []uint32, err error) {
+// unlink removes the files of messages.
+func (f *folder) unlink(uids []uint32, removed *removal) (again []uint32, err error) {
 	for _, uid := range uids {
 		r := f.Find(uid)
-		if r == nil || removed.uids[uid] || deleted && r.Flags&picture.BitDeleted == 0 {
+		if r == nil || removed.uids[uid] || removed.deleted && r.Flags&picture.BitDeleted == 0 {
 			continue
 		}
 		bytes := f.bytes(r)

@@ -41,7 +41,7 @@ func TestCompact(t *testing.T) {
 		return strings.Count(string(content), "\n") - 1
 	}
 	full.Store(true)
-	if err := v.Expunge([]uint32{3000}); err != nil || lines() != 2003 {
+	if err := v.Remove([]uint32{3000}); err != nil || lines() != 2003 {
 		t.Errorf("full disk: got %v and %d lines, want none lost and no error", err, lines())
 	}
 	full.Store(false)
@@ -51,7 +51,7 @@ func TestCompact(t *testing.T) {
 	if _, err := v.Sync(true); err != nil { // which reads the list that was written
 		t.Fatal(err)
 	}
-	if err := v.Expunge([]uint32{3001}); err != nil || lines() != 2 {
+	if err := v.Remove([]uint32{3001}); err != nil || lines() != 2 {
 		t.Errorf("got %v and %d lines, want 2", err, lines())
 	}
 	w := sel(t, openBox(t, newStore(t, Options{}), path), "INBOX", true)

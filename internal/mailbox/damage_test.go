@@ -101,7 +101,7 @@ func TestUidlistDamage(t *testing.T) {
 	}
 	v := sel(t, b, "INBOX", false)
 	want, subjects := v.UIDValidity(), uidSubjects(t, v)
-	if err := v.Expunge([]uint32{2}); err != nil { // nor may another get its UID
+	if err := v.Remove([]uint32{2}); err != nil { // nor may another get its UID
 		t.Fatal(err)
 	}
 	good, err := os.ReadFile(path + "/dovecot-uidlist")
@@ -146,7 +146,7 @@ func survives(t *testing.T, path string, subjects map[uint32]string, readable bo
 		}
 	}
 	syncView(t, v, true)
-	if err := v.Expunge([]uint32{uid}); err != nil {
+	if err := v.Remove([]uint32{uid}); err != nil {
 		t.Error(err)
 	}
 }
@@ -281,7 +281,7 @@ func TestNothingByOldUID(t *testing.T) {
 		body.Close()
 		t.Error("got another message under the UID of one that is gone")
 	}
-	if err := v.Expunge([]uint32{1}); !errors.Is(err, ErrReset) {
+	if err := v.Remove([]uint32{1}); !errors.Is(err, ErrReset) {
 		t.Errorf("expunge: got %v, want ErrReset", err)
 	}
 	if _, err := v.Store([]int{1}, Add, Flags{System: Seen}); !errors.Is(err, ErrReset) {

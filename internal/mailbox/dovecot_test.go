@@ -223,7 +223,7 @@ func weFirst(d *doveadm, s *Store) error {
 	_, cerr := v.Sync(true)
 	err = errors.Join(err, cerr, b.Create("Ablage.ä&x"), b.Subscribe("Ablage.ä&x", true), b.Subscribe("Sent", false))
 	_, _, _, cerr = v.Copy([]int{1, 2, 3}, "Ablage.ä&x")
-	err = errors.Join(err, cerr, v.Expunge([]uint32{1}))
+	err = errors.Join(err, cerr, v.Remove([]uint32{1}))
 	if err != nil {
 		return err
 	}

@@ -97,7 +97,7 @@ func TestChangeFaults(t *testing.T) {
 			return nil
 		}
 		_, serr := v.Store([]int{1, 2, 3}, Add, Flags{System: Deleted, Keywords: []string{"x"}})
-		xerr := v.Expunge([]uint32{1, 3})
+		xerr := v.Remove([]uint32{1, 3})
 		disk.Hook = nil
 		if reached && serr == nil && xerr == nil {
 			t.Errorf("step %d: the failure was not told", step)

@@ -112,7 +112,7 @@ func (v *View) GiveBack(seqs []int, b *Box, dest string) error {
 	if err != nil {
 		return err
 	}
-	return v.expunge(src, nil)
+	return v.expunge(removal{}, src)
 }
 
 // ReturnFolder gives back the deleted folder name of k, whole and as it was, its UIDs
@@ -166,5 +166,5 @@ func (b *Box) ExpungeIf(name string, old func(v *View, seq int, m Message) (bool
 	if len(uids) == 0 {
 		return 0, nil
 	}
-	return len(uids), v.expunge(uids, b)
+	return len(uids), v.expunge(removal{keeper: b}, uids)
 }

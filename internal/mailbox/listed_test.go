@@ -35,7 +35,7 @@ func TestListed(t *testing.T) {
 		}
 	}
 	check("at first", one, 3)
-	if err := two.Expunge([]uint32{two.At(2).UID}); err != nil {
+	if err := two.Remove([]uint32{two.At(2).UID}); err != nil {
 		t.Fatal(err)
 	}
 	check("one is gone", one, 2)

@@ -326,7 +326,7 @@ func TestExpunge(t *testing.T) {
 			t.Errorf("got %+v, want 4 and 2", c)
 		}
 	}
-	if err := v.Expunge([]uint32{5, 99}); err != nil {
+	if err := v.Remove([]uint32{5, 99}); err != nil {
 		t.Fatal(err)
 	}
 	if got := syncView(t, v, true).Expunged; !slices.Equal(got, []int{3}) {

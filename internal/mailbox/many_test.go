@@ -13,7 +13,7 @@ func TestAppendAt(t *testing.T) {
 		appendText(t, b, "INBOX", "m", Flags{System: i, Keywords: []string{"a", "b"}[:i%3]})
 	}
 	v := sel(t, b, "INBOX", false)
-	if err := v.Expunge([]uint32{3, 4}); err != nil {
+	if err := v.Remove([]uint32{3, 4}); err != nil {
 		t.Fatal(err)
 	}
 	for seq := range 32 {

@@ -346,7 +346,7 @@ func (a *actor) expunge() error {
 		a.see(seq, uid)
 	}
 	fmt.Println("meant", uid)
-	if err := a.view.Expunge([]uint32{uid}); err != nil {
+	if err := a.view.Remove([]uint32{uid}); err != nil {
 		return err
 	}
 	fmt.Println("expunged", uid)

@@ -159,5 +159,5 @@ func (b *Box) renameInbox(to string) error {
 	if err != nil && !errors.Is(err, ErrExpunged) {
 		return errors.Join(err, b.Delete(to))
 	}
-	return v.ExpungeMoved(append([]uint32{}, copied...), b) // never nil: that is all that are \Deleted
+	return v.RemoveMoved(copied, b)
 }

@@ -226,7 +226,7 @@ func TestRenamedAfterForgotten(t *testing.T) {
 	s.forget()
 	uid := appendText(t, b, "A", "two", Flags{})
 	v := sel(t, b, "A", false)
-	if err := v.Expunge([]uint32{uid}); err != nil {
+	if err := v.Remove([]uint32{uid}); err != nil {
 		t.Fatal(err)
 	}
 	v.Close()

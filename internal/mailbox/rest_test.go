@@ -76,7 +76,7 @@ func TestSelectReadsTheHeader(t *testing.T) {
 		appendText(t, b, "INBOX", fmt.Sprint(i), Flags{System: []SystemFlag{Seen, Seen, 0, Seen | Deleted, Flagged}[i]})
 	}
 	v := sel(t, b, "INBOX", false)
-	if err := v.Expunge([]uint32{2}); err != nil {
+	if err := v.Remove([]uint32{2}); err != nil {
 		t.Fatal(err)
 	}
 	syncView(t, v, true)
@@ -124,7 +124,7 @@ func TestIdleFolderRests(t *testing.T) {
 
 	// Another process removes two, and changes one.
 	other := sel(t, openBox(t, newStore(t, Options{}), path), "INBOX", false)
-	if err := other.Expunge([]uint32{2, 5}); err != nil {
+	if err := other.Remove([]uint32{2, 5}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := other.Store([]int{1}, Add, Flags{System: Flagged}); err != nil {
@@ -259,7 +259,7 @@ func (w *walk) step(n int) {
 		_, err = w.v.Store([]int{seq, 1 + w.r.IntN(w.v.Len())}, Op(w.r.IntN(3)), Flags{System: SystemFlag(w.r.IntN(32)), Keywords: []string{"a", "b"}[:w.r.IntN(3)]})
 	case k == 6 && w.v.Len() > 0:
 		did = "expunge"
-		err = w.v.Expunge([]uint32{w.v.At(seq).UID})
+		err = w.v.Remove([]uint32{w.v.At(seq).UID})
 	case k == 7 && w.v.Len() > 0:
 		did = "foreign"
 		err = w.foreign()
@@ -359,7 +359,7 @@ func TestColumnsAreTrimmed(t *testing.T) {
 		syncView(t, v, true)
 		v.Keep(v.Len(), Texts{big})
 		if i > 0 {
-			if err := v.Expunge([]uint32{uid}); err != nil {
+			if err := v.Remove([]uint32{uid}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -383,7 +383,7 @@ func TestModSeqs(t *testing.T) {
 	if _, err := v.Store([]int{2}, Add, Flags{System: Flagged}); err != nil {
 		t.Fatal(err)
 	}
-	if err := v.Expunge([]uint32{3}); err != nil {
+	if err := v.Remove([]uint32{3}); err != nil {
 		t.Fatal(err)
 	}
 	syncView(t, v, true)

@@ -167,7 +167,7 @@ func TestOwnChangesCostNoScan(t *testing.T) {
 	f.fine = true // on an older kernel too: nobody else is here
 	syncView(t, v, true)
 	v.Store([]int{1, 2}, Add, Flags{System: Flagged})
-	v.Expunge([]uint32{3})
+	v.Remove([]uint32{3})
 	f.mu.Lock()
 	now, err := f.now()
 	known := !f.dirty && now == f.times

@@ -132,7 +132,7 @@ func TestWordsGo(t *testing.T) {
 	if _, err := v.Store([]int{1, 2, 3}, Add, Flags{Keywords: []string{"X"}}); err != nil {
 		t.Fatal(err)
 	}
-	if err := v.Expunge([]uint32{2}); err != nil {
+	if err := v.Remove([]uint32{2}); err != nil {
 		t.Fatal(err)
 	}
 	f := v.folder
@@ -164,7 +164,7 @@ func TestWordsGo(t *testing.T) {
 		}
 		return nil
 	}
-	if err := v.Expunge([]uint32{3}); err != nil {
+	if err := v.Remove([]uint32{3}); err != nil {
 		t.Fatal(err)
 	}
 	if got := len(v.folder.state.All("keywords")); got != 1 {

@@ -114,7 +114,7 @@ func (d *inbox) expire(now time.Time) error {
 	if len(old) == 0 {
 		return nil
 	}
-	return d.view.Expunge(old)
+	return d.view.Remove(old)
 }
 
 func (d *inbox) changed(seq int) (time.Time, error) {
@@ -210,7 +210,7 @@ func (d *inbox) Commit(deleted, seen []int) error {
 	for i, n := range deleted {
 		uids[i] = d.shown[n-1].UID
 	}
-	return d.view.Expunge(uids)
+	return d.view.Remove(uids)
 }
 
 func (d *inbox) Seen(seen []int) { d.mark(seen, false) }

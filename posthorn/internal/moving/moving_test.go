@@ -243,7 +243,7 @@ func TestAgain(t *testing.T) {
 	if got := v.At(2).UID; got != 4 || v.UIDValidity() != 77 {
 		t.Errorf("got UID %d of %d, want 4 of 77", got, v.UIDValidity())
 	}
-	v.Expunge([]uint32{1})
+	v.Remove([]uint32{1})
 	v.Close()
 	s.fail, s.numbers, s.fetched = nil, []uint32{1, 2, 4, 5}, nil
 	got, err := r.run(t, box, s, Options{})
