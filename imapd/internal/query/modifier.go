@@ -29,7 +29,7 @@ func ParseModifiers(s *wire.Scanner) (Modifiers, error) {
 				return err
 			}
 			var err error
-			m.Partial, err = ParsePartial(s)
+			m.Partial, err = parsePartial(s)
 			return err
 		case "CHANGEDSINCE":
 			if err := s.Space(); err != nil {

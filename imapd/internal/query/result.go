@@ -48,8 +48,8 @@ func (p Partial) Cut(n int) (from, to int) {
 	return from, to
 }
 
-// ParsePartial takes a range such as "1:500" or "-1:-100".
-func ParsePartial(s *wire.Scanner) (Partial, error) {
+// parsePartial takes a range such as "1:500" or "-1:-100".
+func parsePartial(s *wire.Scanner) (Partial, error) {
 	lo, last, err := partialEnd(s)
 	if err != nil {
 		return Partial{}, err
@@ -135,7 +135,7 @@ func (r *Return) option(s *wire.Scanner) error {
 			return err
 		}
 		var err error
-		if r.Partial, err = ParsePartial(s); err != nil {
+		if r.Partial, err = parsePartial(s); err != nil {
 			return err
 		}
 	default:
