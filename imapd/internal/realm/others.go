@@ -39,8 +39,8 @@ func (r *Realm) Foreign() iter.Seq[*mailbox.Box] { return maps.Values(r.foreign)
 
 // Close leaves the boxes of others. The views of them are closed before.
 func (r *Realm) Close() {
-	for owner := range r.foreign {
-		r.Shares.leave(owner)
+	for _, box := range r.foreign {
+		r.Shares.leave(box)
 	}
 	r.foreign = nil
 }

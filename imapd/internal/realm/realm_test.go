@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"posthorn/imapd/internal/acl"
+	"posthorn/internal/conf"
 	"posthorn/internal/directory"
 	"posthorn/internal/durable"
 	"posthorn/internal/mailbox"
@@ -162,5 +163,40 @@ func TestOneBox(t *testing.T) {
 	}
 	if p, err := bob.Find("Shared/ann@x.test/INBOX", acl.Read); err != nil || p.Box == boxes[0] {
 		t.Errorf("again: got %v, %v, want another box", p.Box, err)
+	}
+}
+
+// TestChangedAccount: a session that comes while another has a box learns what became
+// of the account meanwhile.
+func TestChangedAccount(t *testing.T) {
+	v := newVillage(t)
+	ann := v.realm("ann@x.test")
+	v.give(ann, "INBOX", acl.Anyone, acl.Lookup|acl.Read)
+	const name = "Shared/ann@x.test/INBOX"
+	for i, tt := range []struct {
+		user  string
+		quota conf.Quota
+		uid   int
+		want  error
+	}{
+		{"bob@x.test", conf.Quota{}, 7, nil},
+		{"eve@x.test", conf.Quota{Messages: 5}, 7, nil},
+		{"kim@x.test", conf.Quota{}, 8, mailbox.ErrNoFolder},
+	} {
+		v.shares.Boxes = func(_ context.Context, names []string) ([]directory.Box, error) {
+			boxes, err := v.boxes(t.Context(), names)
+			boxes[0].UID, boxes[0].Quota = tt.uid, tt.quota
+			return boxes, err
+		}
+		p, err := v.realm(tt.user).Find(name, acl.Read)
+		if !errors.Is(err, tt.want) {
+			t.Fatalf("%d: got %v, want %v", i, err, tt.want)
+		}
+		if err != nil {
+			continue
+		}
+		if usage, err := p.Box.Usage(); err != nil || usage.Limit != tt.quota {
+			t.Errorf("%d: got %+v, %v, want %+v", i, usage.Limit, err, tt.quota)
+		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"posthorn/imapd/internal/acl"
+	"posthorn/internal/conf"
 	"posthorn/internal/directory"
 	"posthorn/internal/mailbox"
 	"posthorn/internal/statefile"
@@ -24,8 +25,15 @@ type Shares struct {
 	Boxes func(ctx context.Context, names []string) ([]directory.Box, error)
 
 	mu   sync.Mutex
-	list *mailbox.State     // nil before it was asked for
-	open map[string]*opened // boxes that sessions have open, by owner
+	list *mailbox.State          // nil before it was asked for
+	open map[whereabouts]*opened // boxes that sessions have open
+}
+
+// whereabouts is what authd says of a box: one that was moved since, or may hold another
+// amount, is another.
+type whereabouts struct {
+	mail  string
+	limit conf.Quota
 }
 
 // opened is a box that several sessions of others than its owner may have.
@@ -117,55 +125,9 @@ func named(box *mailbox.Box) ([]string, error) {
 }
 
 // enter returns the box of another user, which all sessions share: however many look at
-// it, it is open once. The caller leaves it.
+// it, it is open once. It must be there and have the same owner on the disk: the folders
+// of any other uid are out of reach. The caller leaves it.
 func (h *Shares) enter(owner string) (*mailbox.Box, error) {
-	if box := h.join(owner, nil); box != nil {
-		return box, nil
-	}
-	box, err := h.box(owner)
-	if err != nil {
-		return nil, err
-	}
-	joined := h.join(owner, box)
-	if joined != box { // another session was faster
-		box.Close()
-	}
-	return joined, nil
-}
-
-// join enters the box of owner if it is open, or else fresh unless that is nil.
-func (h *Shares) join(owner string, fresh *mailbox.Box) *mailbox.Box {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	o := h.open[owner]
-	if o == nil && fresh == nil {
-		return nil
-	}
-	if o == nil {
-		o = &opened{box: fresh}
-		if h.open == nil {
-			h.open = make(map[string]*opened)
-		}
-		h.open[owner] = o
-	}
-	o.users++
-	return o.box
-}
-
-// leave closes the box of owner if nobody else has it.
-func (h *Shares) leave(owner string) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	o := h.open[owner]
-	if o.users--; o.users == 0 {
-		delete(h.open, owner)
-		o.box.Close()
-	}
-}
-
-// box opens the box of another user, which must be there and have the same owner
-// on the disk: the folders of any other uid are out of reach. The caller closes it.
-func (h *Shares) box(owner string) (*mailbox.Box, error) {
 	boxes, err := h.Boxes(context.Background(), []string{owner})
 	if err != nil {
 		return nil, err
@@ -176,9 +138,37 @@ func (h *Shares) box(owner string) (*mailbox.Box, error) {
 	if _, err := os.Stat(boxes[0].Mail); err != nil {
 		return nil, mailbox.ErrNoFolder // to open it would make it
 	}
-	box, err := h.Store.Open(boxes[0].Mail)
-	if err == nil {
-		box.Limit(boxes[0].Quota)
+	at := whereabouts{boxes[0].Mail, boxes[0].Quota}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if o := h.open[at]; o != nil {
+		o.users++
+		return o.box, nil
 	}
-	return box, err
+	box, err := h.Store.Open(at.mail)
+	if err != nil {
+		return nil, err
+	}
+	box.Limit(at.limit)
+	if h.open == nil {
+		h.open = make(map[whereabouts]*opened)
+	}
+	h.open[at] = &opened{box, 1}
+	return box, nil
+}
+
+// leave closes a box if nobody else has it.
+func (h *Shares) leave(box *mailbox.Box) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for at, o := range h.open {
+		if o.box != box {
+			continue
+		}
+		if o.users--; o.users == 0 {
+			delete(h.open, at)
+			box.Close()
+		}
+		return
+	}
 }
