@@ -67,6 +67,7 @@ func (s *stage) together(r *rand.Rand) {
 			s.catchUp(c)
 		}
 	}
+	s.dispel()
 }
 
 // gathers has every session select a mailbox with some messages, and know it.
@@ -156,6 +157,7 @@ func (s *stage) became(b *box, parts []*part) {
 		for _, e := range p.of {
 			uid := e.m.uid
 			d := deed{touch: p.touch, guarded: p.g.on && p.g.since == p.g.knew[e], skipped: p.left(e), copied: targets[uid], to: p.to}
+			d.doubt = doubt{p.c, e, p.g.since + 1, fmt.Sprintf("STORE%v at once with others left out", p.g)}
 			d.removes = false
 			did[e.m] = append(did[e.m], d)
 			if p.touch.removes && d.copied > 0 {
@@ -213,6 +215,7 @@ type deed struct {
 	touch
 	guarded bool // by the modseq that the message had
 	skipped bool // it was said to have changed
+	doubt   doubt
 	copied  uint32
 	to      *box
 	behind  int // the number of the deed that it follows; 0: any
@@ -225,14 +228,19 @@ type course struct {
 	changed bool
 	passed  []flags // the flags that it had on the way
 	copies  []coming
+	doubts  []doubt // what was said to have changed, and had not
 }
 
 // take does a deed; false when what was said of it cannot be.
 func (c *course) take(d deed, letter int) bool {
 	switch {
-	case d.copies && (d.copied > 0) == c.gone, d.guarded && !c.gone && d.skipped != c.changed:
+	case d.copies && (d.copied > 0) == c.gone, d.guarded && !c.gone && !d.skipped && c.changed:
 		return false
-	case c.gone || d.skipped:
+	case c.gone:
+	case d.skipped:
+		if d.guarded && !c.changed {
+			c.doubts = append(c.doubts, d.doubt)
+		}
 	case d.store:
 		was := c.flags
 		c.flags = c.flags.apply(d.op, d.names...)
@@ -248,7 +256,8 @@ func (c *course) take(d deed, letter int) bool {
 	return true
 }
 
-// serialize looks for the orders in which deeds may have been done.
+// serialize looks for the orders in which deeds may have been done, those first that
+// leave no doubt.
 func (s *stage) serialize(m *mail, deeds []deed) {
 	var all []*course
 	for order := range orders(len(deeds)) {
@@ -265,6 +274,11 @@ func (s *stage) serialize(m *mail, deeds []deed) {
 		s.fail("%v, which had %q: no order of these explains what was said: %+v", m, m.now(), deeds)
 		return
 	}
+	doubts := func(a, b *course) int { return len(a.doubts) - len(b.doubts) }
+	slices.SortStableFunc(all, doubts)
+	fewest := all[0].doubts
+	s.doubts = append(s.doubts, fewest...)
+	all = slices.DeleteFunc(all, func(c *course) bool { return len(c.doubts) > len(fewest) })
 	var stays, goes bool
 	var ends []flags
 	for _, c := range all {
