@@ -163,6 +163,28 @@ func (b *Box) moveIndex(disk, to string) {
 // toldEvery is how often it is logged that folders have no index.
 const toldEvery = time.Hour
 
+// patience is how long a folder does without its index: what is in the way of it, a full
+// disk or too many open files, may be gone then.
+const patience = 10 * time.Minute
+
+// doWithout has the folder do without its index for a while if err is one.
+func (f *folder) doWithout(err error) {
+	if f.rest.off = f.forgo(err); f.rest.off {
+		f.rest.again = time.Now().Add(patience)
+	}
+}
+
+// tryAgain ends that while: the next look takes in what others have written meanwhile.
+func (f *folder) tryAgain() {
+	if !f.rest.off || time.Now().Before(f.rest.again) {
+		return
+	}
+	f.closeIndexDir()
+	f.place = index.Dir{}
+	f.rest.off, f.texts.off = false, false
+	f.rest.stale, f.dirty = true, true
+}
+
 // forgo reports whether err is one, and the folder does without an index, which costs
 // time and nothing else. It logs that now and then; one that is only locked, or whose
 // folder was removed, is no reason.

@@ -279,6 +279,46 @@ func TestIndexUnreachable(t *testing.T) {
 	}
 }
 
+// TestIndexIsTriedAgain: a folder that is open does without its index for a while only,
+// and the index it gets then has what happened meanwhile.
+func TestIndexIsTriedAgain(t *testing.T) {
+	for _, apart := range []bool{false, true} {
+		mail, own := t.TempDir(), t.TempDir()
+		full := true
+		o := Options{Disk: &durable.Disk{Hook: func(op durable.Op) error {
+			if full {
+				return refuseCreate(own, op)
+			}
+			return nil
+		}}}
+		place := mail
+		if apart {
+			o.Index, place = in(own), own+mail
+		}
+		v := sel(t, openBox(t, newStore(t, o), mail), "INBOX", false)
+		appendText(t, v.box, "INBOX", "one", Flags{})
+		syncView(t, v, true)
+		full = false
+		if _, err := v.Store([]int{1}, Add, Flags{System: Flagged}); err != nil {
+			t.Fatal(err)
+		}
+		if syncView(t, v, true); len(indexes(t, place)) != 0 {
+			t.Errorf("apart=%v: got %q at once, want it later", apart, indexes(t, place))
+		}
+		before := seen(v)
+		v.folder.mu.Lock()
+		v.folder.rest.again = time.Now()
+		v.folder.mu.Unlock()
+		syncView(t, v, true)
+		if got := indexes(t, place); len(got) == 0 {
+			t.Errorf("apart=%v: got no index", apart)
+		}
+		if got := seen(v); got != before || got != files(t, mail) {
+			t.Errorf("apart=%v: got %q, was %q, the files say %q", apart, got, before, files(t, mail))
+		}
+	}
+}
+
 func refuseMkdir(own string, op durable.Op) error {
 	if op.Name == "mkdir" && strings.HasPrefix(op.Path, own) {
 		return unix.EACCES

@@ -19,7 +19,8 @@ import (
 // in memory until something is asked that the header does not say.
 type rest struct {
 	file   *index.File // nil: there is none, or none that can be used
-	off    bool        // the index cannot be written: the folder does without
+	off    bool        // the index cannot be had: the folder does without
+	again  time.Time   // when that is tried anew
 	stale  bool        // another process has written since
 	whole  bool        // all of it has to be written anew
 	slots  int         // records in the file
@@ -32,7 +33,7 @@ type rest struct {
 // folder's files; what happened since is left to a scan.
 func (f *folder) lookUp() {
 	if f.rest.file == nil && !f.rest.off {
-		f.rest.off = f.forgo(f.indexDir().Locked(f.openIndex))
+		f.doWithout(f.indexDir().Locked(f.openIndex))
 	}
 	if f.rest.file == nil {
 		return
@@ -337,7 +338,7 @@ func (f *folder) mayRest() bool {
 func (f *folder) reopen() {
 	was := f.rest.columns()
 	f.rest.close()
-	f.rest.off = f.forgo(f.indexDir().Locked(f.openIndex))
+	f.doWithout(f.indexDir().Locked(f.openIndex))
 	f.keepColumns(was, f.rest.columns())
 }
 

@@ -27,7 +27,7 @@ func (f *folder) save() {
 		f.rest.stale, f.dirty = true, true
 	} else if err != nil && !errors.Is(err, index.ErrBusy) {
 		f.rest.close()
-		f.rest.off = f.forgo(err)
+		f.doWithout(err)
 	}
 }
 

@@ -67,6 +67,7 @@ func (f *folder) catchUp() error {
 	if f.alarm.Swap(false) {
 		f.dirty = true
 	}
+	f.tryAgain()
 	now, err := f.now()
 	if gone(err) {
 		f.end(ErrNoFolder)
