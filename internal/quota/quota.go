@@ -119,13 +119,16 @@ func (b Box) open() (*os.File, error) {
 // tries bounds how often a mailbox is counted that is written to meanwhile.
 const tries = 3
 
-// recount counts, and makes the file anew. Lines that others append while the
+// recount counts, and makes the file anew.
+func (b Box) recount() (Usage, error) { return b.settle(b.count) }
+
+// settle makes the file of what count says. Lines that others append while the
 // count runs would be lost: it begins again then. What cannot be written now is
 // counted the next time.
-func (b Box) recount() (u Usage, err error) {
+func (b Box) settle(count func() (Usage, error)) (u Usage, err error) {
 	for range tries {
 		before := b.state()
-		if u, err = b.count(); err != nil {
+		if u, err = count(); err != nil {
 			return u, err
 		}
 		if b.state() == before {

@@ -153,6 +153,49 @@ func TestUnwritable(t *testing.T) {
 	}
 }
 
+// TestFiledMeanwhile: a message that is filed behind the back of a count is in none of
+// its sums, so the file that has its line is not replaced by them.
+func TestFiledMeanwhile(t *testing.T) {
+	const before = "1000S\n500 2\n"
+	for _, tt := range []struct {
+		name   string
+		busy   int  // counts during which somebody files a message
+		remade bool // by the others
+		counts int
+		want   string
+	}{
+		{"nobody", 0, false, 1, "1000S\n600 3\n"},
+		{"one", 1, false, 2, "1000S\n600 3\n"},
+		{"the file made anew", 1, true, 2, "1000S\n600 3\n"},
+		{"without end", tries, false, tries, before + strings.Repeat("7 1\n", tries)},
+	} {
+		b, dir := box(t, conf.Quota{Storage: 1000})
+		rewrite := func() {
+			err := errors.Join(os.WriteFile(filepath.Join(dir, "tmp/x"), []byte(before), 0o600),
+				os.Rename(filepath.Join(dir, "tmp/x"), filepath.Join(dir, File)))
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		rewrite()
+		counts := 0
+		_, err := b.settle(func() (Usage, error) {
+			if counts++; counts > tt.busy {
+				return b.count()
+			}
+			if tt.remade {
+				rewrite()
+			} else if err := maildir.AddSize(b.Disk, b.FD, 7, 1); err != nil {
+				t.Error(err)
+			}
+			return b.count()
+		})
+		if got := content(t, dir); got != tt.want || counts != tt.counts || err != nil {
+			t.Errorf("%s: got the file %q after %d counts, %v, want %q after %d", tt.name, got, counts, err, tt.want, tt.counts)
+		}
+	}
+}
+
 // TestTogether has many file messages at a time, and the file made anew between.
 func TestTogether(t *testing.T) {
 	b, dir := box(t, conf.Quota{Storage: 1 << 30})
