@@ -88,6 +88,46 @@ func TestSilentTooLong(t *testing.T) {
 	in.waitFor(t, 0)
 }
 
+// TestHandshakeBegun: who has sent one byte of a handshake is one connection of its
+// address and of all, as who is silent is, until the time of a login is over.
+func TestHandshakeBegun(t *testing.T) {
+	for name, bound := range map[string]func(*settings){
+		"of one client": func(s *settings) { s.perClient = 3 },
+		"in total":      func(s *settings) { s.connections = 3 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			in := start(t, func(s *Server) { bound(s.settings.Load()) })
+			var begun []*client
+			for range 3 {
+				c := dial(t, in.tlsAddr)
+				c.send("\x16")
+				begun = append(begun, c)
+			}
+			in.waitFor(t, 3)
+			dial(t, in.tlsAddr).wantEnd() // one too many
+			begun[0].conn.Close()
+			in.waitFor(t, 2)
+			c := dial(t, in.tlsAddr)
+			c.startTLS(in.roots)
+			c.want("HELLO")
+		})
+	}
+}
+
+// TestHandshakeTrickles: a client cannot put the end of its time off octet by octet.
+func TestHandshakeTrickles(t *testing.T) {
+	in := start(t, func(s *Server) { s.settings.Load().timeout = 2 * moment })
+	c := dial(t, in.tlsAddr)
+	go func() {
+		// A record of 16 KiB that would come for minutes.
+		for _, err := c.conn.Write([]byte("\x16\x03\x01\x40\x00")); err == nil; _, err = c.conn.Write([]byte{0}) {
+			time.Sleep(moment / 10)
+		}
+	}()
+	c.wantEnd()
+	in.waitFor(t, 0)
+}
+
 // TestStopEndsSilent: who is parked hears that the server stops.
 func TestStopEndsSilent(t *testing.T) {
 	in := start(t, nil)
