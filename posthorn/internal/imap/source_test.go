@@ -2,6 +2,7 @@ package imap
 
 import (
 	"bufio"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -74,6 +75,11 @@ func (s *server) session(c net.Conn) {
 		io.WriteString(c, text)
 		if over {
 			return
+		}
+		if strings.HasPrefix(text, "+ ") {
+			line, _ := in.ReadString('\n')
+			s.asked <- strings.TrimSpace(line)
+			io.WriteString(c, tag+" OK done\r\n")
 		}
 	}
 }
@@ -270,6 +276,36 @@ func TestLogin(t *testing.T) {
 	src.account.Clear = false
 	if _, err := src.Folders(); err == nil {
 		t.Error("what was said before TLS counted")
+	}
+}
+
+// TestLoginAs: who may read another's mail says whose he wants, which LOGIN cannot.
+func TestLoginAs(t *testing.T) {
+	plain := "* CAPABILITY IMAP4rev1 AUTH=PLAIN\r\n" + ok
+	for _, tt := range []struct{ as, want string }{{"", "\x00carl\x00a \"b\\"}, {"zoe", "zoe\x00carl\x00a \"b\\"}} {
+		src, s := serve(t, map[string]string{"CAPABILITY": plain, "AUTHENTICATE PLAIN": "+ \r\n"})
+		src.account.As = tt.as
+		if _, err := src.Folders(); err != nil {
+			t.Errorf("as %q: %v", tt.as, err)
+		}
+		for _, want := range []string{"CAPABILITY", "AUTHENTICATE PLAIN", base64.StdEncoding.EncodeToString([]byte(tt.want))} {
+			if got := <-s.asked; got != want {
+				t.Errorf("as %q: got %q, want %q", tt.as, got, want)
+			}
+		}
+	}
+	src, s := serve(t, nil)
+	src.account.As = "zoe"
+	if _, err := src.Folders(); err == nil || !strings.Contains(err.Error(), "no AUTH=PLAIN") {
+		t.Errorf("without AUTH=PLAIN: got %v, want it refused", err)
+	}
+	for len(s.asked) > 0 {
+		if got := <-s.asked; strings.HasPrefix(got, "LOGIN") {
+			t.Errorf("got %q, want no password for another's mail", got)
+		}
+	}
+	if a, b := (Account{Host: "h", Port: "1", User: "carl"}), (Account{Host: "h", Port: "1", User: "carl", As: "zoe"}); a.Name() == b.Name() {
+		t.Errorf("got %q for the mail of both", a.Name())
 	}
 }
 
