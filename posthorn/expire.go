@@ -85,7 +85,7 @@ func expireOwners(e *env, all []account, dry bool) error {
 	}
 	slices.SortStableFunc(all, func(a, b account) int { return a.uid - b.uid })
 	if first := all[0]; first.uid == all[len(all)-1].uid {
-		if err := becomeOwner(first.path); err != nil {
+		if err := becomeOwner(e.conf, first.path); err != nil {
 			return err
 		}
 		return expireAll(e, all, dry)

@@ -34,7 +34,7 @@ func exportMail(e *env, args []string) error {
 	}
 	path, err := maildirOf(e, flags.Arg(0))
 	if err == nil {
-		err = becomeOwner(path)
+		err = becomeOwner(e.conf, path)
 	}
 	if err == nil && !isMaildir(path) {
 		err = fmt.Errorf("found no cur/ in %s, expected a Maildir", path)

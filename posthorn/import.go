@@ -49,7 +49,7 @@ func importMail(e *env, args []string) error {
 	if err != nil {
 		return fmt.Errorf("import: %w", err)
 	}
-	if err := becomeOwner(nearest(path)); err != nil {
+	if err := becomeOwner(e.conf, nearest(path)); err != nil {
 		return fmt.Errorf("import: %w", err)
 	}
 	src, err := open()

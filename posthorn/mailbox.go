@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"posthorn/internal/conf"
 	"posthorn/internal/courier"
 	"posthorn/internal/dovecot"
 	"posthorn/internal/durable"
@@ -37,7 +38,7 @@ func mailboxCommand(e *env, args []string) error {
 	}
 	path, err := maildirOf(e, args[len(args)-1])
 	if err == nil {
-		err = becomeOwner(path)
+		err = becomeOwner(e.conf, path)
 	}
 	if err == nil {
 		err = do(e, path)
@@ -91,22 +92,40 @@ func userOf(e *env, users *tables.Users, word string) (tables.User, bool) {
 }
 
 // becomeOwner gives root's rights away for good: what stands in a Maildir is
-// its owner's doing. Nobody's mail is root's, and a link can lead to a folder of
-// root's or of another user's: both are refused.
-func becomeOwner(path string) error {
+// its owner's doing.
+func becomeOwner(c *conf.Config, path string) error {
 	var st unix.Stat_t
 	if err := unix.Lstat(path, &st); err != nil {
 		return &os.PathError{Op: "lstat", Path: path, Err: err}
 	}
-	switch {
-	case !priv.Root():
+	if !priv.Root() {
 		return nil
-	case st.Mode&unix.S_IFMT == unix.S_IFLNK:
-		return fmt.Errorf("found that %s is a symbolic link, expected the Maildir itself: root follows no links to others' mail", path)
-	case st.Uid == 0:
-		return fmt.Errorf("found that %s belongs to root, expected the owner of its mail", path)
+	}
+	if err := ownsMail(c, path, &st); err != nil {
+		return err
 	}
 	return priv.Drop(int(st.Uid), int(st.Gid), []int{int(st.Gid)})
+}
+
+// ownsMail refuses what root does not become the owner of. A link can lead to a
+// folder of root's or of another user's; and nobody's mail is root's or, but for
+// vmail's, of a uid below min-uid, such as a daemon has.
+func ownsMail(c *conf.Config, path string, st *unix.Stat_t) error {
+	switch uid := int(st.Uid); {
+	case st.Mode&unix.S_IFMT == unix.S_IFLNK:
+		return fmt.Errorf("found that %s is a symbolic link, expected the Maildir itself: root follows no links to others' mail", path)
+	case uid == 0:
+		return fmt.Errorf("found that %s belongs to root, expected the owner of its mail", path)
+	case uid < c.MinUID && !isVmail(c, uid):
+		return fmt.Errorf("found that %s belongs to uid %d, expected vmail's or at least %d (min-uid)", path, uid, c.MinUID)
+	}
+	return nil
+}
+
+// isVmail reports whether a uid is vmail's, if there is a vmail.
+func isVmail(c *conf.Config, uid int) bool {
+	vmail, err := c.Identity("vmail")
+	return err == nil && vmail.UID == uid
 }
 
 func checkMailbox(e *env, path string) error {

@@ -2,9 +2,12 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"posthorn/internal/conf"
 )
@@ -54,7 +57,40 @@ func TestRootFollowsNoLink(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := becomeOwner(link); err == nil || !strings.Contains(err.Error(), "is a symbolic link") {
+	if err := becomeOwner(new(conf.Config), link); err == nil || !strings.Contains(err.Error(), "is a symbolic link") {
 		t.Errorf("got %v, want the link refused", err)
+	}
+}
+
+// TestOwnsMail: root becomes nobody whom its daemons would not become for mail.
+func TestOwnsMail(t *testing.T) {
+	file, _ := instance(t, "")
+	c, err := conf.Load(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	vmail, err := c.Identity("vmail")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.MinUID = vmail.UID + 1000
+	least, own := uint32(c.MinUID), uint32(vmail.UID)
+	for _, tt := range []struct {
+		name string
+		uid  uint32
+		mode uint32
+		want string
+	}{
+		{"a user", least, unix.S_IFDIR, ""},
+		{"vmail", own, unix.S_IFDIR, ""},
+		{"a daemon", own + 1, unix.S_IFDIR, fmt.Sprintf("belongs to uid %d, expected vmail's or at least %d (min-uid)", own+1, least)},
+		{"just below", least - 1, unix.S_IFDIR, "(min-uid)"},
+		{"root", 0, unix.S_IFDIR, "belongs to root"},
+		{"a link", least, unix.S_IFLNK, "is a symbolic link"},
+	} {
+		err := ownsMail(c, "/m", &unix.Stat_t{Uid: tt.uid, Mode: tt.mode})
+		if got := fmt.Sprint(err); (err == nil) != (tt.want == "") || !strings.Contains(got, tt.want) && err != nil {
+			t.Errorf("%s: got %v, want %q", tt.name, err, tt.want)
+		}
 	}
 }

@@ -36,7 +36,7 @@ func undelete(e *env, args []string) error {
 	}
 	path, err := maildirOf(e, user)
 	if err == nil {
-		err = becomeOwner(path)
+		err = becomeOwner(e.conf, path)
 	}
 	if err == nil {
 		err = u.run(e, path)
