@@ -36,7 +36,8 @@ func (c *Conn) CanReturn() bool { return c.back != nil }
 
 // Return gives the client back to the login daemon, with what was read of its next
 // command, at most 4 KiB. After nil the session says and reads nothing any more;
-// closing c leaves the client alone.
+// closing c leaves the client alone. After an error the client is the session's still,
+// or cut off where it is not known whose it is.
 func (c *Conn) Return(read []byte) error {
 	file, err := c.dup()
 	if err != nil {
@@ -51,6 +52,11 @@ func (c *Conn) Return(read []byte) error {
 		{Name: "pending", Value: base64.StdEncoding.EncodeToString(append(read, c.pending...))},
 	}, file)
 	if err != nil {
+		if ctx.Err() != nil || errors.Is(err, os.ErrDeadlineExceeded) {
+			// Nobody knows whether the login daemon has it: it may answer at any
+			// moment, so this process says nothing any more.
+			c.shut()
+		}
 		return err
 	}
 	v, err := sock.Verdict(reply)
