@@ -166,10 +166,12 @@ func (l *Lock) Release() error {
 // the fresh lock that another has just taken in its place.
 func (k *Locker) breakStale(d Dir, name string) (broken bool, err error) {
 	f, err := d.open(name, unix.O_RDONLY)
-	if errors.Is(err, os.ErrNotExist) {
+	switch {
+	case errors.Is(err, os.ErrNotExist):
 		return true, nil
-	}
-	if err != nil {
+	case errors.Is(err, os.ErrPermission) && d.young(name):
+		return false, nil // made by root, who is about to give it away
+	case err != nil:
 		return false, err
 	}
 	defer f.Close()
@@ -194,6 +196,14 @@ func (k *Locker) breakStale(d Dir, name string) (broken bool, err error) {
 		return true, nil // its holder was not gone, only slow
 	}
 	return err == nil, err
+}
+
+// young reports whether the file name was made so short a time ago that its maker may
+// not be done with it.
+func (d Dir) young(name string) bool {
+	var st unix.Stat_t
+	err := retry(func() error { return unix.Fstatat(d.FD, name, &st, unix.AT_SYMLINK_NOFOLLOW) })
+	return err == nil && time.Since(time.Unix(st.Mtim.Unix())) < emptyAfter
 }
 
 // stale reports whether the holder written in f is gone.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -93,6 +94,43 @@ func TestLockStale(t *testing.T) {
 		})
 	}
 }
+
+// TestUnreadableLock: a lock that cannot be read is waited for while its maker, root,
+// may be about to give it away, and is an error then.
+func TestUnreadableLock(t *testing.T) {
+	d, path := testDir(t)
+	file := path + "/" + UidlistLock
+	put(t, file, "1:elsewhere")
+	if err := os.Chmod(file, 0); err != nil {
+		t.Fatal(err)
+	}
+	as := func(uid int) { // root reads all
+		t.Helper()
+		if err := unix.Setfsuid(uid); err != nil {
+			t.Fatal(err)
+		}
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	defer as(os.Geteuid())
+	k := newLocker(t)
+	as(nobody)
+	if broken, err := k.breakStale(d, UidlistLock); broken || err != nil {
+		t.Errorf("just made: got broken %v, %v, want false", broken, err)
+	}
+	as(os.Geteuid())
+	old := time.Now().Add(-3 * time.Second)
+	if err := os.Chtimes(file, old, old); err != nil {
+		t.Fatal(err)
+	}
+	as(nobody)
+	if broken, err := k.breakStale(d, UidlistLock); broken || !errors.Is(err, os.ErrPermission) {
+		t.Errorf("old: got broken %v, %v, want ErrPermission", broken, err)
+	}
+}
+
+// nobody is no user who owns any file of a test.
+const nobody = 65534
 
 func TestLockExcludes(t *testing.T) {
 	d, path := testDir(t)

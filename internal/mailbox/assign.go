@@ -24,10 +24,11 @@ func (s *scan) identify() error {
 	if err != nil && !errors.Is(err, dovecot.ErrNoList) {
 		return err
 	}
-	if err == nil && s.unborn() == 0 {
-		return nil
+	if err != nil || s.unborn() > 0 {
+		err = s.assign()
 	}
-	err = s.assign()
+	late := s.f.late
+	s.f.late = err != nil
 	if err == nil {
 		return nil
 	}
@@ -38,7 +39,9 @@ func (s *scan) identify() error {
 	if s.f.list.UIDValidity() == 0 {
 		return err
 	}
-	s.f.store.log.UIDsDelayed(s.f.dir.Path, err)
+	if !late {
+		s.f.store.log.UIDsDelayed(s.f.dir.Path, err)
+	}
 	return nil
 }
 

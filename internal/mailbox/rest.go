@@ -304,6 +304,9 @@ func (f *folder) lieDown() {
 	if !f.loaded || f.over != nil || f.audience.empty() {
 		return // without sessions the folder goes as a whole
 	}
+	if f.late {
+		f.audience.tell(nil) // who looks again may find that it gets its UID now
+	}
 	if f.used || !f.mayRest() {
 		f.used = false
 		f.tired.Reset(restAfter)

@@ -241,3 +241,33 @@ func TestUnwatchedIsLogged(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
+
+// TestLateUID: mail that got no UID when it came is told of when it gets one, though
+// nothing more happens to it.
+func TestLateUID(t *testing.T) {
+	path := t.TempDir()
+	var log strings.Builder
+	s := newStore(t, Options{Log: evlog.New(&log)})
+	v := sel(t, openBox(t, s, path), "INBOX", false)
+	told := bell(v)
+	lock := path + "/dovecot-uidlist.lock"
+	if err := os.Mkdir(lock, 0o700); err != nil { // no lock that anybody could hold
+		t.Fatal(err)
+	}
+	deliver(t, path, "1.a.x", "one")
+	for range 2 {
+		<-told
+		if c := syncView(t, v, true); !c.Empty() {
+			t.Fatalf("without a lock: got %+v, want nothing", c)
+		}
+	}
+	if err := os.Remove(lock); err != nil {
+		t.Fatal(err)
+	}
+	if c := until(t, v, told); c.Exists != 1 {
+		t.Errorf("got %+v, want a message", c)
+	}
+	if got := strings.Count(log.String(), "uids-delayed"); got != 1 {
+		t.Errorf("got %d events, want one for all tries:\n%s", got, log.String())
+	}
+}
