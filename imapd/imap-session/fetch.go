@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"posthorn/imapd/internal/acl"
-	"posthorn/imapd/internal/layout"
 	"posthorn/imapd/internal/mimepart"
 	"posthorn/imapd/internal/preview"
 	"posthorn/imapd/internal/query"
@@ -62,9 +61,15 @@ type fetcher struct {
 	down   bool         // the messages come from the last to the first
 	buf    []byte       // for header fields
 
-	summary, head, sums []byte // what the index has of a message
-	texts               []layout.Text
-	raw, whole          []byte // a header in its file, and as it is sent
+	texts mailbox.Texts // what the index has of a message, in memory that is used again
+	made  made          // what was made of one that it has not
+	whole []byte        // a header
+}
+
+// made is what was made of message seq.
+type made struct {
+	seq   int
+	texts mailbox.Texts
 }
 
 // run answers for each message. Messages that are gone are left out (RFC 2180
@@ -204,8 +209,8 @@ func needHeader(sections []query.Section) bool {
 // contents writes what FETCH asks for of a message's content: an open message, or
 // what the index has of one.
 type contents interface {
-	envelope(f *fetcher)
-	structure(f *fetcher, extended bool)
+	writeEnvelope(f *fetcher)
+	writeStructure(f *fetcher, extended bool)
 	writePreview(f *fetcher)
 	writeSection(f *fetcher, i int)
 }
@@ -240,15 +245,15 @@ func (f *fetcher) writeMessage(seq int, m mailbox.Message, c contents) {
 	f.writeIdentity(seq, &sep)
 	if f.Items&query.Envelope != 0 {
 		sep.item("ENVELOPE ")
-		c.envelope(f)
+		c.writeEnvelope(f)
 	}
 	if f.Items&query.Body != 0 {
 		sep.item("BODY ")
-		c.structure(f, false)
+		c.writeStructure(f, false)
 	}
 	if f.Items&query.BodyStructure != 0 {
 		sep.item("BODYSTRUCTURE ")
-		c.structure(f, true)
+		c.writeStructure(f, true)
 	}
 	if f.Items&query.Preview != 0 {
 		sep.item("PREVIEW ")

@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"posthorn/imapd/internal/gist"
-	"posthorn/imapd/internal/layout"
 	"posthorn/imapd/internal/query"
 	"posthorn/internal/mailbox"
 )
@@ -32,99 +31,80 @@ func (f *fetcher) asks(k query.Kind) bool {
 
 // kept is what the index has of one message.
 type kept struct {
-	summary gist.Summary
-	header  gist.Header
-	search  gist.Search
-	whole   []byte // the header, from the file
+	envelope  gist.Envelope
+	structure gist.Structure
+	header    gist.Header
+	whole     []byte // the header, from the file
 }
 
 // keptOf returns what the index has of a message; where it has nothing yet the
 // message is read. ok is false when the client would get it in another form.
 func (f *fetcher) keptOf(seq int) (k *kept, ok bool, err error) {
 	k = new(kept)
-	whole, described := f.asks(query.Header), f.Items&(query.Envelope|query.BodyStructure) != 0
-	if !f.lookUp(seq, k) {
-		if whole && !described {
-			return nil, false, nil // to find the end of a header costs less
-		}
-		texts, err := gist.Of(f.view, seq, f.pool)
-		if err != nil {
+	if f.asks(query.Header) {
+		if f.whole, ok, err = f.view.Header(seq, f.whole); !ok || err != nil {
 			return nil, false, err
 		}
-		k.summary, _ = gist.ReadSummary(texts[mailbox.Summary])
-		k.header, _ = gist.ReadHeader(texts[mailbox.Head])
-		k.search, _ = gist.ReadSearch(texts[mailbox.Search])
+		k.whole = f.whole
 	}
-	if whole {
-		if k.whole, ok, err = f.wholeHeader(seq, k.search.Layout); !ok || err != nil {
+	if f.Items&query.BodyStructure != 0 {
+		if err := f.lookUp(seq, mailbox.Structure, k.readStructure); err != nil {
 			return nil, false, err
 		}
 	}
-	return k, !f.utf8 || !described || k.summary.Plain, nil
-}
-
-// maxHeader bounds the headers that are read as a whole.
-const maxHeader = 64 << 10
-
-// wholeHeader reads the header of a message, of which the index has the layout; ok
-// is false when it has to be looked for. It is valid until the next call.
-func (f *fetcher) wholeHeader(seq int, kept []byte) (header []byte, ok bool, err error) {
-	l, _ := layout.Read(kept, f.texts)
-	f.texts = l.Texts
-	text, ok := l.Header()
-	if !ok || text.End > maxHeader {
-		return nil, false, nil
-	}
-	file, err := f.view.File(seq)
-	if err != nil {
-		return nil, false, err
-	}
-	defer file.Close()
-	size, err := file.Size()
-	place, ok := l.InFile(size)
-	if !ok || err != nil {
-		return nil, false, err
-	}
-	f.raw = slices.Grow(f.raw[:0], maxHeader)[:place.Range(text).End]
-	if n, err := file.First(f.raw); n < len(f.raw) || err != nil {
-		return nil, false, err
-	}
-	f.whole = place.Append(f.whole[:0], f.raw)
-	return f.whole, true, nil
-}
-
-// lookUp asks the index for what the FETCH needs and reports whether it is there.
-func (f *fetcher) lookUp(seq int, k *kept) (ok bool) {
-	if f.Items&(query.Envelope|query.BodyStructure) != 0 {
-		if f.summary, ok = f.view.Kept(seq, mailbox.Summary, f.summary); !ok {
-			return false
-		}
-		if k.summary, ok = gist.ReadSummary(f.summary); !ok {
-			return false
+	if f.Items&query.Envelope != 0 {
+		if err := f.lookUp(seq, mailbox.Envelope, k.readEnvelope); err != nil {
+			return nil, false, err
 		}
 	}
 	if f.asks(query.Fields) {
-		if f.head, ok = f.view.Kept(seq, mailbox.Head, f.head); !ok {
-			return false
-		}
-		if k.header, ok = gist.ReadHeader(f.head); !ok {
-			return false
+		if err := f.lookUp(seq, mailbox.Head, k.readHeader); err != nil {
+			return nil, false, err
 		}
 	}
-	if f.asks(query.Header) {
-		if f.sums, ok = f.view.Kept(seq, mailbox.Search, f.sums); !ok {
-			return false
-		}
-		if k.search, ok = gist.ReadSearch(f.sums); !ok {
-			return false
-		}
-	}
-	return true
+	return k, !f.utf8 || k.plain(f.Items), nil
 }
 
-func (k *kept) envelope(f *fetcher) { f.w.Bytes(k.summary.Envelope) }
+// lookUp has read take a column's text of a message in, from the index if that has
+// it; else the message is read.
+func (f *fetcher) lookUp(seq int, c mailbox.Column, read func([]byte) bool) (err error) {
+	ok := false
+	if f.texts[c], ok = f.view.Kept(seq, c, f.texts[c]); ok && read(f.texts[c]) {
+		return nil
+	}
+	if f.made.seq != seq || f.made.texts[c] == nil {
+		f.made.seq = seq
+		if f.made.texts, err = gist.Of(f.view, seq, c, f.pool); err != nil {
+			return err
+		}
+	}
+	read(f.made.texts[c]) // it was just made
+	return nil
+}
 
-func (k *kept) structure(f *fetcher, _ bool) { f.w.Bytes(k.summary.Structure) }
+func (k *kept) readEnvelope(b []byte) (ok bool) {
+	k.envelope, ok = gist.ReadEnvelope(b)
+	return ok
+}
+
+func (k *kept) readStructure(b []byte) (ok bool) {
+	k.structure, ok = gist.ReadStructure(b)
+	return ok
+}
+
+func (k *kept) readHeader(b []byte) (ok bool) {
+	k.header, ok = gist.ReadHeader(b)
+	return ok
+}
+
+// plain reports whether a client that reads UTF-8 gets the same as others.
+func (k *kept) plain(items query.Item) bool {
+	return (items&query.Envelope == 0 || k.envelope.Plain) && (items&query.BodyStructure == 0 || k.structure.Plain)
+}
+
+func (k *kept) writeEnvelope(f *fetcher) { f.w.Bytes(k.envelope.Text) }
+
+func (k *kept) writeStructure(f *fetcher, _ bool) { f.w.Bytes(k.structure.Text) }
 
 // writePreview is for open messages only.
 func (k *kept) writePreview(*fetcher) {}

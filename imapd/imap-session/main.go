@@ -14,6 +14,8 @@
 package main
 
 import (
+	"runtime"
+
 	"posthorn/imapd/internal/realm"
 	"posthorn/internal/daemon"
 	"posthorn/internal/directory"
@@ -22,7 +24,9 @@ import (
 )
 
 func main() {
+	spare := daemon.Spare()
 	session.Main("imap-session", open)
+	runtime.KeepAlive(spare)
 }
 
 func open(d *daemon.Daemon) (daemon.Service, error) {

@@ -20,10 +20,10 @@ type parts struct {
 	answers []section // by index in the FETCH's sections
 }
 
-func (p *parts) envelope(f *fetcher) { p.root.Envelope(f.w) }
+func (p *parts) writeEnvelope(f *fetcher) { p.root.Envelope(f.w) }
 
-// structure writes a BODY or BODYSTRUCTURE.
-func (p *parts) structure(f *fetcher, extended bool) {
+// writeStructure writes a BODY or BODYSTRUCTURE.
+func (p *parts) writeStructure(f *fetcher, extended bool) {
 	if f.utf8 {
 		p.root.StructureRev2(f.w, extended) // RFC 9051 section 7.5.2, RFC 9755 section 6
 		return

@@ -1,7 +1,11 @@
 package daemon
 
 import (
+	"fmt"
+	"os"
 	"runtime"
+	"runtime/debug"
+	"runtime/metrics"
 	"syscall"
 	"testing"
 
@@ -28,4 +32,35 @@ func TestTimerSlack(t *testing.T) {
 			t.Errorf("a thread has a timer slack of %d ns, want %d", got, want)
 		}
 	}
+}
+
+// TestSpare: collections come later, and the memory is not there.
+func TestSpare(t *testing.T) {
+	defer debug.SetGCPercent(debug.SetGCPercent(gcPercent))
+	was := resident(t)
+	spare := Spare()
+	if now := resident(t); now > was+spareHeap/2 {
+		t.Errorf("got %d bytes more in memory, want none of %d", now-was, spareHeap)
+	}
+	runtime.GC()
+	goal := []metrics.Sample{{Name: "/gc/heap/goal:bytes"}}
+	metrics.Read(goal)
+	if got := goal[0].Value.Uint64(); got < spareHeap*3/2 {
+		t.Errorf("got a collection at %d bytes, want it beyond %d", got, spareHeap*3/2)
+	}
+	runtime.KeepAlive(spare)
+}
+
+// resident returns how much memory the process has.
+func resident(t *testing.T) int64 {
+	t.Helper()
+	text, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var size, pages int64
+	if _, err := fmt.Sscan(string(text), &size, &pages); err != nil {
+		t.Fatal(err)
+	}
+	return pages * int64(os.Getpagesize())
 }

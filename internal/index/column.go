@@ -12,7 +12,7 @@ import (
 )
 
 // Columns is how many columns an index has.
-const Columns = 3
+const Columns = 4
 
 // MaxEntry bounds what a column keeps of one message.
 const MaxEntry = 256 << 10
@@ -42,7 +42,7 @@ type Column struct {
 
 // columnName returns the file of the column with that index.
 func columnName(i int) string {
-	return [Columns]string{"posthorn.cache", "posthorn.head", "posthorn.search"}[i]
+	return [Columns]string{"posthorn.envelope", "posthorn.head", "posthorn.search", "posthorn.parts"}[i]
 }
 
 // OpenColumn opens the column of that index whose number is id; any other is

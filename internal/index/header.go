@@ -8,7 +8,7 @@ const (
 )
 
 // magic is the format and its version.
-const magic = "PHX1"
+const magic = "PHX2"
 
 // maxSlots bounds how many records a file is believed to have.
 const maxSlots = 1 << 26

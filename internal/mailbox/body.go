@@ -213,8 +213,17 @@ func (b *Body) convert(i int) {
 	if b.out == nil {
 		b.out = make([]byte, 0, min(b.size, block+block/16))
 	}
-	out, in := b.out[:0], b.in
-	cr := s.cr
+	var cr bool
+	b.out, cr = appendCRLF(b.out[:0], b.in, s.cr)
+	b.at = i
+	if len(b.starts) == i+1 {
+		b.starts = append(b.starts, start{s.off + int64(len(b.out)), cr})
+	}
+}
+
+// appendCRLF appends octets of a file to out, with CRLF line ends. cr says whether a CR
+// stands in front of them, and then whether one is the last of them.
+func appendCRLF(out, in []byte, cr bool) ([]byte, bool) {
 	for {
 		nl := bytes.IndexByte(in, '\n')
 		if nl < 0 {
@@ -233,10 +242,7 @@ func (b *Body) convert(i int) {
 	if len(in) > 0 {
 		cr = in[len(in)-1] == '\r'
 	}
-	b.out, b.at = append(out, in...), i
-	if len(b.starts) == i+1 {
-		b.starts = append(b.starts, start{s.off + int64(len(b.out)), cr})
-	}
+	return append(out, in...), cr
 }
 
 // Size returns the message's size in octets, exactly what ReadAt gives.

@@ -57,7 +57,7 @@ func keptOf(t *testing.T, o Options, path, folder string) string {
 	v := sel(t, openBox(t, newStore(t, o), path), folder, false)
 	defer v.Close()
 	v.At(1)
-	text, _ := v.Kept(1, Summary, nil)
+	text, _ := v.Kept(1, Envelope, nil)
 	return string(text)
 }
 

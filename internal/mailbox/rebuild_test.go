@@ -22,7 +22,7 @@ func TestRebuild(t *testing.T) {
 	want := list(v)
 	v.Close()
 	for name, text := range map[string]string{
-		"posthorn.index": "PHI1", "posthorn.cache": "damaged", "posthorn.head": "damaged", "posthorn.search": "damaged",
+		"posthorn.index": "PHI1", "posthorn.envelope": "damaged", "posthorn.head": "damaged", "posthorn.search": "damaged", "posthorn.parts": "damaged",
 		"posthorn-state": "posthorn-state 1\nmetadata /private/comment mine\n# a remark\nmetadata /priv", "maildirsize": "junk",
 	} {
 		if err := os.WriteFile(path+"/"+name, []byte(text), 0o600); err != nil {

@@ -364,7 +364,7 @@ func TestColumnsAreTrimmed(t *testing.T) {
 			}
 		}
 		syncView(t, v, true)
-		if st, err := os.Stat(path + "/posthorn.cache"); err == nil && st.Size() > 4<<20 {
+		if st, err := os.Stat(path + "/posthorn.envelope"); err == nil && st.Size() > 4<<20 {
 			t.Fatalf("after %d: got %d bytes for one message", i, st.Size())
 		}
 	}

@@ -12,12 +12,14 @@ type Column int
 
 // The columns. A FETCH reads only the one that it needs.
 const (
-	Summary Column = iota // for FETCH
-	Head                  // usual header fields
-	Search                // for SEARCH, SORT and THREAD
+	Envelope  Column = iota // for FETCH
+	Head                    // usual header fields
+	Search                  // for SEARCH, SORT and THREAD
+	Structure               // for FETCH, and to search the text of the message
 )
 
-// Texts are what the index keeps of a message, by column.
+// Texts are what the index keeps of a message, by column; nil for one that is not
+// meant.
 type Texts [index.Columns][]byte
 
 // maxKept is how many bytes of texts are gathered before they are written.
@@ -51,8 +53,8 @@ func (v *View) Kept(seq int, c Column, buf []byte) (text []byte, ok bool) {
 	if r == nil {
 		return buf, false
 	}
-	if n := len(f.texts.kept[c]); n > 0 && f.texts.kept[c][n-1].UID == r.UID {
-		return append(buf[:0], f.texts.kept[c][n-1].Text...), true // of a moment ago
+	if e := f.texts.waiting(c, r.UID); e != nil {
+		return append(buf[:0], e.Text...), true
 	}
 	if r.Texts[c] == 0 || f.column(int(c)) == nil {
 		return buf, false
@@ -62,6 +64,28 @@ func (v *View) Kept(seq int, c Column, buf []byte) (text []byte, ok bool) {
 		return buf, false
 	}
 	return append(buf[:0], text...), true
+}
+
+// Keeps reports whether the index has a text of message seq, or may have one.
+func (v *View) Keeps(seq int, c Column) bool {
+	f := v.folder
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	uid := v.uid(seq)
+	if f.texts.waiting(c, uid) != nil {
+		return true
+	}
+	r := f.Find(uid)
+	return r != nil && r.Texts[c] != 0
+}
+
+// waiting returns the text of a message that was kept last, if it was that one; it is
+// about to be written.
+func (t *texts) waiting(c Column, uid uint32) *index.Entry {
+	if n := len(t.kept[c]); n > 0 && t.kept[c][n-1].UID == uid {
+		return &t.kept[c][n-1]
+	}
+	return nil
 }
 
 // Keep has the index keep texts of message seq. One that is too long, or cannot
@@ -76,6 +100,9 @@ func (v *View) Keep(seq int, t Texts) {
 		return
 	}
 	for i, text := range t {
+		if text == nil {
+			continue
+		}
 		f.texts.kept[i] = append(f.texts.kept[i], index.Entry{UID: r.UID, Text: text})
 		f.texts.size += len(text)
 	}
@@ -133,6 +160,9 @@ func (f *folder) writeTexts() {
 	kept := &f.texts.kept
 	defer f.texts.drop()
 	for i := range kept {
+		if len(kept[i]) == 0 {
+			continue
+		}
 		if f.column(i) == nil && f.forgo(f.createColumn(i)) {
 			f.texts.off = true
 			return

@@ -1,6 +1,8 @@
-// Package gist makes what the index keeps of a message for FETCH and SEARCH, all
-// in one pass over it: ENVELOPE and BODYSTRUCTURE as they are sent, the usual
-// header fields, and the fields that are searched, decoded and without case.
+// Package gist makes what the index keeps of a message for FETCH and SEARCH:
+// ENVELOPE and BODYSTRUCTURE as they are sent, the usual header fields, the fields
+// that are searched, decoded and without case, and where the text lies. One pass over
+// the message makes all of it; where no more is asked than its header says, that alone
+// is read.
 //
 // A text that was kept may be of another version; then it is none. Nothing here
 // keeps state.
@@ -13,6 +15,7 @@ import (
 	"slices"
 	"strings"
 
+	"posthorn/imapd/internal/layout"
 	"posthorn/imapd/internal/mimepart"
 	"posthorn/imapd/internal/wire"
 	"posthorn/internal/mailbox"
@@ -20,7 +23,7 @@ import (
 
 // version is what the texts begin with. It changes when the same message would
 // give other texts.
-const version = 3
+const version = 4
 
 // usual are the header fields that clients ask for in lists of messages, in lower
 // case.
@@ -51,10 +54,37 @@ func Make(src io.ReaderAt, size int64, pool *wire.Pool) (t mailbox.Texts, err er
 	if err != nil {
 		return t, err
 	}
+	if t, err = top(src, root, pool); err == nil {
+		t[mailbox.Structure] = structure(root, pool)
+	}
+	return t, err
+}
+
+// Top is Make of what the header of a message says alone, all of which it is given.
+// The column Structure is left out.
+func Top(header []byte, pool *wire.Pool) (t mailbox.Texts, err error) {
+	src := memory{*bytes.NewReader(header), header}
+	root, err := mimepart.ParseHeader(&src, int64(len(header)))
+	if err != nil {
+		return t, err
+	}
+	return top(&src, root, pool)
+}
+
+// memory is a header in memory.
+type memory struct {
+	bytes.Reader
+	b []byte
+}
+
+// All returns the header, for package mimepart.
+func (m *memory) All() []byte { return m.b }
+
+func top(src io.ReaderAt, root *mimepart.Part, pool *wire.Pool) (t mailbox.Texts, err error) {
 	if t[mailbox.Head], err = head(src, root); err != nil {
 		return t, err
 	}
-	t[mailbox.Summary] = summary(root, pool)
+	t[mailbox.Envelope] = envelope(root, pool)
 	t[mailbox.Search], err = search(src, root)
 	return t, err
 }
@@ -136,40 +166,74 @@ func named(line []byte, names []string) bool {
 	return false
 }
 
-// Summary is what is kept of a message for FETCH, beside its header.
-type Summary struct {
-	Envelope  []byte // as sent to a client that reads no UTF-8
-	Structure []byte // BODYSTRUCTURE of RFC 3501, likewise
-	Plain     bool   // both are the same for clients that read UTF-8
+// Envelope is what is kept of a message for FETCH ENVELOPE.
+type Envelope struct {
+	Text  []byte // as sent to a client that reads no UTF-8
+	Plain bool   // it is the same for one that does
 }
 
-// summary returns a message's Summary as it is kept.
-func summary(root *mimepart.Part, pool *wire.Pool) []byte {
-	var buf bytes.Buffer
-	buf.Grow(2 * usualSize)
-	w := wire.NewWriter(&buf, pool)
-	root.Envelope(w)
-	w.Flush() // a buffer takes everything
-	size := buf.Len()
-	root.Structure(w, true)
-	w.Flush()
-	envelope, structure := buf.Bytes()[:size], buf.Bytes()[size:]
-	b := append(make([]byte, 0, len(envelope)+len(structure)+16), version, 0)
+// Structure is what is kept of a message for FETCH BODYSTRUCTURE, and to search its
+// text.
+type Structure struct {
+	Text   []byte // BODYSTRUCTURE of RFC 3501, as sent to a client that reads no UTF-8
+	Plain  bool   // it is the same for one that does
+	Layout []byte // as layout.Read reads it; empty for a message of too many parts
+}
+
+// envelope returns a message's Envelope as it is kept.
+func envelope(root *mimepart.Part, pool *wire.Pool) []byte {
+	text := written(pool, root.Envelope)
+	return appendText(begin(len(text), ascii(text)), text)
+}
+
+// structure returns a message's Structure as it is kept.
+func structure(root *mimepart.Part, pool *wire.Pool) []byte {
+	text := written(pool, func(w mimepart.Output) { root.Structure(w, true) })
+	var room [usualSize]byte
+	var place []byte
+	if l, ok := layout.Of(root); ok {
+		place = l.Append(room[:0])
+	}
 	// RFC 9051 has another structure for message/global.
-	if ascii(envelope) && ascii(structure) && !bytes.Contains(bytes.ToLower(structure), []byte(`"global"`)) {
+	plain := ascii(text) && !bytes.Contains(bytes.ToLower(text), []byte(`"global"`))
+	return appendText(appendText(begin(len(text)+len(place), plain), text), place)
+}
+
+// written returns what write writes.
+func written(pool *wire.Pool, write func(mimepart.Output)) []byte {
+	var buf bytes.Buffer
+	w := wire.NewWriter(&buf, pool)
+	write(w)
+	w.Flush() // a buffer takes everything
+	return buf.Bytes()
+}
+
+// begin returns the beginning of a kept text, with room for so many octets.
+func begin(size int, plain bool) []byte {
+	b := append(make([]byte, 0, size+16), version, 0)
+	if plain {
 		b[1] = 1
 	}
-	return appendText(appendText(b, envelope), structure)
+	return b
 }
 
-// ReadSummary reads a kept summary; ok is false for one of another version. It
+// ReadEnvelope reads a kept Envelope; ok is false for one of another version. It
 // shares b's memory.
-func ReadSummary(b []byte) (s Summary, ok bool) {
+func ReadEnvelope(b []byte) (e Envelope, ok bool) {
+	if len(b) < 2 || b[0] != version {
+		return e, false
+	}
+	e.Plain = b[1] == 1
+	return e, readTexts(b[2:], &e.Text)
+}
+
+// ReadStructure reads a kept Structure as ReadEnvelope does.
+func ReadStructure(b []byte) (s Structure, ok bool) {
 	if len(b) < 2 || b[0] != version {
 		return s, false
 	}
 	s.Plain = b[1] == 1
-	return s, readTexts(b[2:], &s.Envelope, &s.Structure)
+	return s, readTexts(b[2:], &s.Text, &s.Layout)
 }
 
 func appendText(b, text []byte) []byte {

@@ -2,6 +2,7 @@ package gist
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"testing"
 
@@ -24,25 +25,57 @@ var messages = []string{
 
 func crlf(s string) string { return strings.ReplaceAll(s, "\n", "\r\n") }
 
-func made(t *testing.T, message string) (Summary, Search, Header) {
+// texts are what is kept of a message, read again.
+type texts struct {
+	envelope  Envelope
+	structure Structure
+	search    Search
+	header    Header
+}
+
+func made(t *testing.T, message string) (m texts) {
 	t.Helper()
-	texts, err := Make(strings.NewReader(message), int64(len(message)), wire.NewPool())
+	kept, err := Make(strings.NewReader(message), int64(len(message)), wire.NewPool())
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, ok := ReadSummary(texts[mailbox.Summary])
-	found, ok2 := ReadSearch(texts[mailbox.Search])
-	h, ok3 := ReadHeader(texts[mailbox.Head])
-	if !ok || !ok2 || !ok3 {
-		t.Fatalf("%q: what was made cannot be read", message)
+	var ok [4]bool
+	m.envelope, ok[0] = ReadEnvelope(kept[mailbox.Envelope])
+	m.structure, ok[1] = ReadStructure(kept[mailbox.Structure])
+	m.search, ok[2] = ReadSearch(kept[mailbox.Search])
+	m.header, ok[3] = ReadHeader(kept[mailbox.Head])
+	if slices.Contains(ok[:], false) {
+		t.Fatalf("%q: what was made cannot be read: %v", message, ok)
 	}
-	return s, found, h
+	checkTop(t, message, kept)
+	return m
+}
+
+// checkTop compares what the header says alone with what was kept of the whole message.
+func checkTop(t *testing.T, message string, want mailbox.Texts) {
+	t.Helper()
+	root, err := mimepart.Header(strings.NewReader(message), int64(len(message)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !root.Blank {
+		return
+	}
+	got, err := Top([]byte(message[:root.Header.End]), wire.NewPool())
+	if err != nil || got[mailbox.Structure] != nil {
+		t.Errorf("%q: got error %v, structure %q, want none", message, err, got[mailbox.Structure])
+	}
+	for _, c := range []mailbox.Column{mailbox.Envelope, mailbox.Head, mailbox.Search} {
+		if !bytes.Equal(got[c], want[c]) {
+			t.Errorf("%q, column %d: got %q of the header, want %q", message, c, got[c], want[c])
+		}
+	}
 }
 
 // check compares what is kept of a message with what the message itself says.
 func check(t *testing.T, message, text string) {
 	t.Helper()
-	s, kept, h := made(t, message)
+	m := made(t, message)
 	src := strings.NewReader(message)
 	root, err := mimepart.Parse(src, src.Size())
 	if err != nil {
@@ -54,7 +87,7 @@ func check(t *testing.T, message, text string) {
 	w.Raw("|")
 	root.Structure(w, true)
 	w.Flush()
-	if got := string(s.Envelope) + "|" + string(s.Structure); got != b.String() {
+	if got := string(m.envelope.Text) + "|" + string(m.structure.Text); got != b.String() {
 		t.Errorf("%q:\ngot  %s\nwant %s", message, got, b.String())
 	}
 	for _, names := range [][]string{{"From"}, {"SUBJECT", "to", "date"}, {"References"}, usual()} {
@@ -66,24 +99,24 @@ func check(t *testing.T, message, text string) {
 		for _, r := range ranges {
 			want += message[r.Off:r.End]
 		}
-		if got := string(h.Select(nil, names)); got != strings.ReplaceAll(want, "\x00", "\x80") {
+		if got := string(m.header.Select(nil, names)); got != strings.ReplaceAll(want, "\x00", "\x80") {
 			t.Errorf("%q, %v: got %q, want %q", message, names, got, want)
 		}
 	}
 	if text == "" {
 		return
 	}
-	m := find.New(src, src.Size())
+	kept, from := m.search, find.New(src, src.Size())
 	for _, name := range searched() {
-		look := m.Addresses
+		look := from.Addresses
 		if name == "subject" {
-			look = m.Field
+			look = from.Field
 		}
 		if want, err := look(name, text); err != nil || kept.Contains(name, text) != want {
 			t.Errorf("%q: %s contains %q: got %v, want %v, %v", message, name, text, !want, want, err)
 		}
 	}
-	if day, ok, err := m.Date(); err != nil || ok != kept.Dated || ok && !day.Equal(kept.Day) {
+	if day, ok, err := from.Date(); err != nil || ok != kept.Dated || ok && !day.Equal(kept.Day) {
 		t.Errorf("%q: got day %v, %v, want %v, %v", message, kept.Day, kept.Dated, day, ok)
 	}
 }
@@ -109,27 +142,22 @@ func TestOtherVersions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for n := range texts[mailbox.Summary] {
-		if _, ok := ReadSummary(texts[mailbox.Summary][:n]); ok {
-			t.Errorf("cut at %d: got a summary", n)
+	reads := map[mailbox.Column]func([]byte) bool{
+		mailbox.Envelope:  func(b []byte) bool { _, ok := ReadEnvelope(b); return ok },
+		mailbox.Structure: func(b []byte) bool { _, ok := ReadStructure(b); return ok },
+		mailbox.Search:    func(b []byte) bool { _, ok := ReadSearch(b); return ok },
+		mailbox.Head:      func(b []byte) bool { _, ok := ReadHeader(b); return ok },
+	}
+	for c, read := range reads {
+		for n := range texts[c] {
+			if c != mailbox.Head && read(texts[c][:n]) {
+				t.Errorf("column %d, cut at %d: got a text", c, n)
+			}
 		}
-	}
-	for n := range texts[mailbox.Search] {
-		if _, ok := ReadSearch(texts[mailbox.Search][:n]); ok {
-			t.Errorf("cut at %d: got what is searched", n)
+		texts[c][0]++
+		if read(texts[c]) {
+			t.Errorf("column %d: got a text of another version", c)
 		}
-	}
-	texts[mailbox.Summary][0]++
-	texts[mailbox.Search][0]++
-	texts[mailbox.Head][0]++
-	if _, ok := ReadSummary(texts[mailbox.Summary]); ok {
-		t.Error("got a summary of another version")
-	}
-	if _, ok := ReadSearch(texts[mailbox.Search]); ok {
-		t.Error("got what is searched of another version")
-	}
-	if _, ok := ReadHeader(texts[mailbox.Head]); ok {
-		t.Error("got a header of another version")
 	}
 }
 
@@ -138,7 +166,8 @@ func FuzzGist(f *testing.F) {
 		f.Add(m, "a")
 	}
 	f.Fuzz(func(t *testing.T, message, text string) {
-		ReadSummary([]byte(message))
+		ReadEnvelope([]byte(message))
+		ReadStructure([]byte(message))
 		ReadSearch([]byte(message))
 		ReadHeader([]byte(message))
 		if !strings.Contains(text, "\x00") { // no string of IMAP has one
@@ -147,21 +176,26 @@ func FuzzGist(f *testing.F) {
 	})
 }
 
-// kept is a message that is in memory, as a small one is.
-type kept struct {
-	*strings.Reader
-	all []byte
-}
-
-func (k kept) All() []byte { return k.all }
-
 // BenchmarkMake takes a message of 14 KiB apart.
 func BenchmarkMake(b *testing.B) {
 	message := crlf(messages[3] + strings.Repeat("a line of text that is as long as others are in mail, about so\n", 200))
-	pool, src := wire.NewPool(), kept{strings.NewReader(message), []byte(message)}
+	pool, src := wire.NewPool(), &memory{*bytes.NewReader([]byte(message)), []byte(message)}
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := Make(src, int64(len(message)), pool); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkTop makes what a header says alone.
+func BenchmarkTop(b *testing.B) {
+	header := []byte(crlf(messages[3]))
+	header = header[:bytes.Index(header, []byte("\r\n\r\n"))+4]
+	pool := wire.NewPool()
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := Top(header, pool); err != nil {
 			b.Fatal(err)
 		}
 	}

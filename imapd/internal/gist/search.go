@@ -11,18 +11,16 @@ import (
 	"posthorn/imapd/internal/charset"
 	"posthorn/imapd/internal/date"
 	"posthorn/imapd/internal/decode"
-	"posthorn/imapd/internal/layout"
 	"posthorn/imapd/internal/mimepart"
 	"posthorn/imapd/internal/order"
 )
 
 // Search is what is kept of a message for SEARCH, SORT and THREAD.
 type Search struct {
-	Day    time.Time
-	Dated  bool      // Day is that of the Date field
-	Facts  []byte    // as order.Facts reads them
-	Layout []byte    // as layout.Read reads it; empty for a message of too many parts
-	found  [5][]byte // what is searched, by field
+	Day   time.Time
+	Dated bool      // Day is that of the Date field
+	Facts []byte    // as order.Facts reads them
+	found [5][]byte // what is searched, by field
 }
 
 // usualSize is enough for a text of most messages.
@@ -46,12 +44,7 @@ func search(src io.ReaderAt, root *mimepart.Part) ([]byte, error) {
 		b = appendText(b, charset.AppendFold(room[:0], decode.Words(mimepart.Format(root.Addresses(name)))))
 	}
 	subject, err := fields(src, root, names[4])
-	b = appendText(appendText(b, subject), order.FactsOf(root).Append(room[:0]))
-	var place []byte
-	if l, ok := layout.Of(root); ok {
-		place = l.Append(room[:0])
-	}
-	return appendText(b, place), err
+	return appendText(appendText(b, subject), order.FactsOf(root).Append(room[:0])), err
 }
 
 // ReadSearch reads a kept Search; ok is false for one of another version. It shares
@@ -66,7 +59,7 @@ func ReadSearch(b []byte) (s Search, ok bool) {
 	}
 	s.Dated, s.Day = b[1] == 1, time.Unix(day, 0).UTC()
 	f := &s.found
-	return s, readTexts(b[2+n:], &f[0], &f[1], &f[2], &f[3], &f[4], &s.Facts, &s.Layout)
+	return s, readTexts(b[2+n:], &f[0], &f[1], &f[2], &f[3], &f[4], &s.Facts)
 }
 
 // fields returns the values of a field as they are searched, a NUL behind each.

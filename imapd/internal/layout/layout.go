@@ -219,13 +219,5 @@ func (f File) Append(dst, b []byte) []byte {
 	return append(dst, b...)
 }
 
-// Header returns the header of the message; ok is false when it has none.
-func (l Layout) Header() (t Text, ok bool) {
-	if len(l.Texts) == 0 || l.Texts[0].Kind != Message || l.Texts[0].Off != 0 {
-		return t, false
-	}
-	return l.Texts[0], true
-}
-
 // Size returns how large a message is with CRLF line ends.
 func (l Layout) Size() int64 { return l.size }

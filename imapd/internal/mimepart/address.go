@@ -29,7 +29,7 @@ const (
 // one as far as it goes, and the list goes on behind the next separator.
 func parseAddresses(s string) []Address {
 	t := tokens{s: s}
-	var out []Address
+	out := make([]Address, 0, min(1+strings.Count(s, ","), maxAddresses))
 	group := false
 	for t.i < len(t.s) && len(out) < maxAddresses {
 		a, found := t.address(group)
@@ -92,7 +92,8 @@ type word struct {
 // colon that is the name of a group, except within a group.
 func (t *tokens) address(grouped bool) (a Address, found bool) {
 	t.note = ""
-	words, ok := t.words()
+	var room [usualWords]word
+	words, ok := t.words(room[:0])
 	a = Address{Name: t.note, Mailbox: noMailbox, Host: noHost}
 	end := t.peek()
 	switch {
@@ -150,7 +151,8 @@ func (t *tokens) angle(a *Address) {
 			return
 		}
 	}
-	words, quotes := t.words()
+	var room [usualWords]word
+	words, quotes := t.words(room[:0])
 	if local, fits := localPart(words); fits {
 		a.Mailbox = local
 	}
@@ -181,9 +183,12 @@ func (t *tokens) route() (string, bool) {
 	return strings.Join(strings.Fields(route), ""), t.skip(':') && t.blanks()
 }
 
-// words takes words with the blanks and comments between and behind them; ok is
-// false when a quoted string or a comment has no end.
-func (t *tokens) words() (all []word, ok bool) {
+// usualWords is how many words most addresses have in a row.
+const usualWords = 4
+
+// words takes words with the blanks and comments between and behind them, in the memory
+// of all; ok is false when a quoted string or a comment has no end.
+func (t *tokens) words(all []word) (_ []word, ok bool) {
 	for {
 		if !t.blanks() {
 			return all, false
@@ -216,20 +221,23 @@ func (t *tokens) domain() (host string, ok bool) {
 	if t.peek() == '[' {
 		return t.literal()
 	}
-	var out strings.Builder
 	for {
 		start := t.i
-		for isAtom(t.peek()) {
+		for c := t.peek(); isAtom(c) || c == '.' && t.i > start && t.s[t.i-1] != '.'; c = t.peek() {
 			t.i++
 		}
-		out.WriteString(t.s[start:t.i])
-		if !t.blanks() || t.i == start {
+		labels := t.s[start:t.i]
+		if !t.blanks() || labels == "" {
 			return "", false
 		}
-		if !t.skip('.') {
-			return out.String(), true
+		host += labels
+		if strings.HasSuffix(labels, ".") {
+			continue
 		}
-		out.WriteByte('.')
+		if !t.skip('.') {
+			return host, true
+		}
+		host += "."
 		if !t.blanks() {
 			return "", false
 		}
@@ -258,6 +266,7 @@ func phrase(words []word) string {
 		return words[0].text
 	}
 	var out strings.Builder
+	out.Grow(lengths(words))
 	for i, w := range words {
 		if i > 0 {
 			out.WriteByte(' ')
@@ -265,6 +274,14 @@ func phrase(words []word) string {
 		out.WriteString(w.text)
 	}
 	return out.String()
+}
+
+// lengths returns how long words are with a blank behind each.
+func lengths(words []word) (n int) {
+	for _, w := range words {
+		n += len(w.text) + 1
+	}
+	return n
 }
 
 // localPart returns words as a local part. That needs a dot between two of
@@ -289,5 +306,9 @@ func (w word) dotted(i int) bool { return !w.quoted && w.text[i] == '.' }
 // isAtom reports whether atoms are made of c (RFC 5322 section 3.2.3, RFC 6532
 // section 3.2).
 func isAtom(c byte) bool {
-	return c > ' ' && c != 0x7F && strings.IndexByte(`()<>[]:;@\,."`, c) < 0
+	switch c {
+	case '(', ')', '<', '>', '[', ']', ':', ';', '@', '\\', ',', '.', '"', 0x7F:
+		return false
+	}
+	return c > ' '
 }

@@ -116,6 +116,9 @@ func join(all []Param) []Param {
 // pieceOf sorts out a name such as "title*1*".
 func pieceOf(p Param) (section, bool) {
 	base, rest, ok := strings.Cut(p.Name, "*")
+	if !ok {
+		return section{}, false
+	}
 	number, star := strings.CutSuffix(rest, "*")
 	n, err := strconv.ParseUint(number, 10, 16)
 	return section{p, strings.ToLower(base), base, star, int(n)}, ok && err == nil

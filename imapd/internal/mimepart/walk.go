@@ -181,6 +181,9 @@ func (w *walk) keep(p *Part, k kind, line []byte) int {
 	}
 	w.text += len(line)
 	_, value, _ := bytes.Cut(line, []byte(":"))
+	if w.values == nil {
+		w.values = make([]byte, 0, usualText)
+	}
 	at := len(w.values)
 	w.values = clean(w.values, bytes.TrimLeft(value, " \t"))
 	v := w.values[at:len(w.values):len(w.values)]
@@ -196,10 +199,11 @@ func (w *walk) keep(p *Part, k kind, line []byte) int {
 	return len(p.fields) - 1
 }
 
-// usualFields is how many fields are kept of most messages, at most, and maxName bounds
-// the names that are looked at.
+// usualFields is how many fields are kept of most messages, at most, usualText how long
+// they are together, and maxName bounds the names that are looked at.
 const (
 	usualFields = 12
+	usualText   = 1 << 10
 	maxName     = 32
 )
 

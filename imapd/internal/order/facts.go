@@ -50,8 +50,9 @@ func FactsOf(h Header) (f Facts) {
 	f.texts[fromMailbox], f.texts[fromDisplay] = address(from), display(from)
 	f.texts[toMailbox], f.texts[toDisplay] = address(to), display(to)
 	f.texts[ccMailbox] = address(h.Addresses("cc"))
-	f.ids = appendID(nil, ownID(h))
-	for _, id := range references(h) {
+	ancestors := references(h)
+	f.ids = appendID(make([]byte, 0, (1+len(ancestors))*idSize), ownID(h))
+	for _, id := range ancestors {
 		f.ids = appendID(f.ids, id)
 	}
 	return f

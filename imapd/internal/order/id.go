@@ -67,6 +67,9 @@ func ownID(h Header) string {
 // messageIDs returns the valid message IDs in a field, without brackets and
 // superfluous quotes (RFC 5322 section 3.6.4).
 func messageIDs(v string) (ids []string) {
+	if n := strings.Count(v, "<"); n > 0 {
+		ids = make([]string, 0, min(n, 2*maxReferences))
+	}
 	for {
 		start := strings.IndexByte(v, '<')
 		if start < 0 {
@@ -83,6 +86,10 @@ func messageIDs(v string) (ids []string) {
 // messageID takes a message ID behind its bracket; n is how much of s was looked
 // at.
 func messageID(s string) (id string, n int, ok bool) {
+	if i := strings.IndexAny(s, "\\\" \t<>"); i >= 0 && s[i] == '>' { // it stands as it is
+		at := strings.LastIndexByte(s[:i], '@')
+		return s[:i], i + 1, at > 0 && at < i-1
+	}
 	var out strings.Builder
 	quoted, at := false, -1
 	for n = 0; n < len(s); n++ {

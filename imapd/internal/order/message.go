@@ -36,7 +36,7 @@ func collated(s string) []byte {
 	if !utf8.ValidString(s) {
 		return []byte("\xff" + s)
 	}
-	return charset.AppendFold(nil, s)
+	return charset.AppendFold(make([]byte, 0, len(s)+len(s)/8), s)
 }
 
 // address returns addr-mailbox of the first address of a field.

@@ -26,6 +26,9 @@ func Base(subject string) (base string, reply bool) {
 
 // squeeze makes one space of each run of blanks.
 func squeeze(s string) string {
+	if !strings.ContainsAny(s, "\t\r\n") && !strings.Contains(s, "  ") {
+		return s
+	}
 	out := make([]byte, 0, len(s))
 	for i := 0; i < len(s); i++ {
 		c := s[i]

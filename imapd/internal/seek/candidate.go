@@ -231,17 +231,17 @@ func (c *candidate) scan(k query.Key) (found, ok bool, err error) {
 }
 
 func (c *candidate) layOut() error {
-	if err := c.sum(); err != nil || len(c.kept.Layout) == 0 {
+	s, err := c.structure(c.seq)
+	if err != nil || len(s.Layout) == 0 {
 		return err
 	}
 	if c.reader == nil {
 		c.reader = find.NewReader()
 	}
-	var err error
 	if c.file, err = c.view.File(c.seq); err != nil {
 		return err
 	}
-	c.laidOut, err = c.reader.Open(c.file, c.kept.Layout)
+	c.laidOut, err = c.reader.Open(c.file, s.Layout)
 	return err
 }
 

@@ -23,6 +23,7 @@ type Seeker struct {
 	reader   *find.Reader      // nil: no file was read yet
 	sums     []byte            // what the index has of the message looked at last
 	head     []byte
+	parts    []byte
 	present  candidate // the message that is looked at
 }
 
@@ -73,7 +74,7 @@ func (s *Seeker) Sums(seq int) (sum gist.Search, err error) {
 			return sum, nil
 		}
 	}
-	texts, err := gist.Of(s.view, seq, s.pool)
+	texts, err := gist.Of(s.view, seq, mailbox.Search, s.pool)
 	if err == nil {
 		sum, _ = gist.ReadSearch(texts[mailbox.Search])
 	}
@@ -88,9 +89,25 @@ func (s *Seeker) fields(seq int) (h gist.Header, ok bool, err error) {
 			return h, true, nil
 		}
 	}
-	texts, err := gist.Of(s.view, seq, s.pool)
+	texts, err := gist.Of(s.view, seq, mailbox.Head, s.pool)
 	if err == nil {
 		h, ok = gist.ReadHeader(texts[mailbox.Head])
 	}
 	return h, ok, err
+}
+
+// structure returns what the index has of the structure of a message, or has it have
+// that. It is valid until the next call.
+func (s *Seeker) structure(seq int) (kept gist.Structure, err error) {
+	ok := false
+	if s.parts, ok = s.view.Kept(seq, mailbox.Structure, s.parts); ok {
+		if kept, ok = gist.ReadStructure(s.parts); ok {
+			return kept, nil
+		}
+	}
+	texts, err := gist.Of(s.view, seq, mailbox.Structure, s.pool)
+	if err == nil {
+		kept, _ = gist.ReadStructure(texts[mailbox.Structure])
+	}
+	return kept, err
 }
