@@ -62,14 +62,7 @@ type fetcher struct {
 	buf    []byte       // for header fields
 
 	texts mailbox.Texts // what the index has of a message, in memory that is used again
-	made  made          // what was made of one that it has not
 	whole []byte        // a header
-}
-
-// made is what was made of message seq.
-type made struct {
-	seq   int
-	texts mailbox.Texts
 }
 
 // run answers for each message. Messages that are gone are left out (RFC 2180

@@ -47,39 +47,45 @@ func (f *fetcher) keptOf(seq int) (k *kept, ok bool, err error) {
 		}
 		k.whole = f.whole
 	}
-	if f.Items&query.BodyStructure != 0 {
-		if err := f.lookUp(seq, mailbox.Structure, k.readStructure); err != nil {
+	if missing := f.lookUp(seq, k); missing != (gist.Ask{}) {
+		texts, err := gist.Of(f.view, seq, missing, f.pool)
+		if err != nil {
 			return nil, false, err
 		}
-	}
-	if f.Items&query.Envelope != 0 {
-		if err := f.lookUp(seq, mailbox.Envelope, k.readEnvelope); err != nil {
-			return nil, false, err
-		}
-	}
-	if f.asks(query.Fields) {
-		if err := f.lookUp(seq, mailbox.Head, k.readHeader); err != nil {
-			return nil, false, err
-		}
+		k.take(texts)
 	}
 	return k, !f.utf8 || k.plain(f.Items), nil
 }
 
-// lookUp has read take a column's text of a message in, from the index if that has
-// it; else the message is read.
-func (f *fetcher) lookUp(seq int, c mailbox.Column, read func([]byte) bool) (err error) {
-	ok := false
-	if f.texts[c], ok = f.view.Kept(seq, c, f.texts[c]); ok && read(f.texts[c]) {
-		return nil
+// lookUp takes in what the index has of what the FETCH asks for, and returns the rest.
+func (f *fetcher) lookUp(seq int, k *kept) (missing gist.Ask) {
+	if f.Items&query.Envelope != 0 && !f.keptText(seq, mailbox.Envelope, k.readEnvelope) {
+		missing.Header = true
 	}
-	if f.made.seq != seq || f.made.texts[c] == nil {
-		f.made.seq = seq
-		if f.made.texts, err = gist.Of(f.view, seq, c, f.pool); err != nil {
-			return err
-		}
+	if f.asks(query.Fields) && !f.keptText(seq, mailbox.Head, k.readHeader) {
+		missing.Header = true
 	}
-	read(f.made.texts[c]) // it was just made
-	return nil
+	if f.Items&query.BodyStructure != 0 && !f.keptText(seq, mailbox.Structure, k.readStructure) {
+		missing.Body = true
+	}
+	return missing
+}
+
+// keptText has read take in what a column has of a message.
+func (f *fetcher) keptText(seq int, c mailbox.Column, read func([]byte) bool) (ok bool) {
+	f.texts[c], ok = f.view.Kept(seq, c, f.texts[c])
+	return ok && read(f.texts[c])
+}
+
+// take takes in texts that were just made.
+func (k *kept) take(texts mailbox.Texts) {
+	if texts[mailbox.Envelope] != nil {
+		k.readEnvelope(texts[mailbox.Envelope])
+		k.readHeader(texts[mailbox.Head])
+	}
+	if texts[mailbox.Structure] != nil {
+		k.readStructure(texts[mailbox.Structure])
+	}
 }
 
 func (k *kept) readEnvelope(b []byte) (ok bool) {

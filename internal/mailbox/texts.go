@@ -53,8 +53,8 @@ func (v *View) Kept(seq int, c Column, buf []byte) (text []byte, ok bool) {
 	if r == nil {
 		return buf, false
 	}
-	if e := f.texts.waiting(c, r.UID); e != nil {
-		return append(buf[:0], e.Text...), true
+	if n := len(f.texts.kept[c]); n > 0 && f.texts.kept[c][n-1].UID == r.UID {
+		return append(buf[:0], f.texts.kept[c][n-1].Text...), true // of a moment ago
 	}
 	if r.Texts[c] == 0 || f.column(int(c)) == nil {
 		return buf, false
@@ -64,28 +64,6 @@ func (v *View) Kept(seq int, c Column, buf []byte) (text []byte, ok bool) {
 		return buf, false
 	}
 	return append(buf[:0], text...), true
-}
-
-// Keeps reports whether the index has a text of message seq, or may have one.
-func (v *View) Keeps(seq int, c Column) bool {
-	f := v.folder
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	uid := v.uid(seq)
-	if f.texts.waiting(c, uid) != nil {
-		return true
-	}
-	r := f.Find(uid)
-	return r != nil && r.Texts[c] != 0
-}
-
-// waiting returns the text of a message that was kept last, if it was that one; it is
-// about to be written.
-func (t *texts) waiting(c Column, uid uint32) *index.Entry {
-	if n := len(t.kept[c]); n > 0 && t.kept[c][n-1].UID == uid {
-		return &t.kept[c][n-1]
-	}
-	return nil
 }
 
 // Keep has the index keep texts of message seq. One that is too long, or cannot

@@ -1,8 +1,7 @@
 // Package gist makes what the index keeps of a message for FETCH and SEARCH:
 // ENVELOPE and BODYSTRUCTURE as they are sent, the usual header fields, the fields
-// that are searched, decoded and without case, and where the text lies. One pass over
-// the message makes all of it; where no more is asked than its header says, that alone
-// is read.
+// that are searched, decoded and without case, and where the text lies. What a header
+// says is made at once when any of it is asked for first, without the message.
 //
 // A text that was kept may be of another version; then it is none. Nothing here
 // keeps state.
@@ -47,21 +46,23 @@ func Usual(names []string) bool {
 	return true
 }
 
-// Make returns what the index is to keep of the message that src holds in its
-// first size octets. Errors are those of reading.
-func Make(src io.ReaderAt, size int64, pool *wire.Pool) (t mailbox.Texts, err error) {
+// Make returns the texts asked for of the message that src holds in its first size
+// octets. Errors are those of reading.
+func Make(src io.ReaderAt, size int64, ask Ask, pool *wire.Pool) (t mailbox.Texts, err error) {
 	root, err := mimepart.Parse(src, size)
 	if err != nil {
 		return t, err
 	}
-	if t, err = top(src, root, pool); err == nil {
+	if ask.Header {
+		t, err = top(src, root, pool)
+	}
+	if ask.Body {
 		t[mailbox.Structure] = structure(root, pool)
 	}
 	return t, err
 }
 
-// Top is Make of what the header of a message says alone, all of which it is given.
-// The column Structure is left out.
+// Top is Make of a header alone, all of which it is given.
 func Top(header []byte, pool *wire.Pool) (t mailbox.Texts, err error) {
 	src := memory{*bytes.NewReader(header), header}
 	root, err := mimepart.ParseHeader(&src, int64(len(header)))

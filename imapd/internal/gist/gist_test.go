@@ -35,7 +35,7 @@ type texts struct {
 
 func made(t *testing.T, message string) (m texts) {
 	t.Helper()
-	kept, err := Make(strings.NewReader(message), int64(len(message)), wire.NewPool())
+	kept, err := Make(strings.NewReader(message), int64(len(message)), Ask{true, true}, wire.NewPool())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,7 +138,7 @@ func TestUsual(t *testing.T) {
 // TestOtherVersions: what was made otherwise is none.
 func TestOtherVersions(t *testing.T) {
 	message := crlf(messages[3])
-	texts, err := Make(strings.NewReader(message), int64(len(message)), wire.NewPool())
+	texts, err := Make(strings.NewReader(message), int64(len(message)), Ask{true, true}, wire.NewPool())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -182,7 +182,7 @@ func BenchmarkMake(b *testing.B) {
 	pool, src := wire.NewPool(), &memory{*bytes.NewReader([]byte(message)), []byte(message)}
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := Make(src, int64(len(message)), pool); err != nil {
+		if _, err := Make(src, int64(len(message)), Ask{true, true}, pool); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -7,40 +7,46 @@ import (
 	"posthorn/internal/mailbox"
 )
 
-// Of reads as much of message seq of a view as a column asks for, and has the index
-// keep what it says. It returns the text of that column, and those of others that came
-// with it. Errors: those of View.Open and of reading.
-func Of(v *mailbox.View, seq int, column mailbox.Column, pool *wire.Pool) (t mailbox.Texts, err error) {
-	if column != mailbox.Structure {
-		header, ok, err := v.Header(seq, nil)
-		if err != nil {
-			return t, err
-		}
-		if ok {
-			if t, err = Top(header, pool); err == nil {
-				v.Keep(seq, t)
-			}
-			return t, err
-		}
-	}
-	return whole(v, seq, column, pool)
+// Ask says which texts of a message are asked for.
+type Ask struct {
+	Header bool // Envelope, Head and Search
+	Body   bool // Structure
 }
 
-// whole is Of a message that is read from end to end.
-func whole(v *mailbox.View, seq int, column mailbox.Column, pool *wire.Pool) (mailbox.Texts, error) {
+// Of reads as much of message seq of a view as is asked for, has the index keep what
+// that says, and returns it. Errors: those of View.Open and of reading.
+func Of(v *mailbox.View, seq int, ask Ask, pool *wire.Pool) (t mailbox.Texts, err error) {
+	ok := false
+	if !ask.Body {
+		t, ok, err = front(v, seq, pool)
+	}
+	if !ok && err == nil {
+		t, err = whole(v, seq, ask, pool)
+	}
+	if err == nil {
+		v.Keep(seq, t)
+	}
+	return t, err
+}
+
+// front makes the texts of a header from the front of the file; ok is false when it
+// does not end there.
+func front(v *mailbox.View, seq int, pool *wire.Pool) (t mailbox.Texts, ok bool, err error) {
+	header, ok, err := v.Header(seq, nil)
+	if err == nil && ok {
+		t, err = Top(header, pool)
+	}
+	return t, ok, err
+}
+
+func whole(v *mailbox.View, seq int, ask Ask, pool *wire.Pool) (t mailbox.Texts, err error) {
 	body, err := v.Open(seq)
 	if err != nil {
-		return mailbox.Texts{}, err
+		return t, err
 	}
 	defer body.Close()
-	t, err := Make(body, body.Size(), pool)
-	if err != nil {
+	if t, err = Make(body, body.Size(), ask, pool); err != nil {
 		return t, fmt.Errorf("taking message apart: %w", err)
-	}
-	if column == mailbox.Structure && v.Keeps(seq, mailbox.Envelope) {
-		v.Keep(seq, mailbox.Texts{mailbox.Structure: t[mailbox.Structure]})
-	} else {
-		v.Keep(seq, t)
 	}
 	return t, nil
 }

@@ -74,7 +74,7 @@ func (s *Seeker) Sums(seq int) (sum gist.Search, err error) {
 			return sum, nil
 		}
 	}
-	texts, err := gist.Of(s.view, seq, mailbox.Search, s.pool)
+	texts, err := gist.Of(s.view, seq, gist.Ask{Header: true}, s.pool)
 	if err == nil {
 		sum, _ = gist.ReadSearch(texts[mailbox.Search])
 	}
@@ -89,7 +89,7 @@ func (s *Seeker) fields(seq int) (h gist.Header, ok bool, err error) {
 			return h, true, nil
 		}
 	}
-	texts, err := gist.Of(s.view, seq, mailbox.Head, s.pool)
+	texts, err := gist.Of(s.view, seq, gist.Ask{Header: true}, s.pool)
 	if err == nil {
 		h, ok = gist.ReadHeader(texts[mailbox.Head])
 	}
@@ -105,7 +105,7 @@ func (s *Seeker) structure(seq int) (kept gist.Structure, err error) {
 			return kept, nil
 		}
 	}
-	texts, err := gist.Of(s.view, seq, mailbox.Structure, s.pool)
+	texts, err := gist.Of(s.view, seq, gist.Ask{Body: true}, s.pool)
 	if err == nil {
 		kept, _ = gist.ReadStructure(texts[mailbox.Structure])
 	}
