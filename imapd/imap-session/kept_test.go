@@ -98,8 +98,10 @@ func TestWholeHeaders(t *testing.T) {
 		"A: b\n\r\ntext\n", "A: b\r\r\n\r\ntext", "A: b\n \n\ntext\n", "\r\ntext", "\r\n", "\r", "A: b\r\n\r",
 	}
 	for _, end := range []string{"\n\n", "\r\n\r\n"} { // some end just in front of what is read, some just behind
-		for size := 16<<10 - 5; size < 16<<10+2; size++ {
-			messages = append(messages, "A: "+strings.Repeat("x", size-len("A: ")-len(end))+end+"text")
+		for _, read := range []int{8 << 10, 32 << 10} {
+			for size := read - 5; size < read+2; size++ {
+				messages = append(messages, "A: "+strings.Repeat("x", size-len("A: ")-len(end))+end+"text")
+			}
 		}
 	}
 	for i, message := range messages {

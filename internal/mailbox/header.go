@@ -1,13 +1,17 @@
 package mailbox
 
-import "bytes"
+import (
+	"bytes"
+	"slices"
+)
 
-// front is how much of a file is read to find the header of its message.
-const front = 16 << 10
+// front is how much of a file is read to find the header of its message: most are
+// shorter. One that is not is looked for in the first block.
+const front = 8 << 10
 
 // Header returns the header of message seq with the empty line that ends it and CRLF
-// line ends, in the memory of buf if that has room. It reads no more than the front of
-// the file; ok is false for a header that does not end there. Errors: ErrExpunged.
+// line ends, in the memory of buf if that has room. It reads no more than 32 KiB of the
+// file; ok is false for a header that does not end there. Errors: ErrExpunged.
 func (v *View) Header(seq int, buf []byte) (header []byte, ok bool, err error) {
 	file, err := v.File(seq)
 	if err != nil {
@@ -19,20 +23,28 @@ func (v *View) Header(seq int, buf []byte) (header []byte, ok bool, err error) {
 		b = new(blocks)
 	}
 	defer v.folder.store.blocks.Put(b)
-	if cap(b.in) < front {
+	if cap(b.in) < block {
 		b.in = make([]byte, block)
 	}
-	n, err := file.First(b.in[:front])
-	if err != nil {
-		return nil, false, err
+	end := 0
+	for _, size := range []int{front, block} {
+		n, err := file.First(b.in[:size])
+		if err != nil {
+			return nil, false, err
+		}
+		if end, ok = headerEnd(b.in[:n]); ok || n < size {
+			break
+		}
 	}
-	end, ok := headerEnd(b.in[:n])
 	if !ok {
 		return buf[:0], false, nil
 	}
-	header, _ = appendCRLF(buf[:0], b.in[:end], false)
+	header, _ = appendCRLF(slices.Grow(buf[:0], end+end/usualLine), b.in[:end], false)
 	return header, true, nil
 }
+
+// usualLine is how long lines of headers are as a rule, at least.
+const usualLine = 16
 
 // headerEnd returns where the header ends that b begins with, behind its empty line; ok
 // is false when b has none.
