@@ -21,10 +21,8 @@ type Seeker struct {
 	deep     bool              // the key asks for more than a mailbox.Message says
 	messages []mailbox.Message // those of a batch
 	reader   *find.Reader      // nil: no file was read yet
-	sums     []byte            // what the index has of the message looked at last
-	head     []byte
-	parts    []byte
-	present  candidate // the message that is looked at
+	texts    mailbox.Texts     // what the index has of messages, in memory that is used again
+	present  candidate         // the message that is looked at
 }
 
 // New returns a Seeker of the messages of v that a prepared key means. Memory to read
@@ -67,47 +65,35 @@ func (s *Seeker) matches(seq int, m *mailbox.Message) (h Hit, found bool, err er
 
 // Sums returns what the index has of a message, or has it have that. It is valid
 // until the next call.
-func (s *Seeker) Sums(seq int) (sum gist.Search, err error) {
-	ok := false
-	if s.sums, ok = s.view.Kept(seq, mailbox.Search, s.sums); ok {
-		if sum, ok = gist.ReadSearch(s.sums); ok {
-			return sum, nil
-		}
-	}
-	texts, err := gist.Of(s.view, seq, gist.Ask{Header: true}, s.pool)
-	if err == nil {
-		sum, _ = gist.ReadSearch(texts[mailbox.Search])
-	}
+func (s *Seeker) Sums(seq int) (gist.Search, error) {
+	sum, _, err := text(s, seq, mailbox.Search, gist.ReadSearch)
 	return sum, err
 }
 
-// fields returns the header fields that the index has of a message, or has it have
-// them; ok is false when it cannot. They are valid until the next call.
+// fields returns the header fields that the index has of a message, as Sums does; ok
+// is false when it cannot have them.
 func (s *Seeker) fields(seq int) (h gist.Header, ok bool, err error) {
-	if s.head, ok = s.view.Kept(seq, mailbox.Head, s.head); ok {
-		if h, ok = gist.ReadHeader(s.head); ok {
-			return h, true, nil
-		}
-	}
-	texts, err := gist.Of(s.view, seq, gist.Ask{Header: true}, s.pool)
-	if err == nil {
-		h, ok = gist.ReadHeader(texts[mailbox.Head])
-	}
-	return h, ok, err
+	return text(s, seq, mailbox.Head, gist.ReadHeader)
 }
 
-// structure returns what the index has of the structure of a message, or has it have
-// that. It is valid until the next call.
-func (s *Seeker) structure(seq int) (kept gist.Structure, err error) {
-	ok := false
-	if s.parts, ok = s.view.Kept(seq, mailbox.Structure, s.parts); ok {
-		if kept, ok = gist.ReadStructure(s.parts); ok {
-			return kept, nil
+// structure returns what the index has of the structure of a message, as Sums does.
+func (s *Seeker) structure(seq int) (gist.Structure, error) {
+	kept, _, err := text(s, seq, mailbox.Structure, gist.ReadStructure)
+	return kept, err
+}
+
+// text returns what a column has of a message, which is made if it is not there. It is
+// valid until the next call for that column.
+func text[T any](s *Seeker, seq int, c mailbox.Column, read func([]byte) (T, bool)) (t T, ok bool, err error) {
+	if s.texts[c], ok = s.view.Kept(seq, c, s.texts[c]); ok {
+		if t, ok = read(s.texts[c]); ok {
+			return t, true, nil
 		}
 	}
-	texts, err := gist.Of(s.view, seq, gist.Ask{Body: true}, s.pool)
+	body := c == mailbox.Structure
+	texts, err := gist.Of(s.view, seq, gist.Ask{Header: !body, Body: body}, s.pool)
 	if err == nil {
-		kept, _ = gist.ReadStructure(texts[mailbox.Structure])
+		t, ok = read(texts[c])
 	}
-	return kept, err
+	return t, ok, err
 }
