@@ -233,25 +233,27 @@ func (s *scan) list() error {
 		if s.brief && d.fd == s.f.cur {
 			break
 		}
-		for name, err := range maildir.List(d.fd) {
+		for e, err := range maildir.Entries(d.fd) {
 			if err != nil {
 				return err
 			}
-			s.file(name, d.state)
+			s.file(e, d.state)
 		}
 	}
 	return nil
 }
 
 // file takes in one name.
-func (s *scan) file(name []byte, st picture.State) {
-	base, info := cutInfo(name)
-	if len(base) == 0 || bytes.IndexByte(name, '\n') >= 0 {
+func (s *scan) file(e maildir.Entry, st picture.State) {
+	base, info := cutInfo(e.Name)
+	if len(base) == 0 || bytes.IndexByte(e.Name, '\n') >= 0 {
 		return // no uidlist can hold it; the file stays as it is
 	}
 	i := s.table.Find(base)
 	if i < 0 {
-		s.born(base, info, st)
+		if e.Plain || bytes.Contains(base, []byte(",S=")) || s.f.isMessage(base, info, st) {
+			s.born(base, info, st)
+		}
 		return
 	}
 	if s.seen[i] == s.look {
@@ -288,9 +290,6 @@ func cutInfo(name []byte) (base, info []byte) {
 // born enters a file that was not known.
 func (s *scan) born(base, info []byte, st picture.State) {
 	f := s.f
-	if !bytes.Contains(base, []byte(",S=")) && !f.isMessage(base, info, st) {
-		return
-	}
 	r, ok := f.Add(base, info, st)
 	if !ok {
 		return

@@ -3,6 +3,7 @@ package mailbox
 import (
 	"golang.org/x/sys/unix"
 
+	"posthorn/internal/maildir"
 	"posthorn/internal/picture"
 )
 
@@ -75,7 +76,7 @@ func (s *scan) part(t twin) error {
 	if err != nil {
 		return err
 	}
-	s.file([]byte(own), t.state)
+	s.file(maildir.Entry{Name: []byte(own)}, t.state)
 	return nil
 }
 

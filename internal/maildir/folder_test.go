@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -271,5 +272,28 @@ func TestMakersDeath(t *testing.T) {
 		if len(unsynced) > 0 {
 			t.Errorf("dead at step %d: got delivered without a sync of %v", n, unsynced)
 		}
+	}
+}
+
+// TestEntries: plain files are told from all else, as far as the file system says.
+func TestEntries(t *testing.T) {
+	dir := t.TempDir()
+	if err := errors.Join(os.WriteFile(dir+"/file", nil, 0o600), os.Mkdir(dir+"/folder", 0o700), os.Symlink("file", dir+"/link"), unix.Mkfifo(dir+"/pipe", 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	fd, err := Open(Place{Path: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	got := map[string]bool{}
+	for e, err := range Entries(fd) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		got[string(e.Name)] = e.Plain
+	}
+	if want := map[string]bool{"file": true, "folder": false, "link": false, "pipe": false}; !maps.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
 	}
 }
