@@ -27,9 +27,8 @@ func (s *scan) identify() error {
 	if err != nil || s.unborn() > 0 {
 		err = s.assign()
 	}
-	late := s.f.late
-	s.f.late = err != nil
 	if err == nil {
+		s.f.late = 0
 		return nil
 	}
 	// New mail that gets no UID now (a full disk, a lock that is not given
@@ -39,7 +38,8 @@ func (s *scan) identify() error {
 	if s.f.list.UIDValidity() == 0 {
 		return err
 	}
-	if !late {
+	if s.f.late == 0 {
+		s.f.late = 1
 		s.f.store.log.UIDsDelayed(s.f.dir.Path, err)
 	}
 	return nil

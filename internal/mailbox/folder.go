@@ -45,7 +45,7 @@ type folder struct {
 	lies            bool      // some record is lying
 	uidls           bool      // some line of the list has a UIDL, or a place, that POP3 obeys
 	used            bool      // the picture was needed since somebody looked
-	late            bool      // some new mail got no UID
+	late            uint      // some new mail got no UID: how long ago, in units of restAfter from 1 on; 0: none
 	place           index.Dir // of the index, once it was asked for
 	rest            rest
 	texts           texts

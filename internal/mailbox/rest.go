@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/bits"
 	"slices"
 	"time"
 
@@ -304,9 +305,7 @@ func (f *folder) lieDown() {
 	if !f.loaded || f.over != nil || f.audience.empty() {
 		return // without sessions the folder goes as a whole
 	}
-	if f.late {
-		f.audience.tell(nil) // who looks again may find that it gets its UID now
-	}
+	f.remindLate()
 	if f.used || !f.mayRest() {
 		f.used = false
 		f.tired.Reset(restAfter)
@@ -317,6 +316,18 @@ func (f *folder) lieDown() {
 	f.tired = nil // its time is over
 	f.texts.close()
 	f.store.calm.Stir() // what was dropped is to be collected
+}
+
+// remindLate has sessions look again at a folder with mail that got no UID, after 2
+// seconds and then ever more seldom: to look may cost much.
+func (f *folder) remindLate() {
+	if f.late == 0 {
+		return
+	}
+	if bits.OnesCount(f.late) == 1 {
+		f.audience.tell(nil)
+	}
+	f.late++
 }
 
 // mayRest reports whether the index stands for the files, and each view for the
