@@ -37,7 +37,8 @@ const spareHeap = 16 << 20
 // what it returns, so that a small process collects after eight megabytes more. It is for
 // daemons that work for long at a time and give memory back when they are quiet: where
 // the first look at a mailbox collected after each two megabytes, that was a third of
-// its work. Nobody touches this memory, and so the machine has none of it.
+// its work. Nobody touches this memory, and so the machine has none of
+// it, if it is asked for before all else: what was used before would be cleared.
 func Spare() []byte { return make([]byte, spareHeap) }
 
 // FewProcessors leaves the Go code of this process a quarter of the processors, at
