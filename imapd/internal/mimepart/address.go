@@ -221,6 +221,7 @@ func (t *tokens) domain() (host string, ok bool) {
 	if t.peek() == '[' {
 		return t.literal()
 	}
+	var out strings.Builder
 	for {
 		start := t.i
 		for c := t.peek(); isAtom(c) || c == '.' && t.i > start && t.s[t.i-1] != '.'; c = t.peek() {
@@ -230,14 +231,18 @@ func (t *tokens) domain() (host string, ok bool) {
 		if !t.blanks() || labels == "" {
 			return "", false
 		}
-		host += labels
-		if strings.HasSuffix(labels, ".") {
+		dot := strings.HasSuffix(labels, ".")
+		if !dot && t.peek() != '.' && out.Len() == 0 {
+			return labels, true // as nearly all stand
+		}
+		out.WriteString(labels)
+		if dot {
 			continue
 		}
 		if !t.skip('.') {
-			return host, true
+			return out.String(), true
 		}
-		host += "."
+		out.WriteByte('.')
 		if !t.blanks() {
 			return "", false
 		}
