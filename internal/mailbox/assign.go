@@ -135,7 +135,10 @@ func (s *scan) listed(r dovecot.Record) bool {
 		rec.UID, rec.Mod = r.UID, 0
 		s.shape = true
 	}
-	rec.Line = smallLine(r.At)
+	if line := smallLine(r.At); line != rec.Line { // in another's new list
+		rec.Line = line
+		s.f.Note(rec)
+	}
 	rec.State &^= picture.Unlisted
 	size, vsize := either(rec.Size, r.Size('S')), either(rec.VSize, r.Size('W'))
 	if size != rec.Size || vsize != rec.VSize {

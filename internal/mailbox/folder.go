@@ -49,9 +49,10 @@ type folder struct {
 	place           index.Dir // of the index, once it was asked for
 	rest            rest
 	texts           texts
-	tired           *time.Timer // ends the picture that nobody needs
-	times           times       // of new/ and cur/ before they were last read
-	shape           uint64      // counts messages that came or went
+	slept           picture.Pack // the UIDs when the picture was dropped; nil: it never was
+	tired           *time.Timer  // ends the picture that nobody needs
+	times           times        // of new/ and cur/ before they were last read
+	shape           uint64       // counts messages that came or went
 	list            *dovecot.Uidlist
 	fresh           map[string]uint32 // UIDs from the list whose files were not seen yet
 	keywords        *dovecot.Keywords // not changed in place; the store's blank where there are none

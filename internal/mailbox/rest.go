@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"math/bits"
-	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -31,8 +30,12 @@ type rest struct {
 }
 
 // lookUp opens the folder's index, and rests on it if it can stand for the
-// folder's files; what happened since is left to a scan.
+// folder's files, and no session knows of them yet; what happened since is left to a
+// scan.
 func (f *folder) lookUp() {
+	if f.entered() {
+		return // the header tells nothing of what sessions know
+	}
 	if f.rest.file == nil && !f.rest.off {
 		f.doWithout(f.indexDir().Locked(f.openIndex))
 	}
@@ -111,7 +114,12 @@ func (f *folder) wake() error {
 	f.news = f.countNew()
 	f.markRecent()
 	f.watchUse()
-	return f.asOf(recs, h)
+	if current {
+		f.slept = nil // the views know the messages that are here
+		return nil
+	}
+	f.shape++
+	return f.remind(asOf(recs, h))
 }
 
 // take makes the picture of records and the uidlist; false when they do not fit.
@@ -146,54 +154,6 @@ func (f *folder) take(recs []index.Record, names []byte) bool {
 		p.Records = append(p.Records, r)
 	}
 	return true
-}
-
-// asOf gives the views that rested with the folder what they were told, when
-// another process has removed messages since. Errors: ErrReset when that cannot
-// be known.
-func (f *folder) asOf(recs []index.Record, h index.Header) error {
-	var uids []uint32
-	for i := range recs {
-		if recs[i].State&index.Gone == 0 || recs[i].ModSeq > h.ModSeq {
-			uids = append(uids, recs[i].UID)
-		}
-	}
-	if len(uids) == len(f.Records) {
-		return nil
-	}
-	f.shape++
-	return f.remind(uids)
-}
-
-// remind gives the views that follow the picture the UIDs that they were told.
-func (f *folder) remind(uids []uint32) error {
-	for v := range f.audience.all() {
-		if v.uids != nil || v.n == 0 {
-			continue
-		}
-		n, _ := slices.BinarySearch(uids, v.next)
-		if n != v.n {
-			f.end(ErrReset)
-			return f.over
-		}
-		v.uids, v.behind = uids[:n:n], true
-	}
-	return nil
-}
-
-// detach gives the views lists of their own, for what is done to the picture next
-// moves its records.
-func (f *folder) detach() {
-	var uids []uint32
-	for v := range f.audience.all() {
-		if v.uids != nil || v.n == 0 {
-			continue
-		}
-		if uids == nil {
-			uids = f.UIDs()
-		}
-		v.uids = uids[:v.n:v.n]
-	}
 }
 
 // need makes sure that the picture is in memory.
@@ -312,6 +272,7 @@ func (f *folder) lieDown() {
 		return
 	}
 	mod := f.Mod
+	f.slept = picture.NewPack(f.UIDs())
 	f.Picture, f.loaded, f.resting = picture.Picture{Mod: mod}, false, true
 	f.tired = nil // its time is over
 	f.texts.close()
