@@ -135,8 +135,8 @@ func (s *scan) listed(r dovecot.Record) bool {
 		rec.UID, rec.Mod = r.UID, 0
 		s.shape = true
 	}
-	if line := smallLine(r.At); line != rec.Line { // in another's new list
-		rec.Line = line
+	was := rec.Line
+	if rec.Line = smallLine(r.At); was != 0 && was != rec.Line { // in another's new list
 		s.f.Note(rec)
 	}
 	rec.State &^= picture.Unlisted
