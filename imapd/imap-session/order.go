@@ -42,11 +42,11 @@ func (f *finder) order(o orderer) error {
 func (f *finder) ordered(m *order.Message, seq int, needs order.Needs) error {
 	m.Seq = seq
 	if needs.Facts {
-		sum, err := f.Sums(seq)
+		facts, err := f.Facts(seq)
 		if err != nil {
 			return err
 		}
-		m.Facts.Read(sum.Facts)
+		m.Facts.Read(facts)
 	}
 	if needs.Arrival || needs.Size {
 		measured, err := f.view.Measure(seq)

@@ -22,7 +22,7 @@ import (
 
 // version is what the texts begin with. It changes when the same message would
 // give other texts.
-const version = 4
+const version = 5
 
 // usual are the header fields that clients ask for in lists of messages, in lower
 // case.
@@ -244,13 +244,21 @@ func appendText(b, text []byte) []byte {
 // readTexts reads what appendText appended; ok is false when that is not all of b.
 func readTexts(b []byte, texts ...*[]byte) (ok bool) {
 	for _, text := range texts {
-		size, n := binary.Uvarint(b)
-		if n <= 0 || size > uint64(len(b)-n) {
+		var ok bool
+		if *text, b, ok = cutText(b); !ok {
 			return false
 		}
-		*text, b = b[n:n+int(size)], b[n+int(size):]
 	}
 	return len(b) == 0
+}
+
+// cutText reads one text, behind which there is the rest.
+func cutText(b []byte) (text, rest []byte, ok bool) {
+	size, n := binary.Uvarint(b)
+	if n <= 0 || size > uint64(len(b)-n) {
+		return nil, nil, false
+	}
+	return b[n : n+int(size)], b[n+int(size):], true
 }
 
 func ascii(b []byte) bool {

@@ -8,6 +8,7 @@ import (
 
 	"posthorn/imapd/internal/find"
 	"posthorn/imapd/internal/mimepart"
+	"posthorn/imapd/internal/order"
 	"posthorn/imapd/internal/wire"
 	"posthorn/internal/mailbox"
 )
@@ -31,6 +32,7 @@ type texts struct {
 	structure Structure
 	search    Search
 	header    Header
+	facts     []byte
 }
 
 func made(t *testing.T, message string) (m texts) {
@@ -39,11 +41,12 @@ func made(t *testing.T, message string) (m texts) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var ok [4]bool
+	var ok [5]bool
 	m.envelope, ok[0] = ReadEnvelope(kept[mailbox.Envelope])
 	m.structure, ok[1] = ReadStructure(kept[mailbox.Structure])
 	m.search, ok[2] = ReadSearch(kept[mailbox.Search])
 	m.header, ok[3] = ReadHeader(kept[mailbox.Head])
+	m.facts, ok[4] = ReadFacts(kept[mailbox.Search])
 	if slices.Contains(ok[:], false) {
 		t.Fatalf("%q: what was made cannot be read: %v", message, ok)
 	}
@@ -103,6 +106,9 @@ func check(t *testing.T, message, text string) {
 			t.Errorf("%q, %v: got %q, want %q", message, names, got, want)
 		}
 	}
+	if want := order.FactsOf(root).Append(nil); !bytes.Equal(m.facts, want) {
+		t.Errorf("%q: got facts %q, want %q", message, m.facts, want)
+	}
 	if text == "" {
 		return
 	}
@@ -159,6 +165,9 @@ func TestOtherVersions(t *testing.T) {
 			t.Errorf("column %d: got a text of another version", c)
 		}
 	}
+	if _, ok := ReadFacts(texts[mailbox.Search]); ok {
+		t.Error("got facts of another version")
+	}
 }
 
 func FuzzGist(f *testing.F) {
@@ -169,6 +178,7 @@ func FuzzGist(f *testing.F) {
 		ReadEnvelope([]byte(message))
 		ReadStructure([]byte(message))
 		ReadSearch([]byte(message))
+		ReadFacts([]byte(message))
 		ReadHeader([]byte(message))
 		if !strings.Contains(text, "\x00") { // no string of IMAP has one
 			check(t, crlf(message), text)

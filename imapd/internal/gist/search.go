@@ -15,11 +15,10 @@ import (
 	"posthorn/imapd/internal/order"
 )
 
-// Search is what is kept of a message for SEARCH, SORT and THREAD.
+// Search is what is kept of a message for SEARCH.
 type Search struct {
 	Day   time.Time
 	Dated bool      // Day is that of the Date field
-	Facts []byte    // as order.Facts reads them
 	found [5][]byte // what is searched, by field
 }
 
@@ -29,9 +28,12 @@ const usualSize = 512
 // searched are the fields of Search.found.
 func searched() [5]string { return [5]string{"from", "to", "cc", "bcc", "subject"} }
 
-// search returns a message's Search as it is kept.
+// search returns a message's facts, for SORT and THREAD, and its Search, as they are
+// kept.
 func search(src io.ReaderAt, root *mimepart.Part) ([]byte, error) {
+	var room [usualSize]byte
 	b := append(make([]byte, 0, usualSize), version, 0)
+	b = appendText(b, order.FactsOf(root).Append(room[:0]))
 	v, _ := root.Field("date")
 	day := int64(0)
 	if d, ok := date.Parse(v); ok && d.Timed {
@@ -39,27 +41,40 @@ func search(src io.ReaderAt, root *mimepart.Part) ([]byte, error) {
 	}
 	b = binary.AppendVarint(b, day)
 	names := searched()
-	var room [usualSize]byte
 	for _, name := range names[:4] {
 		b = appendText(b, charset.AppendFold(room[:0], decode.Words(mimepart.Format(root.Addresses(name)))))
 	}
 	subject, err := fields(src, root, names[4])
-	return appendText(appendText(b, subject), order.FactsOf(root).Append(room[:0])), err
+	return appendText(b, subject), err
 }
 
-// ReadSearch reads a kept Search; ok is false for one of another version. It shares
-// b's memory.
-func ReadSearch(b []byte) (s Search, ok bool) {
+// ReadFacts finds the facts, as order.Facts reads them, in what is kept with a Search;
+// ok is false for one of another version. They share b's memory.
+func ReadFacts(b []byte) (facts []byte, ok bool) {
+	facts, _, ok = cutFacts(b)
+	return facts, ok
+}
+
+func cutFacts(b []byte) (facts, rest []byte, ok bool) {
 	if len(b) < 2 || b[0] != version {
+		return nil, nil, false
+	}
+	return cutText(b[2:])
+}
+
+// ReadSearch reads a kept Search as ReadFacts does.
+func ReadSearch(b []byte) (s Search, ok bool) {
+	_, rest, ok := cutFacts(b)
+	if !ok {
 		return s, false
 	}
-	day, n := binary.Varint(b[2:])
+	day, n := binary.Varint(rest)
 	if n <= 0 {
 		return s, false
 	}
 	s.Dated, s.Day = b[1] == 1, time.Unix(day, 0).UTC()
 	f := &s.found
-	return s, readTexts(b[2+n:], &f[0], &f[1], &f[2], &f[3], &f[4], &s.Facts)
+	return s, readTexts(rest[n:], &f[0], &f[1], &f[2], &f[3], &f[4])
 }
 
 // fields returns the values of a field as they are searched, a NUL behind each.

@@ -19,11 +19,11 @@ type Header interface {
 // Facts are what messages are sorted and threaded by, ready to be compared. They
 // share the memory that they were read from.
 type Facts struct {
-	sent  int64 // seconds, as the Date field has it
-	dated bool  // there is one that makes sense
-	reply bool  // by the subject
-	texts [factTexts][]byte
-	ids   []byte // of the message, 0 if it has none, and of its ancestors
+	sent  int64             // seconds, as the Date field has it
+	dated bool              // there is one that makes sense
+	reply bool              // by the subject
+	texts [factTexts][]byte // of maxText at most
+	ids   []byte            // of the message, 0 if it has none, and of its ancestors
 }
 
 // The texts of Facts.
@@ -64,6 +64,10 @@ const (
 	isReply
 )
 
+// factsHead is the size of what the kept facts begin with: flags, the sent date and
+// the sizes of the texts. All of it has its place, for SORT reads it of each message.
+const factsHead = 1 + 8 + 2*factTexts
+
 // Append appends the facts as Read reads them.
 func (f Facts) Append(b []byte) []byte {
 	flags := byte(0)
@@ -73,9 +77,12 @@ func (f Facts) Append(b []byte) []byte {
 	if f.reply {
 		flags |= isReply
 	}
-	b = binary.AppendVarint(append(b, flags), f.sent)
+	b = binary.LittleEndian.AppendUint64(append(b, flags), uint64(f.sent))
 	for _, text := range f.texts {
-		b = append(binary.AppendUvarint(b, uint64(len(text))), text...)
+		b = binary.LittleEndian.AppendUint16(b, uint16(len(text)))
+	}
+	for _, text := range f.texts {
+		b = append(b, text...)
 	}
 	return append(b, f.ids...)
 }
@@ -90,22 +97,19 @@ func (f *Facts) Read(b []byte) (ok bool) {
 }
 
 func (f *Facts) read(b []byte) (ok bool) {
-	if len(b) == 0 {
+	if len(b) < factsHead {
 		return false
 	}
 	f.dated, f.reply = b[0]&hasDate != 0, b[0]&isReply != 0
-	sent, n := binary.Varint(b[1:])
-	if n <= 0 {
-		return false
-	}
-	f.sent, b = sent, b[1+n:]
+	f.sent = int64(binary.LittleEndian.Uint64(b[1:]))
+	sizes, rest := b[1+8:factsHead], b[factsHead:]
 	for i := range f.texts {
-		size, n := binary.Uvarint(b)
-		if n <= 0 || size > uint64(len(b)-n) {
+		size := int(binary.LittleEndian.Uint16(sizes[2*i:]))
+		if size > min(maxText, len(rest)) {
 			return false
 		}
-		f.texts[i], b = b[n:n+int(size)], b[n+int(size):]
+		f.texts[i], rest = rest[:size], rest[size:]
 	}
-	f.ids = b
-	return len(b) >= idSize && len(b)%idSize == 0
+	f.ids = rest
+	return len(rest) >= idSize && len(rest)%idSize == 0
 }

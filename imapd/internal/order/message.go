@@ -30,13 +30,18 @@ func (m *Message) sent() int64 {
 	return m.Arrival.Unix()
 }
 
+// maxText bounds what is compared of a text, so that the memory for it is bounded too.
+const maxText = 1000
+
 // collated returns s as it is compared. What is no UTF-8 comes last, octet by
 // octet (RFC 5255 section 4.6).
-func collated(s string) []byte {
-	if !utf8.ValidString(s) {
-		return []byte("\xff" + s)
+func collated(s string) (text []byte) {
+	if utf8.ValidString(s) {
+		text = charset.AppendFold(make([]byte, 0, len(s)+len(s)/8), s)
+	} else {
+		text = []byte("\xff" + s)
 	}
-	return charset.AppendFold(make([]byte, 0, len(s)+len(s)/8), s)
+	return text[:min(len(text), maxText)]
 }
 
 // address returns addr-mailbox of the first address of a field.

@@ -12,16 +12,10 @@ import (
 // Sorter collects messages to be sorted. It has no pointers to them, for there may
 // be many.
 type Sorter struct {
-	by     []query.Criterion
-	seqs   []int
-	values []value // one for each criterion, message after message
-	texts  []byte
-}
-
-// value is a number, or a text with a number that compares as it does.
-type value struct {
-	num      int64
-	from, to int // of Sorter.texts
+	by   []query.Criterion
+	seqs []int
+	keys []byte // of one message after the other
+	ends []int  // where each key ends
 }
 
 // NewSorter returns a Sorter by some criteria, of which the first counts most.
@@ -48,75 +42,84 @@ func (s *Sorter) Needs() (n Needs) {
 // Expect says how many messages will be added.
 func (s *Sorter) Expect(n int) {
 	s.seqs = slices.Grow(s.seqs, n)
-	s.values = slices.Grow(s.values, n*len(s.by))
+	s.ends = slices.Grow(s.ends, n)
 }
+
+// keyRoom is enough for most keys.
+const keyRoom = 2 << 10
 
 // Add takes a message, of which it keeps nothing.
 func (s *Sorter) Add(m *Message) {
-	s.seqs = append(s.seqs, m.Seq)
-	for _, c := range s.by {
-		s.values = append(s.values, s.valueOf(m, c.By))
+	if at := len(s.keys); at+keyRoom > cap(s.keys) { // append alone would make five times as much garbage
+		s.keys = slices.Grow(s.keys, max(at, keyRoom, 16*cap(s.seqs)))
 	}
+	for _, c := range s.by {
+		at := len(s.keys)
+		s.keys = appendKey(s.keys, m, c.By)
+		if c.Reverse {
+			invert(s.keys[at:])
+		}
+	}
+	s.seqs, s.ends = append(s.seqs, m.Seq), append(s.ends, len(s.keys))
 }
 
-func (s *Sorter) valueOf(m *Message, by query.By) value {
+// appendKey appends what a message is compared by, octet by octet. No key is the
+// beginning of another one, so that others may stand behind it.
+func appendKey(dst []byte, m *Message, by query.By) []byte {
+	texts := &m.Facts.texts
 	switch by {
 	case query.ByArrival:
-		return value{num: m.Arrival.Unix()}
+		return appendNumber(dst, m.Arrival.Unix())
 	case query.BySize:
-		return value{num: m.Size}
+		return appendNumber(dst, m.Size)
 	case query.ByRelevancy:
-		return value{num: -int64(m.Score)} // the highest score first (RFC 6203 section 6)
+		return appendNumber(dst, -int64(m.Score)) // the highest score first (RFC 6203 section 6)
 	case query.ByDate:
-		return value{num: m.sent()}
+		return appendNumber(dst, m.sent())
 	case query.BySubject:
-		return s.textOf(m.Facts.texts[baseSubject])
+		return appendText(dst, texts[baseSubject])
 	case query.ByFrom:
-		return s.textOf(m.Facts.texts[fromMailbox])
+		return appendText(dst, texts[fromMailbox])
 	case query.ByTo:
-		return s.textOf(m.Facts.texts[toMailbox])
+		return appendText(dst, texts[toMailbox])
 	case query.ByCc:
-		return s.textOf(m.Facts.texts[ccMailbox])
+		return appendText(dst, texts[ccMailbox])
 	case query.ByDisplayFrom:
-		return s.textOf(m.Facts.texts[fromDisplay])
+		return appendText(dst, texts[fromDisplay])
 	case query.ByDisplayTo:
-		return s.textOf(m.Facts.texts[toDisplay])
+		return appendText(dst, texts[toDisplay])
 	}
-	return value{}
+	return dst
 }
 
-// maxText bounds what is compared of a text, so that the memory for it is bounded too.
-const maxText = 1000
+// appendNumber appends the key of a number.
+func appendNumber(dst []byte, n int64) []byte {
+	return binary.BigEndian.AppendUint64(dst, uint64(n)^1<<63)
+}
 
-// cut returns what is compared of a text.
-func cut(text []byte) []byte { return text[:min(len(text), maxText)] }
-
-// textOf returns a text as a value; what it begins with is compared as a number.
-func (s *Sorter) textOf(text []byte) value {
-	text = cut(text)
-	var begin [8]byte
-	copy(begin[:], text)
-	at := len(s.texts)
-	if at+len(text) > cap(s.texts) { // append alone would make five times as much garbage
-		s.texts = slices.Grow(s.texts, max(at, len(text), 16*cap(s.seqs)))
+// appendText appends the key of a text: it ends with two NUL, and one that it has is
+// followed by 1.
+func appendText(dst, text []byte) []byte {
+	for i := bytes.IndexByte(text, 0); i >= 0; i = bytes.IndexByte(text, 0) {
+		dst, text = append(append(dst, text[:i+1]...), 1), text[i+1:]
 	}
-	s.texts = append(s.texts, text...)
-	return value{int64(binary.BigEndian.Uint64(begin[:]) ^ 1<<63), at, len(s.texts)}
+	return append(append(dst, text...), 0, 0)
+}
+
+// invert turns the order of a key.
+func invert(key []byte) {
+	for i := range key {
+		key[i] = ^key[i]
+	}
 }
 
 // Sorted returns the sequence numbers in order. Messages that are equal stand as
 // in the mailbox (RFC 5256 section 3).
 func (s *Sorter) Sorted() []int {
-	places := make([]place, len(s.seqs))
-	for i := range places {
-		places[i] = place{s.first(i), i}
+	places := s.places()
+	if !slices.IsSortedFunc(places, s.compare) { // as by arrival they mostly are
+		places = s.sort(places)
 	}
-	slices.SortFunc(places, func(a, b place) int {
-		if a.first != b.first {
-			return cmp.Compare(a.first, b.first)
-		}
-		return s.compare(a.at, b.at)
-	})
 	out := make([]int, len(places))
 	for i, p := range places {
 		out[i] = s.seqs[p.at]
@@ -124,40 +127,93 @@ func (s *Sorter) Sorted() []int {
 	return out
 }
 
-// place is when a message was added, with a number that orders most of them without
-// a look at the others.
+// place is when a message was added, with eight octets of its key: those from an
+// index on that all which are compared have the same octets before.
 type place struct {
-	first int64
-	at    int
+	octets uint64
+	at     int
 }
 
-// first returns the number of a message's first value, such that less comes first.
-func (s *Sorter) first(at int) int64 {
-	if len(s.by) == 0 {
-		return 0
+func (s *Sorter) places() []place {
+	places := make([]place, len(s.seqs))
+	for i := range places {
+		places[i] = place{s.octets(i, 0), i}
 	}
-	num := s.values[at*len(s.by)].num
-	if s.by[0].Reverse {
-		return ^num
-	}
-	return num
+	return places
 }
 
-// compare compares two messages by when they were added.
-func (s *Sorter) compare(a, b int) int {
-	n := len(s.by)
-	for i, c := range s.by {
-		x, y := &s.values[a*n+i], &s.values[b*n+i]
-		d := cmp.Compare(x.num, y.num)
-		if d == 0 {
-			d = bytes.Compare(s.texts[x.from:x.to], s.texts[y.from:y.to])
+// key returns the key of the message that was added as the one with that index.
+func (s *Sorter) key(at int) []byte {
+	from := 0
+	if at > 0 {
+		from = s.ends[at-1]
+	}
+	return s.keys[from:s.ends[at]]
+}
+
+// octets returns the eight octets from an index of a key on, as a number.
+func (s *Sorter) octets(at, from int) uint64 {
+	key := s.key(at)
+	key = key[min(from, len(key)):]
+	if len(key) >= 8 {
+		return binary.BigEndian.Uint64(key)
+	}
+	var b [8]byte
+	copy(b[:], key)
+	return binary.BigEndian.Uint64(b[:])
+}
+
+func (s *Sorter) compare(a, b place) int {
+	if a.octets != b.octets {
+		return cmp.Compare(a.octets, b.octets)
+	}
+	return cmp.Or(bytes.Compare(s.key(a.at), s.key(b.at)), cmp.Compare(s.seqs[a.at], s.seqs[b.at]))
+}
+
+// sort returns places, whose memory it uses, sorted: by their octets, which mostly
+// are enough, and where these are the same by the next and the rest.
+func (s *Sorter) sort(places []place) []place {
+	places = byOctets(places)
+	for rest := places; len(rest) > 0; {
+		n := 1
+		for n < len(rest) && rest[n].octets == rest[0].octets {
+			n++
 		}
-		if c.Reverse {
-			d = -d
+		if same := rest[:n]; n > 1 {
+			for i := range same {
+				same[i].octets = s.octets(same[i].at, 8)
+			}
+			slices.SortFunc(same, s.compare)
 		}
-		if d != 0 {
-			return d
+		rest = rest[n:]
+	}
+	return places
+}
+
+// byOctets returns places, whose memory it uses, sorted by their octets: by one after
+// the other, the last first. That costs less than comparing them.
+func byOctets(places []place) []place {
+	var counts [8][256]uint32
+	for _, p := range places {
+		for i := range counts {
+			counts[i][byte(p.octets>>(8*i))]++
 		}
 	}
-	return cmp.Compare(s.seqs[a], s.seqs[b])
+	other := make([]place, len(places))
+	for i := range counts {
+		next, at := &counts[i], uint32(0)
+		if next[byte(places[0].octets>>(8*i))] == uint32(len(places)) {
+			continue // all have the same
+		}
+		for octet, n := range next {
+			next[octet], at = at, at+n
+		}
+		for _, p := range places {
+			octet := byte(p.octets >> (8 * i))
+			other[next[octet]] = p
+			next[octet]++
+		}
+		places, other = other, places
+	}
+	return places
 }

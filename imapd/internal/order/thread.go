@@ -66,7 +66,7 @@ func (t *Threads) Add(m *Message) {
 		n = t.link(&m.Facts)
 	}
 	n.Seq, n.sent, n.arrived = m.Seq, m.sent(), m.Arrival.Unix()
-	n.subject, n.reply = string(cut(m.Facts.texts[baseSubject])), m.Facts.reply
+	n.subject, n.reply = string(m.Facts.texts[baseSubject]), m.Facts.reply
 	t.list = append(t.list, n)
 }
 

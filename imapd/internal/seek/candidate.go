@@ -160,7 +160,7 @@ func day(t time.Time) time.Time {
 // sum finds what the index has of the message, or has it have that.
 func (c *candidate) sum() (err error) {
 	if !c.summed {
-		c.kept, err = c.Sums(c.seq)
+		c.kept, err = c.sums(c.seq)
 		c.summed = err == nil
 	}
 	return err

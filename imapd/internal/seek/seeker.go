@@ -63,20 +63,26 @@ func (s *Seeker) matches(seq int, m *mailbox.Message) (h Hit, found bool, err er
 	return h, found, err
 }
 
-// Sums returns what the index has of a message, or has it have that. It is valid
-// until the next call.
-func (s *Seeker) Sums(seq int) (gist.Search, error) {
+// Facts returns what the index has of a message to sort and thread it by, or has it
+// have that. It is valid until the next call.
+func (s *Seeker) Facts(seq int) ([]byte, error) {
+	facts, _, err := text(s, seq, mailbox.Search, gist.ReadFacts)
+	return facts, err
+}
+
+// sums returns what the index has of a message to search it by, as Facts does.
+func (s *Seeker) sums(seq int) (gist.Search, error) {
 	sum, _, err := text(s, seq, mailbox.Search, gist.ReadSearch)
 	return sum, err
 }
 
-// fields returns the header fields that the index has of a message, as Sums does; ok
+// fields returns the header fields that the index has of a message, as Facts does; ok
 // is false when it cannot have them.
 func (s *Seeker) fields(seq int) (h gist.Header, ok bool, err error) {
 	return text(s, seq, mailbox.Head, gist.ReadHeader)
 }
 
-// structure returns what the index has of the structure of a message, as Sums does.
+// structure returns what the index has of the structure of a message, as Facts does.
 func (s *Seeker) structure(seq int) (gist.Structure, error) {
 	kept, _, err := text(s, seq, mailbox.Structure, gist.ReadStructure)
 	return kept, err
