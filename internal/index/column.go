@@ -18,13 +18,13 @@ const Columns = 4
 const MaxEntry = 256 << 10
 
 // columnMagic is the format of a column and its version.
-const columnMagic = "PHC1"
+const columnMagic = "PHC2"
 
 // Sizes on the disk. Entries begin at multiples of unit: so a record has room for
 // the places in 32 GiB.
 const (
 	columnHead = 16 // magic, four bytes that are free, the column's number
-	entryHead  = 16 // length, checksum, UID, free
+	entryHead  = 8  // length and UID, in front of the text; a checksum is behind it
 	unit       = 8
 )
 
@@ -105,7 +105,7 @@ func (c *Column) Append(entries []Entry) ([]uint32, error) {
 	at := (max(st.Size(), columnHead) + unit - 1) / unit * unit
 	places, size := make([]uint32, len(entries)), 0
 	for _, e := range entries {
-		size += entryHead + len(e.Text) + unit
+		size += entryHead + len(e.Text) + sumSize + unit
 	}
 	b := make([]byte, 0, size)
 	for i, e := range entries {
@@ -123,16 +123,12 @@ func (c *Column) Append(entries []Entry) ([]uint32, error) {
 // append appends the entry as it stands in the file.
 func (e Entry) append(b []byte) []byte {
 	at := len(b)
-	b = append(b, make([]byte, entryHead)...)
-	binary.LittleEndian.PutUint32(b[at:], uint32(len(e.Text)))
-	binary.LittleEndian.PutUint32(b[at+8:], e.UID)
-	b = append(b, e.Text...)
-	binary.LittleEndian.PutUint32(b[at+4:], entrySum(b[at:]))
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(e.Text)))
+	b = binary.LittleEndian.AppendUint32(b, e.UID)
+	b = append(append(b, e.Text...), make([]byte, sumSize)...)
+	seal(b[at:])
 	return append(b, make([]byte, (unit-len(b)%unit)%unit)...)
 }
-
-// entrySum is the checksum of an entry: of all of it but the checksum.
-func entrySum(b []byte) uint32 { return sum(b[:4]) ^ sum(b[8:]) }
 
 // Text returns the entry of the message uid at a place, valid until the next
 // call; ok is false when it is not there or not as it was written.
@@ -146,14 +142,14 @@ func (c *Column) Text(place, uid uint32) (text []byte, ok bool) {
 		return nil, false
 	}
 	n := binary.LittleEndian.Uint32(head)
-	if n > MaxEntry || binary.LittleEndian.Uint32(head[8:]) != uid {
+	if n > MaxEntry || binary.LittleEndian.Uint32(head[4:]) != uid {
 		return nil, false
 	}
-	b, ok := c.read.bytes(at, entryHead+int(n))
-	if !ok || binary.LittleEndian.Uint32(b[4:]) != entrySum(b) {
+	b, ok := c.read.bytes(at, entryHead+int(n)+sumSize)
+	if !ok || !sealed(b) {
 		return nil, false
 	}
-	return b[entryHead:], true
+	return b[entryHead : entryHead+int(n)], true
 }
 
 // Size returns how large the file is.
@@ -172,7 +168,7 @@ func (c *Column) Length(place uint32) int64 {
 	if !ok || place == 0 {
 		return 0
 	}
-	return entryHead + int64(binary.LittleEndian.Uint32(head))
+	return entryHead + int64(binary.LittleEndian.Uint32(head)) + sumSize
 }
 
 // window is a part of a file in memory. Who reads one entry after the other reads
