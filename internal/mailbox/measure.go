@@ -8,23 +8,20 @@ import (
 
 // Measure is At with Size and Date known; it asks the file where the name does
 // not say. Errors: ErrExpunged.
-func (v *View) Measure(seq int) (Message, error) {
-	m := v.At(seq)
-	if m.Size >= 0 && !m.Date.IsZero() {
-		return m, nil
-	}
+func (v *View) Measure(seq int) (m Message, err error) {
+	m = v.At(seq)
 	if m.Size < 0 {
 		b, err := v.Open(seq)
 		if err != nil {
 			return Message{}, err
 		}
-		defer b.Close()
 		m.Size = b.Size()
+		b.Close()
 	}
 	if m.Date.IsZero() {
-		return m, v.date(&m)
+		err = v.date(&m)
 	}
-	return m, nil
+	return m, err
 }
 
 // date asks the file for the internal date.

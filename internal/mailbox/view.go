@@ -131,10 +131,9 @@ func (v *View) Recent() int { return len(v.recent) }
 // At returns message seq as far as the index knows it. seq is from 1 to Len,
 // else the zero Message (UID 0) is returned. A message that is gone but was not
 // announced yet has its UID and Gone.
-func (v *View) At(seq int) Message {
+func (v *View) At(seq int) (m Message) {
 	v.folder.mu.Lock()
 	defer v.folder.mu.Unlock()
-	var m Message
 	v.describe(&m, seq)
 	return m
 }
