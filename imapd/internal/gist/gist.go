@@ -1,7 +1,9 @@
 // Package gist makes what the index keeps of a message for FETCH and SEARCH:
 // ENVELOPE and BODYSTRUCTURE as they are sent, the usual header fields, the fields
-// that are searched, decoded and without case, and where the text lies. What a header
-// says is made at once when any of it is asked for first, without the message.
+// that are searched, decoded and without case, and where the text lies. Of a header all of
+// that is made when a FETCH asks for any of it first; a SEARCH, which may look at ten
+// thousand messages that nobody lists, has only what is searched made. Neither needs
+// the message behind the header.
 //
 // A text that was kept may be of another version; then it is none. Nothing here
 // keeps state.
@@ -53,8 +55,8 @@ func Make(src io.ReaderAt, size int64, ask Ask, pool *wire.Pool) (t mailbox.Text
 	if err != nil {
 		return t, err
 	}
-	if ask.Header {
-		t, err = top(src, root, pool)
+	if ask.Header || ask.Search {
+		t, err = top(src, root, ask, pool)
 	}
 	if ask.Body {
 		t[mailbox.Structure] = structure(root, pool)
@@ -63,13 +65,13 @@ func Make(src io.ReaderAt, size int64, ask Ask, pool *wire.Pool) (t mailbox.Text
 }
 
 // Top is Make of a header alone, all of which it is given.
-func Top(header []byte, pool *wire.Pool) (t mailbox.Texts, err error) {
+func Top(header []byte, ask Ask, pool *wire.Pool) (t mailbox.Texts, err error) {
 	src := memory{*bytes.NewReader(header), header}
 	root, err := mimepart.ParseHeader(&src, int64(len(header)))
 	if err != nil {
 		return t, err
 	}
-	return top(&src, root, pool)
+	return top(&src, root, ask, pool)
 }
 
 // memory is a header in memory.
@@ -81,12 +83,12 @@ type memory struct {
 // All returns the header, for package mimepart.
 func (m *memory) All() []byte { return m.b }
 
-func top(src io.ReaderAt, root *mimepart.Part, pool *wire.Pool) (t mailbox.Texts, err error) {
-	if t[mailbox.Head], err = head(src, root); err != nil {
+func top(src io.ReaderAt, root *mimepart.Part, ask Ask, pool *wire.Pool) (t mailbox.Texts, err error) {
+	if t[mailbox.Search], err = search(src, root); err != nil || !ask.Header {
 		return t, err
 	}
 	t[mailbox.Envelope] = envelope(root, pool)
-	t[mailbox.Search], err = search(src, root)
+	t[mailbox.Head], err = head(src, root)
 	return t, err
 }
 

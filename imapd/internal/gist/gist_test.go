@@ -37,7 +37,7 @@ type texts struct {
 
 func made(t *testing.T, message string) (m texts) {
 	t.Helper()
-	kept, err := Make(strings.NewReader(message), int64(len(message)), Ask{true, true}, wire.NewPool())
+	kept, err := Make(strings.NewReader(message), int64(len(message)), Ask{Header: true, Body: true}, wire.NewPool())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,13 +64,21 @@ func checkTop(t *testing.T, message string, want mailbox.Texts) {
 	if !root.Blank {
 		return
 	}
-	got, err := Top([]byte(message[:root.Header.End]), wire.NewPool())
-	if err != nil || got[mailbox.Structure] != nil {
-		t.Errorf("%q: got error %v, structure %q, want none", message, err, got[mailbox.Structure])
+	header := []byte(message[:root.Header.End])
+	want[mailbox.Structure] = nil
+	checkTexts(t, header, Ask{Header: true}, want)
+	checkTexts(t, header, Ask{Search: true}, mailbox.Texts{mailbox.Search: want[mailbox.Search]})
+}
+
+func checkTexts(t *testing.T, header []byte, ask Ask, want mailbox.Texts) {
+	t.Helper()
+	got, err := Top(header, ask, wire.NewPool())
+	if err != nil {
+		t.Errorf("%q, %+v: got %v", header, ask, err)
 	}
-	for _, c := range []mailbox.Column{mailbox.Envelope, mailbox.Head, mailbox.Search} {
-		if !bytes.Equal(got[c], want[c]) {
-			t.Errorf("%q, column %d: got %q of the header, want %q", message, c, got[c], want[c])
+	for c, text := range got {
+		if !bytes.Equal(text, want[c]) || (text == nil) != (want[c] == nil) {
+			t.Errorf("%q, %+v, column %d: got %q, want %q", header, ask, c, text, want[c])
 		}
 	}
 }
@@ -144,7 +152,7 @@ func TestUsual(t *testing.T) {
 // TestOtherVersions: what was made otherwise is none.
 func TestOtherVersions(t *testing.T) {
 	message := crlf(messages[3])
-	texts, err := Make(strings.NewReader(message), int64(len(message)), Ask{true, true}, wire.NewPool())
+	texts, err := Make(strings.NewReader(message), int64(len(message)), Ask{Header: true, Body: true}, wire.NewPool())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -192,7 +200,7 @@ func BenchmarkMake(b *testing.B) {
 	pool, src := wire.NewPool(), &memory{*bytes.NewReader([]byte(message)), []byte(message)}
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := Make(src, int64(len(message)), Ask{true, true}, pool); err != nil {
+		if _, err := Make(src, int64(len(message)), Ask{Header: true, Body: true}, pool); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -205,7 +213,7 @@ func BenchmarkTop(b *testing.B) {
 	pool := wire.NewPool()
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := Top(header, pool); err != nil {
+		if _, err := Top(header, Ask{Header: true}, pool); err != nil {
 			b.Fatal(err)
 		}
 	}

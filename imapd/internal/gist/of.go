@@ -10,6 +10,7 @@ import (
 // Ask says which texts of a message are asked for.
 type Ask struct {
 	Header bool // Envelope, Head and Search
+	Search bool // of these Search at least
 	Body   bool // Structure
 }
 
@@ -18,7 +19,7 @@ type Ask struct {
 func Of(v *mailbox.View, seq int, ask Ask, pool *wire.Pool) (t mailbox.Texts, err error) {
 	ok := false
 	if !ask.Body {
-		t, ok, err = front(v, seq, pool)
+		t, ok, err = front(v, seq, ask, pool)
 	}
 	if !ok && err == nil {
 		t, err = whole(v, seq, ask, pool)
@@ -31,10 +32,10 @@ func Of(v *mailbox.View, seq int, ask Ask, pool *wire.Pool) (t mailbox.Texts, er
 
 // front makes the texts of a header from the front of the file; ok is false when it
 // does not end there.
-func front(v *mailbox.View, seq int, pool *wire.Pool) (t mailbox.Texts, ok bool, err error) {
+func front(v *mailbox.View, seq int, ask Ask, pool *wire.Pool) (t mailbox.Texts, ok bool, err error) {
 	header, ok, err := v.Header(seq, nil)
 	if err == nil && ok {
-		t, err = Top(header, pool)
+		t, err = Top(header, ask, pool)
 	}
 	return t, ok, err
 }

@@ -96,8 +96,8 @@ func text[T any](s *Seeker, seq int, c mailbox.Column, read func([]byte) (T, boo
 			return t, true, nil
 		}
 	}
-	body := c == mailbox.Structure
-	texts, err := gist.Of(s.view, seq, gist.Ask{Header: !body, Body: body}, s.pool)
+	ask := gist.Ask{Header: c == mailbox.Head, Search: c == mailbox.Search, Body: c == mailbox.Structure}
+	texts, err := gist.Of(s.view, seq, ask, s.pool)
 	if err == nil {
 		t, ok = read(texts[c])
 	}

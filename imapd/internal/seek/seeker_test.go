@@ -94,6 +94,37 @@ func TestBatches(t *testing.T) {
 	}
 }
 
+// TestKeeps: a search has the index keep what it looks at, and of a header nothing
+// besides.
+func TestKeeps(t *testing.T) {
+	tests := []struct {
+		search string
+		want   []mailbox.Column
+	}{
+		{"SEEN", nil},
+		{"SUBJECT x", []mailbox.Column{mailbox.Search}},
+		{"FROM x", []mailbox.Column{mailbox.Search}},
+		{"SENTON 1-Jan-2020", []mailbox.Column{mailbox.Search}},
+		{"HEADER List-Id x", []mailbox.Column{mailbox.Envelope, mailbox.Head, mailbox.Search}},
+		{"BODY x", []mailbox.Column{mailbox.Structure}},
+	}
+	for _, tt := range tests {
+		v := newView(t, "one")
+		if _, err := New(v, wire.NewPool(), key(t, v, tt.search)).Look(1); err != nil {
+			t.Errorf("%s: %v", tt.search, err)
+		}
+		var got []mailbox.Column
+		for c := mailbox.Envelope; c <= mailbox.Structure; c++ {
+			if _, ok := v.Kept(1, c, nil); ok {
+				got = append(got, c)
+			}
+		}
+		if !slices.Equal(got, tt.want) {
+			t.Errorf("%s: got the columns %v, want %v", tt.search, got, tt.want)
+		}
+	}
+}
+
 // TestPrepare: what costs little is asked first.
 func TestPrepare(t *testing.T) {
 	v := newView(t, "one")
