@@ -58,7 +58,7 @@ func (s *Server) takeBack(ctx context.Context, req attr.List, file *os.File) att
 	s.early[c] = struct{}{}
 	s.mu.Unlock()
 	s.conns.Add(1)
-	go s.serve(ctx, c)
+	s.lot.Run(func() { s.serve(ctx, c) })
 	return sock.Reply(verdict.Of(nil))
 }
 

@@ -68,8 +68,8 @@ func (r *relay) start() error {
 		return err
 	}
 	r.lanes = 2
-	go r.up.run()
-	go r.down.run()
+	r.server.lot.Run(r.up.run)
+	r.server.lot.Run(r.down.run)
 	return nil
 }
 

@@ -281,7 +281,7 @@ func (s *Server) admit(ctx context.Context, e entry, nc net.Conn) {
 	s.conns.Add(1)
 	serve := func() { s.serve(ctx, c) }
 	if !e.implicit || !c.expect(serve) {
-		go serve()
+		s.lot.Run(serve)
 	}
 }
 

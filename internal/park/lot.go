@@ -27,6 +27,7 @@ type Lot struct {
 
 	began time.Time // where the lot's clock is 0
 	calm  calm.Watch
+	crew  *crew
 
 	mu    sync.Mutex
 	spots map[int32]*Spot // by descriptor
@@ -43,7 +44,7 @@ func Open() (*Lot, error) {
 	if err != nil {
 		return nil, fmt.Errorf("epoll set: %w", err)
 	}
-	l := &Lot{Moment: moment, set: os.NewFile(uintptr(fd), "epoll"), spots: make(map[int32]*Spot), began: time.Now()}
+	l := &Lot{Moment: moment, set: os.NewFile(uintptr(fd), "epoll"), spots: make(map[int32]*Spot), began: time.Now(), crew: newCrew()}
 	if l.raw, err = l.set.SyscallConn(); err != nil {
 		l.set.Close()
 		return nil, fmt.Errorf("epoll set: %w", err)

@@ -244,3 +244,40 @@ func TestClosed(t *testing.T) {
 	}
 	g.Leave()
 }
+
+// TestCrew: jobs run at the same time, in goroutines that are used again and then
+// end.
+func TestCrew(t *testing.T) {
+	l := open(t)
+	before := runtime.NumGoroutine()
+	for range 3 {
+		const many = 3 * spare
+		begun, end := make(chan bool), make(chan bool)
+		for range many {
+			l.Run(func() { begun <- true; <-end })
+		}
+		for range many {
+			select {
+			case <-begun:
+			case <-time.After(limit):
+				t.Fatal("a job waits for another")
+			}
+		}
+		if n := runtime.NumGoroutine() - before; n < many {
+			t.Errorf("got %d goroutines for %d jobs", n, many)
+		}
+		close(end)
+		wait(t, "more than the spare goroutines", func() bool { return runtime.NumGoroutine()-before <= spare })
+	}
+	wait(t, "goroutines without work", func() bool { return runtime.NumGoroutine() <= before })
+}
+
+// wait waits for the end of what.
+func wait(t *testing.T, what string, over func() bool) {
+	t.Helper()
+	for end := time.Now().Add(limit); !over(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("there are still %s", what)
+		}
+	}
+}

@@ -34,8 +34,8 @@ type Spot struct {
 	left      bool
 }
 
-// Rent returns a spot for conn. After Park call is called, in a goroutine of its
-// own. The renter leaves the spot before it closes conn, and sets no read
+// Rent returns a spot for conn. After Park call is called, in a goroutine of
+// the lot's. The renter leaves the spot before it closes conn, and sets no read
 // deadline while it lingers.
 func (l *Lot) Rent(conn Conn, call func()) (*Spot, error) {
 	raw, err := conn.SyscallConn()
@@ -163,7 +163,7 @@ func (s *Spot) release() {
 		return
 	}
 	s.parked = false
-	go s.call()
+	s.lot.Run(s.call)
 }
 
 // Wake gives the renter something to do: Linger ends, and what is parked is

@@ -58,7 +58,7 @@ func Visit(lot *park.Lot, c *Conn, s Session, log *evlog.Log, ended func()) erro
 		return err
 	}
 	c.settle(v.spot)
-	go v.begin()
+	lot.Run(v.begin)
 	return nil
 }
 
