@@ -350,7 +350,7 @@ func (c *Client) Redeem(ctx context.Context, ticket, service string) (Grant, err
 
 // askOnce is ask about one thing, unless the answer is known.
 func (c *Client) askOnce(ctx context.Context, request string, about attr.Attr) (attr.List, error) {
-	question, now := request+" "+about.Value, time.Now()
+	question, now := question(request, about), time.Now()
 	if l, ok := c.memory.recall(question, now); ok {
 		return l, nil
 	}
@@ -360,6 +360,9 @@ func (c *Client) askOnce(ctx context.Context, request string, about attr.Attr) (
 	}
 	return l, err
 }
+
+// question is what the memory knows an answer by.
+func question(request string, about attr.Attr) string { return request + " " + about.Value }
 
 // ask is do for those who want done or an error.
 func (c *Client) ask(ctx context.Context, request string, req attr.List) (attr.List, error) {

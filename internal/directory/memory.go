@@ -53,8 +53,9 @@ func (m *memory) recall(question string, now time.Time) (attr.List, bool) {
 
 // stands reports whether the files are still of these versions.
 func stands(all []basis) bool {
+	var room [128]byte
 	for _, b := range all {
-		if stamp.Of(b.path).String() != b.version {
+		if string(stamp.Of(b.path).Append(room[:0])) != b.version {
 			return false
 		}
 	}

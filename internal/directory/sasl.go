@@ -50,13 +50,21 @@ type Challenge struct {
 // Mechanisms returns the names of the SASL mechanisms that some account could
 // use, in capitals.
 func (c *Client) Mechanisms(ctx context.Context, service string) ([]string, error) {
-	ctx, cancel := context.WithTimeout(ctx, greetingTimeout)
-	defer cancel()
-	l, err := c.askOnce(ctx, "mechanisms", attr.Attr{Name: "service", Value: service})
+	l, err := c.mechanisms(ctx, attr.Attr{Name: "service", Value: service})
 	if err != nil {
 		return nil, err
 	}
 	return l.All("mechanism"), nil
+}
+
+func (c *Client) mechanisms(ctx context.Context, about attr.Attr) (attr.List, error) {
+	const request = "mechanisms"
+	if l, ok := c.memory.recall(question(request, about), time.Now()); ok {
+		return l, nil // as a rule, and without a clock that has to be set
+	}
+	ctx, cancel := context.WithTimeout(ctx, greetingTimeout)
+	defer cancel()
+	return c.askOnce(ctx, request, about)
 }
 
 // SASL takes a step. A login that fails is never 5.7.8, whatever is wrong, held

@@ -3,8 +3,8 @@
 package stamp
 
 import (
-	"fmt"
 	"os"
+	"strconv"
 	"syscall"
 	"time"
 )
@@ -68,12 +68,19 @@ func (s Stamp) Settled() bool { return s.settled }
 // String writes a settled stamp as a word that is the same for the same version
 // only, and any other as "". Another process of this host may compare it with its
 // own.
-func (s Stamp) String() string {
+func (s Stamp) String() string { return string(s.Append(nil)) }
+
+// Append appends what String returns.
+func (s Stamp) Append(b []byte) []byte {
 	switch {
 	case !s.settled:
-		return ""
+		return b
 	case s.missing:
-		return "missing"
+		return append(b, "missing"...)
 	}
-	return fmt.Sprintf("%x.%x.%x.%x.%x.%x.%x", s.dev, s.ino, s.size, s.mtime.Sec, s.mtime.Nsec, s.ctime.Sec, s.ctime.Nsec)
+	b = strconv.AppendUint(b, s.dev, 16)
+	for _, n := range [...]int64{int64(s.ino), s.size, s.mtime.Sec, s.mtime.Nsec, s.ctime.Sec, s.ctime.Nsec} {
+		b = strconv.AppendInt(append(b, '.'), n, 16)
+	}
+	return b
 }
