@@ -53,8 +53,6 @@ type identity struct {
 // which computes nothing, looks like any other.
 func (s *service) login(ctx context.Context, req attr.List) (attr.List, error) {
 	arrived := time.Now()
-	ctx, cancel := context.WithTimeout(ctx, loginTimeout)
-	defer cancel()
 	set := s.settings.Load()
 	a, err := parseAttempt(req, set.conf.Domains[0])
 	if err != nil {
@@ -159,26 +157,52 @@ func (s *service) check(ctx context.Context, set *settings, a attempt) (identity
 		return identity{}, "malformed", nil
 	}
 	users := set.users.Get()
-	who, err := s.identify(ctx, set, users, a)
-	if err != nil {
-		return identity{}, "", err
-	}
-	if who.open && who.stored != "" && s.verified.has(who.user, who.stored, a.password) {
-		s.guard.succeeded(a.network, a.user)
+	who, found := users.identify(a)
+	if found && s.remembers(who, a) {
 		return who, "", nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, loginTimeout) // nothing waits before
+	defer cancel()
+	if !found {
+		var err error
+		if who, err = s.identify(ctx, set, users, a); err != nil {
+			return identity{}, "", err
+		}
+		if s.remembers(who, a) {
+			return who, "", nil
+		}
 	}
 	reason, err := s.verify(ctx, users.usual, who, a)
 	return who, reason, err
 }
 
+// remembers reports whether the password was found right not long ago, and then
+// tells the guard.
+func (s *service) remembers(who identity, a attempt) bool {
+	good := who.open && who.stored != "" && s.verified.has(who.user, who.stored, a.password)
+	if good {
+		s.guard.succeeded(a.network, a.user)
+	}
+	return good
+}
+
+// identify finds a user of the table.
+func (users *accounts) identify(a attempt) (who identity, found bool) {
+	u, ok := users.Lookup(a.user)
+	if !ok {
+		return identity{}, false
+	}
+	who = identity{user: u.Name, open: !u.NoLogin && comesFrom(a.client, u.AllowNets)}
+	if !password.Locked(u.Password) {
+		who.stored = u.Password
+	}
+	return who, true
+}
+
 // identify finds the user. There is an identity for everybody; that of nobody
 // has no hash.
 func (s *service) identify(ctx context.Context, set *settings, users *accounts, a attempt) (identity, error) {
-	if u, ok := users.Lookup(a.user); ok {
-		who := identity{user: u.Name, open: !u.NoLogin && comesFrom(a.client, u.AllowNets)}
-		if !password.Locked(u.Password) {
-			who.stored = u.Password
-		}
+	if who, found := users.identify(a); found {
 		return who, nil
 	}
 	local, domain, _ := strings.Cut(a.user, "@")
