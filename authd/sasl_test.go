@@ -5,12 +5,14 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"posthorn/internal/attr"
 	"posthorn/internal/directory"
+	"posthorn/internal/password"
 	"posthorn/internal/verdict"
 	"posthorn/test/scram"
 )
@@ -223,6 +225,39 @@ func TestStrangersLookLikeUsers(t *testing.T) {
 	user, zoe, again, zac := challenge("user"), challenge("zoe"), challenge("zoe"), challenge("zac")
 	if zoe[1] != again[1] || zoe[1] == zac[1] || len(zoe[1]) != len(user[1]) || zoe[2] != user[2] || zoe[0] == again[0] {
 		t.Errorf("got %q, %q and %q, want challenges like %q", zoe, again, zac, user)
+	}
+}
+
+// TestStrangersAfterAStart: a restart, and users who come and go, leave strangers their
+// salts, as they leave users theirs.
+func TestStrangersAfterAStart(t *testing.T) {
+	salts := func(users string) (all []string) {
+		a, err := parseAccounts("users", []byte(users), "example.org", 0, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, user := range []string{"zoe", "zac"} {
+			all = append(all, string(password.NoKeys(a.keys, a.secret, user).Salt))
+		}
+		return all
+	}
+	lines, all := make([]string, 10), ""
+	for i := range lines {
+		keys, err := password.MakeKeys(fmt.Sprint("password ", i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines[i] = fmt.Sprintf("user%d:%s\n", i, keys)
+		all += lines[i]
+	}
+	want, others := salts(all), 0
+	for _, line := range lines {
+		if got := salts(strings.Replace(all, line, "", 1)); !slices.Equal(got, want) {
+			others++
+		}
+	}
+	if got := salts(all); !slices.Equal(got, want) || got[0] == got[1] || others != 1 {
+		t.Errorf("got the salts %q, then %q, and others without %d of the users, want the same but without one", want, got, others)
 	}
 }
 

@@ -113,7 +113,7 @@ func (x *scramDialogue) find(ctx context.Context) (err error) {
 		x.keys, x.real = hash.Keys()
 	}
 	if !x.real {
-		x.keys = password.NoKeys(users.keys, x.s.secret, x.a.user)
+		x.keys = password.NoKeys(users.keys, users.secret, x.a.user)
 	}
 	return nil
 }

@@ -32,7 +32,6 @@ type service struct {
 	tokens    *pool // of token helpers
 	exchanges *exchanges
 	nonce     func() string // of SCRAM
-	secret    string        // makes challenges for users who are none
 
 	// computed, when set, is told the kind of each hash that is computed.
 	computed func(kind string)
@@ -62,7 +61,7 @@ func open(d *daemon.Daemon) (daemon.Service, error) {
 func newService(c *conf.Config, log *evlog.Log) (*service, error) {
 	s := &service{log: log, tickets: newTickets(), verified: newVerified(),
 		guard: newGuard(c.AuthFailures, c.AuthWindow), pool: newPool(c.AuthWorkers),
-		tokens: newPool(tokensAtOnce), exchanges: newExchanges(), nonce: newNonce, secret: newNonce()}
+		tokens: newPool(tokensAtOnce), exchanges: newExchanges(), nonce: newNonce}
 	var err error
 	if s.vmail, err = c.Identity("vmail"); err != nil {
 		return nil, err

@@ -23,6 +23,10 @@ type accounts struct {
 	usual *password.Hash
 	scram bool          // somebody has keys of SCRAM
 	keys  password.Keys // what those of nobody look like
+	// secret decides the salts of nobody: the least digest of all keys, so that neither
+	// a restart nor most changes of the table give nobody a salt other than before, by
+	// which he would be told from users. Only who has the keys it comes of knows it.
+	secret string
 }
 
 // noAccounts is the table where there is none.
@@ -59,6 +63,18 @@ func (s *service) load(c *conf.Config) (*settings, error) {
 	return set, nil
 }
 
+// addKeys takes in that somebody has keys.
+func (a *accounts) addKeys(k password.Keys) {
+	sum := password.Sum(k.Server[:], "salts of nobody")
+	if !a.scram {
+		a.keys = k
+	}
+	if !a.scram || string(sum[:]) < a.secret {
+		a.secret = string(sum[:])
+	}
+	a.scram = true
+}
+
 // parseAccounts reads the users table, checks every hash, and finds the usual
 // kind.
 func parseAccounts(file string, content []byte, domain string, minUID, vmail int) (*accounts, error) {
@@ -72,8 +88,8 @@ func parseAccounts(file string, content []byte, domain string, minUID, vmail int
 		if err != nil {
 			return err
 		}
-		if k, ok := h.Keys(); ok && !a.scram {
-			a.scram, a.keys = true, k
+		if k, ok := h.Keys(); ok {
+			a.addKeys(k)
 		}
 		counts[h.Kind()]++
 		if counts[h.Kind()] > counts[a.usual.Kind()] {
