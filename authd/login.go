@@ -91,7 +91,7 @@ func (s *service) note(a attempt, verdict, reason string, err error) {
 func (s *service) admit(set *settings, a attempt) (attr.List, error) {
 	answer := attr.List{{Name: "user", Value: a.user}}
 	if a.service != "smtp" {
-		secret, err := s.tickets.issue(a.service, a.user, a.client, set.conf.TicketLife)
+		secret, err := s.issue(a, set.conf.TicketLife)
 		if err != nil {
 			s.note(a, "later", "", err)
 			return nil, verdict.Fail(verdict.Later, "4.7.0", "too many logins at present, try again later", err)
@@ -277,7 +277,13 @@ func (s *service) redeem(ctx context.Context, req attr.List) (attr.List, error) 
 	if want := req.Get("client"); !ok || want != "" && want != t.client.String() {
 		return nil, verdict.Fail(verdict.Never, "5.7.8", "no such ticket", errors.New("unknown, old, used, or of another service or client"))
 	}
-	b := s.box(ctx, t.user)
+	return s.grant(ctx, t)
+}
+
+// grant is what a ticket stands for.
+func (s *service) grant(ctx context.Context, t ticket) (attr.List, error) {
+	users := s.settings.Load().users.Get()
+	b := s.boxOf(ctx, users, t.user)
 	if err := b.Verdict.Err(); err != nil {
 		return nil, err
 	}
@@ -292,7 +298,7 @@ func (s *service) redeem(ctx context.Context, req attr.List) (attr.List, error) 
 	if t.client.IsValid() {
 		answer.Add("client", t.client.String())
 	}
-	u, ok := s.settings.Load().users.Get().Lookup(t.user)
+	u, ok := users.Lookup(t.user)
 	if ok && u.IMAPOff != "" {
 		answer.Add("imap-off", u.IMAPOff)
 	}

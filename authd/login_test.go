@@ -262,17 +262,18 @@ func TestTicketsAreBounded(t *testing.T) {
 	tickets.now = func() time.Time { return now }
 	seen := map[string]bool{}
 	for range ticketMax {
-		secret, err := tickets.issue("imap", "ann", home, time.Second)
+		secret := newSecret()
+		err := tickets.put(secret, ticket{"imap", "ann", home, now.Add(time.Second)})
 		if err != nil || seen[secret] {
 			t.Fatalf("got %q, %v after %d tickets", secret, err, len(seen))
 		}
 		seen[secret] = true
 	}
-	if _, err := tickets.issue("imap", "ann", home, time.Second); err == nil {
+	if err := tickets.put(newSecret(), ticket{"imap", "ann", home, now.Add(time.Second)}); err == nil {
 		t.Error("one more: got no error")
 	}
 	now = now.Add(time.Second)
-	if _, err := tickets.issue("imap", "ann", home, time.Second); err != nil || len(tickets.open) != 1 {
+	if err := tickets.put(newSecret(), ticket{"imap", "ann", home, now.Add(time.Second)}); err != nil || len(tickets.open) != 1 {
 		t.Errorf("after the others are over: got %v and %d tickets", err, len(tickets.open))
 	}
 }
@@ -282,8 +283,8 @@ func TestPeers(t *testing.T) {
 	s := newSite(t, "", loginUsers, "")
 	svc := s.service(t)
 	svc.peers = peers{all: []int{1, 2, 3}, login: []int{1}, redeem: []int{2}}
-	for uid, may := range map[int]string{1: "login resolve box maysend", 2: "redeem resolve box maysend", 3: "resolve box maysend"} {
-		for _, request := range []string{"login", "redeem", "resolve", "box", "maysend", "dance"} {
+	for uid, may := range map[int]string{1: "login resolve box maysend", 2: "redeem grants resolve box maysend", 3: "resolve box maysend"} {
+		for _, request := range []string{"login", "redeem", "grants", "resolve", "box", "maysend", "dance"} {
 			l, _ := svc.handle(t.Context(), sock.Peer{UID: uid}, attr.List{{Name: "request", Value: request}}, nil)
 			refused := l.Get("status") == "5.5.1"
 			if refused == strings.Contains(may, request) {

@@ -20,6 +20,7 @@ func (s *service) handle(ctx context.Context, p sock.Peer, req attr.List, f *os.
 	}
 	request := req.Get("request")
 	var basis, answer attr.List
+	var file *os.File
 	var err error
 	switch {
 	case request == "resolve":
@@ -38,6 +39,8 @@ func (s *service) handle(ctx context.Context, p sock.Peer, req attr.List, f *os.
 		answer, err = s.login(ctx, req)
 	case request == "redeem" && slices.Contains(s.peers.redeem, p.UID):
 		answer, err = s.redeem(ctx, req)
+	case request == "grants" && slices.Contains(s.peers.redeem, p.UID):
+		file, err = s.listen(req)
 	default:
 		s.log.RequestRefused(request, p.PID, p.UID)
 		err = verdict.Fail(verdict.Never, "5.5.1", "unknown request, or not for you", nil)
@@ -45,7 +48,7 @@ func (s *service) handle(ctx context.Context, p sock.Peer, req attr.List, f *os.
 	if err != nil {
 		basis = nil
 	}
-	return append(append(sock.Reply(verdict.Of(err)), basis...), answer...), nil
+	return append(append(sock.Reply(verdict.Of(err)), basis...), answer...), file
 }
 
 // basis names the files that an answer rests on and their versions. It is taken
@@ -151,10 +154,15 @@ func appendBox(l attr.List, b directory.Box) attr.List {
 // box finds out what belongs to a box: of the users table when its name has a
 // domain, of the system else. A virtual user without ids of his own is vmail.
 func (s *service) box(ctx context.Context, name string) directory.Box {
+	return s.boxOf(ctx, s.settings.Load().users.Get(), name)
+}
+
+// boxOf is box, with the users as they were just now.
+func (s *service) boxOf(ctx context.Context, users *accounts, name string) directory.Box {
 	b := directory.Box{Name: name, Verdict: verdict.New(verdict.Done, "2.0.0", "ok")}
 	set := s.settings.Load()
 	b.Quota = set.conf.Quota
-	if u, ok := set.users.Get().Lookup(name); ok {
+	if u, ok := users.Lookup(name); ok {
 		b.UID, b.GID = u.UID, u.GID
 		if b.UID < 0 {
 			b.UID, b.GID = s.vmail.UID, s.vmail.GID

@@ -24,6 +24,7 @@ type service struct {
 	settings atomic.Pointer[settings]
 	system   *system // nil where system users have no mail
 	tickets  *tickets
+	feeds    *feeds
 	guard    *guard
 	pool     *pool
 	verified *verified
@@ -59,7 +60,7 @@ func open(d *daemon.Daemon) (daemon.Service, error) {
 // newService makes everything but the socket. Its errors are ones that a
 // restart does not cure.
 func newService(c *conf.Config, log *evlog.Log) (*service, error) {
-	s := &service{log: log, tickets: newTickets(), verified: newVerified(),
+	s := &service{log: log, tickets: newTickets(), feeds: newFeeds(), verified: newVerified(),
 		guard: newGuard(c.AuthFailures, c.AuthWindow), pool: newPool(c.AuthWorkers),
 		tokens: newPool(tokensAtOnce), exchanges: newExchanges(), nonce: newNonce}
 	var err error

@@ -33,11 +33,15 @@ type tickets struct {
 
 func newTickets() *tickets { return &tickets{now: time.Now, open: map[string]ticket{}} }
 
-// issue makes a ticket that is good for life.
-func (t *tickets) issue(service, user string, client netip.Addr, life time.Duration) (string, error) {
+// newSecret makes the words of a ticket.
+func newSecret() string {
 	var b [16]byte
 	rand.Read(b[:]) // never fails: the runtime ends the program instead
-	secret := hex.EncodeToString(b[:])
+	return hex.EncodeToString(b[:])
+}
+
+// put keeps a ticket until it is redeemed.
+func (t *tickets) put(secret string, one ticket) error {
 	now := t.now()
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -45,10 +49,10 @@ func (t *tickets) issue(service, user string, client netip.Addr, life time.Durat
 		t.sweep(now)
 	}
 	if len(t.open) >= ticketMax {
-		return "", errTickets
+		return errTickets
 	}
-	t.open[secret] = ticket{service, user, client, now.Add(life)}
-	return secret, nil
+	t.open[secret] = one
+	return nil
 }
 
 // sweep forgets what nobody came for.

@@ -336,7 +336,12 @@ func (c *Client) Redeem(ctx context.Context, ticket, service string) (Grant, err
 	if err != nil {
 		return Grant{}, err
 	}
-	g := Grant{User: l.Get("user"), IMAPOff: l.Get("imap-off"), POP3: l.Get("pop3"), Groups: l.Get("groups")}
+	return parseGrant(l)
+}
+
+// parseGrant reads what authd says of a ticket.
+func parseGrant(l attr.List) (g Grant, err error) {
+	g = Grant{User: l.Get("user"), IMAPOff: l.Get("imap-off"), POP3: l.Get("pop3"), Groups: l.Get("groups")}
 	if g.Box, err = parseBox(l); err != nil {
 		return Grant{}, fmt.Errorf("asking authd: %w", err)
 	}

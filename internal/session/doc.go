@@ -4,7 +4,7 @@
 //
 // A Server answers on <service>-session.sock, where only the login daemon of
 // that service may connect. For each request it takes the client's connection
-// (a descriptor), redeems the one-time ticket at authd itself, so that nothing
+// (a descriptor), learns from authd itself what the one-time ticket grants, so that nothing
 // the login side says about user, uid or mailbox counts, and calls the
 // program's Opener. The whole of a program is
 //

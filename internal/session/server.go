@@ -56,6 +56,7 @@ type Server struct {
 	open     Opener
 	log      *evlog.Log
 	dir      Redeemer
+	feed     *directory.Feed         // is dir, or nil
 	listener *net.UnixListener       // nil in a child
 	peers    []int                   // uids of the login daemon
 	starter  *starter.Starter        // of the children that run the sessions, or nil: they run here
@@ -112,6 +113,10 @@ func New(d *daemon.Daemon, service string, open Opener) (*Server, error) {
 		if d.Conf.IndexDir != "" {
 			d.Rights.Write = append(d.Rights.Write, d.Conf.IndexDir)
 		}
+		if !d.Conf.SystemUsers {
+			s.feed = dir.Feed(service)
+			s.dir = s.feed
+		}
 		return s, nil
 	}
 	if s.starter, err = startStarter(d.Conf); err != nil {
@@ -163,6 +168,9 @@ func (s *Server) Serve(ctx context.Context) error {
 		Handle: func(_ context.Context, _ sock.Peer, req attr.List, f *os.File) (attr.List, *os.File) {
 			return handle(ctx, req, f), nil
 		},
+	}
+	if s.feed != nil { // what is said from now on is for who comes after this process
+		defer context.AfterFunc(ctx, s.feed.Close)()
 	}
 	err := server.Serve(ctx, s.listener)
 	s.running.Wait()
