@@ -48,12 +48,23 @@ func Open(p Place) (dirfd int, err error) {
 	if err != nil {
 		return -1, err
 	}
+	if p.Root == "" && rel != "." { // only the last name counts
+		return p.openLast()
+	}
 	rootfd, err := openRoot(root)
 	if err != nil {
 		return -1, err
 	}
 	defer unix.Close(rootfd)
 	return p.openIn(rootfd, rel)
+}
+
+// openLast opens the folder at p, whose last name is no link.
+func (p Place) openLast() (dirfd int, err error) {
+	if dirfd, err = sub(unix.AT_FDCWD, filepath.Clean(p.Path)); err != nil {
+		return -1, fmt.Errorf("open %s: %w", p.Path, err)
+	}
+	return dirfd, nil
 }
 
 // openIn opens the folder at rel in its root.
@@ -102,7 +113,8 @@ func beneath(dirfd int, rel string) (int, error) {
 
 func dup(fd int) (int, error) { return unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0) }
 
-// sub opens the folder name in dirfd; name is one name, never "..".
+// sub opens the folder name in dirfd: one name, or a clean path whose last name is
+// no link.
 func sub(dirfd int, name string) (int, error) {
 	if name == ".." {
 		return -1, unix.EXDEV

@@ -120,6 +120,16 @@ func TestNothingOutsideTheRoot(t *testing.T) {
 	if names, _ := os.ReadDir(other); len(names) != 1 {
 		t.Errorf("outside the root: got %v, want only new", names)
 	}
+	// Without a root that is the parent, and what leads there is trusted.
+	for path, want := range map[string]bool{"real": true, "link/new": true, "real/./": true, "link": false, "inner": false, "inner/": false, "link/.": false, "real/none": false} {
+		fd, err := Open(Place{"", root + "/" + path})
+		if err == nil {
+			unix.Close(fd)
+		}
+		if err == nil != want {
+			t.Errorf("open %s without a root: got %v, want done %v", path, err, want)
+		}
+	}
 	if _, err := Open(Place{"", "relative"}); err == nil {
 		t.Error("relative path: got nil, want an error")
 	}
