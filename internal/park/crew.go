@@ -7,7 +7,7 @@ import (
 
 // Bounds of the goroutines without work that a Lot keeps.
 const (
-	spare    = 8
+	spare    = 32
 	restless = time.Second // with nothing to do for so long they end
 )
 
