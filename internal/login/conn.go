@@ -43,7 +43,6 @@ func newConn(server *Server, e entry, s *socket, client netip.Addr) *Conn {
 	c := &Conn{server: server, entry: e, sid: id.New(), client: client, socket: s}
 	c.until = time.Now().Add(patience * server.settings.Load().timeout)
 	c.in.src = s
-	c.arm()
 	return c
 }
 
@@ -51,13 +50,9 @@ func newConn(server *Server, e entry, s *socket, client netip.Addr) *Conn {
 // for a whole one.
 const patience = 5
 
-// arm gives the client one login-timeout for what comes next, however few bytes
-// it sends at a time.
-func (c *Conn) arm() {
-	d := c.limit()
-	c.socket.SetWriteDeadline(d)
-	c.server.setReadDeadline(c, d)
-}
+// arm gives the client one login-timeout to send what comes next, however few
+// bytes at a time.
+func (c *Conn) arm() { c.server.setReadDeadline(c, c.limit()) }
 
 // limit returns when a login-timeout that begins now is over.
 func (c *Conn) limit() time.Time {
@@ -104,11 +99,11 @@ func (c *Conn) Secure() bool {
 // pipelined answers share a packet), and returns the next line without its end.
 // An error ends the connection; Turn returns it.
 func (c *Conn) ReadLine() (string, error) {
-	c.arm()
 	if !c.in.hasLine() {
 		if err := c.Flush(); err != nil {
 			return "", err
 		}
+		c.arm()
 	}
 	line, err := c.in.line()
 	if err != nil {
@@ -120,10 +115,10 @@ func (c *Conn) ReadLine() (string, error) {
 // ReadFull sends what was written and reads exactly len(p) bytes, such as an
 // IMAP literal. The caller bounds p.
 func (c *Conn) ReadFull(p []byte) error {
-	c.arm()
 	if err := c.Flush(); err != nil {
 		return err
 	}
+	c.arm()
 	return c.in.full(p)
 }
 
@@ -134,11 +129,17 @@ func (c *Conn) WriteString(s string) { c.out = append(c.out, s...) }
 // risk: no value may hold a line end.
 func (c *Conn) Printf(format string, args ...any) { c.out = fmt.Appendf(c.out, format, args...) }
 
-// Flush sends what was written.
+// Flush sends what was written, which the client has one login-timeout to take.
 func (c *Conn) Flush() error {
 	if len(c.out) == 0 {
 		return nil
 	}
+	c.socket.SetWriteDeadline(c.limit())
+	return c.send()
+}
+
+// send is Flush with the deadline that is set.
+func (c *Conn) send() error {
 	_, err := c.stream().Write(c.out)
 	c.out = c.out[:0]
 	return err
@@ -170,6 +171,7 @@ func (c *Conn) handshake(ctx context.Context) error {
 		return fmt.Errorf("start TLS: not available")
 	}
 	c.arm()
+	c.socket.SetWriteDeadline(c.limit())
 	t := tls.Server(c.socket, config)
 	if err := t.HandshakeContext(ctx); err != nil {
 		return &handshakeError{err}

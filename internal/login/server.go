@@ -287,7 +287,13 @@ func (s *Server) admit(ctx context.Context, e entry, nc net.Conn) {
 
 // clientOf returns the address of a connection's other end.
 func clientOf(nc net.Conn) netip.Addr {
-	ap, _ := netip.ParseAddrPort(nc.RemoteAddr().String())
+	var ap netip.AddrPort
+	switch a := nc.RemoteAddr().(type) {
+	case *net.TCPAddr:
+		ap = a.AddrPort()
+	case net.Addr:
+		ap, _ = netip.ParseAddrPort(a.String())
+	}
 	return ap.Addr().Unmap().WithZone("")
 }
 
@@ -367,8 +373,10 @@ func (s *Server) part(ctx context.Context, c *Conn, err error) {
 	if reason, text := farewell(ctx, err); text != "" {
 		c.WriteString(s.proto.Refusal(reason, text))
 	}
-	c.socket.SetWriteDeadline(time.Now().Add(5 * time.Second))
-	c.Flush()
+	if len(c.out) > 0 {
+		c.socket.SetWriteDeadline(time.Now().Add(5 * time.Second))
+		c.send()
+	}
 }
 
 // converse begins the dialogue, or goes on with it.

@@ -65,7 +65,6 @@ func (c *Conn) await(ctx context.Context) (begun bool, err error) {
 	}
 	if c.silent.IsZero() {
 		c.silent = c.limit()
-		c.socket.SetWriteDeadline(c.silent)
 		if err := c.Flush(); err != nil {
 			return false, err
 		}
