@@ -37,12 +37,12 @@ func parseAddresses(s string) []Address {
 			out = append(out, a)
 		}
 		switch end := t.separator(); {
-		case end == ':' && !group:
+		case end == ':' && a.Group:
 			group = true
 		case end == ';' && group:
 			group = false
 			out = append(out, Address{})
-		case end == ':':
+		case end == ':' && group:
 			t.recover()
 		}
 	}

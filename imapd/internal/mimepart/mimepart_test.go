@@ -199,6 +199,8 @@ func TestEnvelope(t *testing.T) {
 			`(NIL NIL NIL NIL NIL ((NIL NIL "a" "b")(NIL NIL "d" "SYNTAX_ERROR")(NIL "INVALID_ROUTE" "MISSING_MAILBOX" "MISSING_DOMAIN")("g" NIL "h" "i")(NIL NIL "MISSING_MAILBOX" "MISSING_DOMAIN")) NIL NIL NIL NIL)`},
 		{"group without a name", "To: : a@b, c@d;\nCc: \"\":;\n\n",
 			`(NIL NIL NIL NIL NIL ((NIL NIL "" NIL)(NIL NIL "a" "b")(NIL NIL "c" "d")(NIL NIL NIL NIL)) ((NIL NIL "" NIL)(NIL NIL NIL NIL)) NIL NIL NIL)`},
+		{"colon that begins no group", "To: <g:@h.i;>, j@k\nCc: a@b: c@d;\n\n",
+			`(NIL NIL NIL NIL NIL ((NIL NIL "g" "SYNTAX_ERROR")(NIL NIL "MISSING_MAILBOX" "h.i")(NIL NIL "MISSING_MAILBOX" "MISSING_DOMAIN")(NIL NIL "j" "k")) ((NIL NIL "a" "b")(NIL NIL "c" "d")) NIL NIL NIL)`},
 		{"group without end", "To: g: a@b\n\n",
 			`(NIL NIL NIL NIL NIL ((NIL NIL "g" NIL)(NIL NIL "a" "b")(NIL NIL NIL NIL)) NIL NIL NIL NIL)`},
 	}
@@ -351,6 +353,7 @@ func FuzzParse(f *testing.F) {
 	f.Add("Content-Type:multipart/x;boundary=b\n\n--b\n\n--b")
 	f.Add("Content-Type: 0/0;\xff\xff*0=")
 	f.Add("Content-Type: multipart/digest; boundary=\"\"\n\n--\n")
+	f.Add("To: <a:@b;>\r\n\r\n")
 	f.Add("To: a:b@c;<@x:y@z>,\"\r\nContent-Disposition: a;b=(\r\n\r\n")
 	f.Fuzz(func(t *testing.T, msg string) {
 		p, err := Parse(strings.NewReader(msg), int64(len(msg)))
@@ -365,10 +368,26 @@ func FuzzParse(f *testing.F) {
 			t.Fatal(err)
 		}
 		Format(p.Addresses("to"))
+		checkGroups(t, p.Addresses("to"))
 		if _, err := EachField(strings.NewReader(msg), p.Header, func(string) bool { return false }); err != nil {
 			t.Fatal(err)
 		}
 	})
+}
+
+// checkGroups has each end of a group behind the start of one (RFC 3501 section 7.4.2).
+func checkGroups(t *testing.T, all []Address) {
+	open := false
+	for _, a := range all {
+		end := a == Address{}
+		if a.Group && open || end && !open {
+			t.Fatalf("a group starts within one or ends without: %+v", all)
+		}
+		open = a.Group || open && !end
+	}
+	if open {
+		t.Fatalf("a group has no end: %+v", all)
+	}
 }
 
 // check holds a part and those below it to their place in the message.
