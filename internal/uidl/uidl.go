@@ -7,6 +7,7 @@ import (
 	"crypto/md5"
 	"encoding/hex"
 	"fmt"
+	"math/bits"
 	"strconv"
 	"strings"
 )
@@ -140,14 +141,23 @@ func (p *part) of(m Message) uint64 {
 	return uint64(m.UID)
 }
 
+// zeros are those in front of a number.
+const zeros = "0000000000000000000000000000000000000000000000000000000000000000"
+
 // number adds n, in small letters as Dovecot writes it.
 func (p *part) number(dst []byte, n uint64) []byte {
-	var digits [20]byte
-	text := strconv.AppendUint(digits[:0], n, p.base)
-	for range p.width - len(text) {
-		dst = append(dst, '0')
+	if p.base != 16 {
+		var digits [20]byte
+		text := strconv.AppendUint(digits[:0], n, p.base)
+		return append(append(dst, zeros[:max(0, p.width-len(text))]...), text...)
 	}
-	return append(dst, text...)
+	// A list has two of these a message: in place, from the last digit on.
+	dst = append(dst, zeros[:max(p.width, (bits.Len64(n|1)+3)/4)]...)
+	for i := len(dst) - 1; n > 0; i-- {
+		dst[i] = "0123456789abcdef"[n&15]
+		n >>= 4
+	}
+	return dst
 }
 
 // text adds a variable whose modifiers change letters.

@@ -1,6 +1,7 @@
 package uidl
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -31,6 +32,37 @@ func TestFormat(t *testing.T) {
 		}
 		if f.Names() != strings.Contains(tc.template, "f") {
 			t.Errorf("%s: got names wanted: %v", tc.name, f.Names())
+		}
+	}
+}
+
+// TestNumbers compares with package fmt.
+func TestNumbers(t *testing.T) {
+	for _, n := range []uint32{0, 1, 9, 10, 15, 16, 255, 4095, 4096, 1 << 28, 1<<32 - 1} {
+		for _, width := range []string{"", "01", "02", "08", "09", "064"} {
+			f, err := Parse("%" + width + "Xu." + "%" + width + "u")
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := fmt.Sprintf("%"+width+"x.%"+width+"d", n, n)
+			if got := string(f.Append(nil, Message{UID: n})); got != want {
+				t.Errorf("%d with width %q: got %s, want %s", n, width, got, want)
+			}
+		}
+	}
+}
+
+// BenchmarkList makes the ids of 1,000 messages.
+func BenchmarkList(b *testing.B) {
+	f, err := Parse("%08Xu%08Xv")
+	if err != nil {
+		b.Fatal(err)
+	}
+	var list []byte
+	for b.Loop() {
+		list = list[:0]
+		for uid := range uint32(1000) {
+			list = f.Append(list, Message{UID: uid, UIDValidity: 1795355286})
 		}
 	}
 }
