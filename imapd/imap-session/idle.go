@@ -1,10 +1,6 @@
 package main
 
-import (
-	"strings"
-
-	"posthorn/imapd/internal/wire"
-)
+import "posthorn/imapd/internal/wire"
 
 // idle begins an IDLE (RFC 2177); until DONE changes of the folder wake the
 // session.
@@ -20,14 +16,14 @@ func (s *Session) idle(c *wire.Command) (string, error) {
 
 // endIdle takes the line that ends an IDLE.
 func (s *Session) endIdle() error {
-	line, err := s.in.ReadLine()
+	done, err := s.r.Line("DONE")
 	if err != nil {
 		return err
 	}
 	tag := s.idling
 	s.idling = ""
 	s.attend()
-	if !strings.EqualFold(line, "DONE") {
+	if !done {
 		s.w.Raw(tag, " BAD expected DONE\r\n")
 		return s.nonsense()
 	}

@@ -218,6 +218,29 @@ func TestIdle(t *testing.T) {
 	}
 }
 
+// TestCommandDuringIdle has a client forget DONE: no literal of the command that is
+// refused instead is executed.
+func TestCommandDuringIdle(t *testing.T) {
+	a := newFixture(t).dialogue()
+	const text = "x CREATE Trap\r\n"
+	literal := fmt.Sprintf("{%d+}\r\n%s", len(text), text)
+	for _, line := range []string{
+		"y APPEND INBOX " + literal,
+		"y LOGIN " + literal + " " + literal,
+		literal,
+	} {
+		io.WriteString(a.conn, "i IDLE\r\n"+line+"\r\nz NOOP\r\n")
+		if got := []string{a.line(), a.line(), a.line()}; got[0] != "+ idling" || got[1] != "i BAD expected DONE" || got[2] != "z OK NOOP completed" {
+			t.Fatalf("%q: got %q", line, got)
+		}
+	}
+	io.WriteString(a.conn, "i IDLE\r\ny APPEND INBOX {9999999999+}\r\n"+text)
+	all, err := io.ReadAll(a.conn)
+	if !strings.HasSuffix(string(all), "* BYE literal too large\r\n") {
+		t.Errorf("got %q, %v", all, err)
+	}
+}
+
 func TestDeliveryDuringIdle(t *testing.T) {
 	f := newFixture(t)
 	a := f.dialogue()

@@ -1,6 +1,9 @@
 package wire
 
-import "errors"
+import (
+	"errors"
+	"strings"
+)
 
 // ErrFlood is a refused literal too large to be read away. The stream cannot be
 // followed any further.
@@ -94,6 +97,20 @@ func (r *Reader) Command() (*Command, error) {
 
 // Rest lets the last command go, whose Args are not valid any more.
 func (r *Reader) Rest() { r.cmd = nil }
+
+// Line reads a line that is no command and reports whether it is want, in any
+// case. Literals that another one announces are read away, lest they be taken for
+// commands. Errors are those of Command, without *Refused.
+func (r *Reader) Line(want string) (bool, error) {
+	r.cmd, r.eaten = r.cmd[:0], 0
+	if err := r.line(); err != nil {
+		return false, err
+	}
+	if l, ok := literalAt(r.cmd); ok && l.now {
+		return false, r.drop(l.size)
+	}
+	return strings.EqualFold(string(trimEnd(r.cmd)), want), nil
+}
 
 // Finish reads away what the client still sends for the command under way: the
 // message of an APPEND that was refused before or while it was read. To be
