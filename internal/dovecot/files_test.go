@@ -118,6 +118,7 @@ func TestNewUIDValidity(t *testing.T) {
 		{"new Maildir", nil, 0x60000000, ""},
 		{"as Dovecot left it", map[string]string{"dovecot-uidvalidity": "6b02ee33", "dovecot-uidvalidity.6b02ee33": ""}, 0x6b02ee34, "dovecot-uidvalidity.6b02ee33"},
 		{"the name is ahead", map[string]string{"dovecot-uidvalidity": "6b02ee33", "dovecot-uidvalidity.6b02ee40": ""}, 0x6b02ee41, ""},
+		{"whoever gave one died", map[string]string{"dovecot-uidvalidity": "6b02ee33", "dovecot-uidvalidity.6b02ee33": "", "dovecot-uidvalidity.6b02ee34": ""}, 0x6b02ee35, "dovecot-uidvalidity.6b02ee34"},
 		{"only the content", map[string]string{"dovecot-uidvalidity": "6b02ee33"}, 0x6b02ee34, ""},
 		{"only a name", map[string]string{"dovecot-uidvalidity.6b02ee33": "", "dovecot-uidvalidity.x": ""}, 0x6b02ee34, ""},
 		{"garbled", map[string]string{"dovecot-uidvalidity": "zzzzzzzz", "dovecot-uidvalidity.1": ""}, 0x60000000, ""},

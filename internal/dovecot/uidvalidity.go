@@ -27,24 +27,9 @@ func (k *Locker) NewUIDValidity(root Dir, now time.Time) (uint32, error) {
 		return 0, err
 	}
 	defer l.Release() // a lock that was taken away cannot be helped any more
-	names, err := root.Names(uidvalidityName + ".")
+	highest, old, err := given(root)
 	if err != nil {
 		return 0, err
-	}
-	content, err := root.Read(uidvalidityName, 16)
-	if err != nil {
-		return 0, err
-	}
-	highest := uint32(0)
-	if n, err := parseHex(string(content)); err == nil {
-		highest = n
-	}
-	var old []string
-	for _, name := range names {
-		if n, err := parseHex(strings.TrimPrefix(name, uidvalidityName+".")); err == nil {
-			highest = max(highest, n)
-			old = append(old, name)
-		}
 	}
 	if highest == 0 {
 		highest = uint32(now.Unix()) - 1
@@ -52,11 +37,37 @@ func (k *Locker) NewUIDValidity(root Dir, now time.Time) (uint32, error) {
 	return claim(root, highest, old)
 }
 
+// given returns the highest number that was given, 0 for none, and the files whose
+// names say so.
+func given(root Dir) (highest uint32, old []string, err error) {
+	content, err := root.Read(uidvalidityName, 16)
+	if err != nil {
+		return 0, nil, err
+	}
+	if n, err := parseHex(string(content)); err == nil {
+		highest = n
+		// Whoever gives a higher one removes this name last, or renames the file: as
+		// long as it stands, the root's names, of all folders, need not be read.
+		if stands, err := root.Has(uidvalidityFile(n)); stands || err != nil {
+			return n, []string{uidvalidityFile(n)}, err
+		}
+	}
+	names, err := root.Names(uidvalidityName + ".")
+	for _, name := range names {
+		if n, err := parseHex(strings.TrimPrefix(name, uidvalidityName+".")); err == nil {
+			highest = max(highest, n)
+			old = append(old, name)
+		}
+	}
+	return highest, old, err
+}
+
 // claim takes the first number above highest that nobody else takes.
 func claim(root Dir, highest uint32, old []string) (uint32, error) {
 	for n := highest + 1; n != 0; n++ {
 		f, err := root.Disk.CreateAt(root.FD, uidvalidityFile(n), 0o444)
-		if errors.Is(err, os.ErrExist) {
+		if errors.Is(err, os.ErrExist) { // its maker died before the content said so
+			old = append(old, uidvalidityFile(n))
 			continue
 		}
 		if err != nil {
