@@ -49,12 +49,17 @@ func fillLarge(dir string) error {
 // fileLetter puts message i into the folder, every second one as one that was
 // read.
 func fileLetter(dir string, i int, text []byte) error {
-	name := fmt.Sprintf("%d.M%dP1.bench,S=%d,W=%d:2,%s", 1700000000+i, i, len(text), len(text)+bytes.Count(text, []byte("\n")), []string{"", "S"}[i%2])
-	file := filepath.Join(dir, "cur", name)
+	file := letterFile(dir, i, text)
 	if err := os.WriteFile(file, text, 0o600); err != nil {
 		return err
 	}
 	return os.Chown(file, mailUID, mailUID)
+}
+
+// letterFile returns the path of message i of a folder.
+func letterFile(dir string, i int, text []byte) string {
+	name := fmt.Sprintf("%d.M%dP1.bench,S=%d,W=%d:2,%s", 1700000000+i, i, len(text), len(text)+bytes.Count(text, []byte("\n")), []string{"", "S"}[i%2])
+	return filepath.Join(dir, "cur", name)
 }
 
 // letter returns message i: a text, with an HTML alternative in every third.

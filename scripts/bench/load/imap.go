@@ -15,8 +15,27 @@ import (
 type imap struct {
 	net.Conn
 	r      *bufio.Reader
-	exists int // of the selected mailbox
-	lines  int // untagged answers to the last command
+	exists int    // of the selected mailbox
+	state  state  // of the same
+	known  state  // that since noted
+	lines  int    // untagged answers to the last command
+	last   string // of them
+}
+
+// state is what a client that comes back says of a mailbox (RFC 7162 3.2.5).
+type state struct{ uidValidity, modSeq uint64 }
+
+// note takes in what an untagged answer says of the mailbox.
+func (s *state) note(line string) {
+	for _, known := range []struct {
+		code string
+		to   *uint64
+	}{{"* OK [UIDVALIDITY ", &s.uidValidity}, {"* OK [HIGHESTMODSEQ ", &s.modSeq}} {
+		if rest, ok := strings.CutPrefix(line, known.code); ok {
+			number, _, _ := strings.Cut(rest, "]")
+			*known.to, _ = strconv.ParseUint(number, 10, 64)
+		}
+	}
 }
 
 // dialIMAP returns a session of user, logged in; over TLS where secure.
@@ -67,6 +86,8 @@ func (c *imap) answer() error {
 		if n, ok := strings.CutSuffix(line, " EXISTS"); ok {
 			c.exists, _ = strconv.Atoi(strings.TrimPrefix(n, "* "))
 		}
+		c.state.note(line)
+		c.last = line
 	}
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -27,7 +28,7 @@ func mailboxRows(b *bench, r row) error {
 
 // makeMail makes the mail of the user bench, and everybody's password.
 func (b *bench) makeMail() error {
-	names := []string{"bench"}
+	names := []string{"bench", "many"}
 	for i := range users {
 		names = append(names, user(i))
 	}
@@ -36,17 +37,21 @@ func (b *bench) makeMail() error {
 		return err
 	}
 	home := filepath.Join(b.boxes().root, "bench")
-	return errors.Join(makeMaildir(home), makeMaildir(filepath.Join(home, ".New")), fillBox(filepath.Join(home, ".Big"), b.count(corpusSize)), fillLarge(filepath.Join(home, ".Large")))
+	return errors.Join(makeMaildir(home), makeMaildir(filepath.Join(home, ".New")),
+		fillBox(filepath.Join(home, ".Big"), b.count(corpusSize)), fillLarge(filepath.Join(home, ".Large")), fillHuge(filepath.Join(home, ".Huge"), b.count(hugeSize)),
+		fillFolders(filepath.Join(b.boxes().root, "many"), b.count(folderCount)))
 }
 
 // step is one row of work: what does it, how often it is done, and how many
 // operations that is in sum. One that opens the mailbox itself finds none open.
 type step struct {
 	name   string
+	user   string // "" is bench
 	opens  bool
 	secure bool // over TLS
 	times  int
 	ops    int
+	ready  func(c *imap) error // what is not measured, before; may be nil
 	do     func(c *imap, i int) error
 }
 
@@ -54,7 +59,7 @@ func (b *bench) work() error {
 	if err := errors.Join(b.logins("login", false), b.logins("login-TLS", true)); err != nil {
 		return err
 	}
-	for _, s := range append(b.steps(), b.secureSteps()...) {
+	for _, s := range slices.Concat(b.steps(), b.orderSteps(), b.manySteps(), b.secureSteps()) {
 		if err := b.step(s); err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
@@ -148,11 +153,16 @@ func fetchLarge(c *imap, i int) error {
 
 // step measures one row in a session of its own.
 func (b *bench) step(s step) error {
-	c, err := dialIMAP("bench", s.secure)
+	c, err := dialIMAP(cmp.Or(s.user, "bench"), s.secure)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
+	if s.ready != nil {
+		if err := s.ready(c); err != nil {
+			return err
+		}
+	}
 	if !s.opens {
 		if err := c.do("SELECT Big"); err != nil {
 			return err
