@@ -5,6 +5,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"posthorn/internal/picture"
 )
 
 // fill makes n messages with their uidlist.
@@ -147,6 +149,45 @@ func BenchmarkRead(b *testing.B) {
 			b.Fatalf("got %d octets, %v", n, err)
 		}
 		m.Close()
+	}
+}
+
+// BenchmarkLarge reads a message of 2 MiB that nobody has read, in blocks, as FETCH
+// does.
+func BenchmarkLarge(b *testing.B) {
+	for _, end := range []string{"\n", "\r\n"} {
+		b.Run(fmt.Sprintf("%q", end), func(b *testing.B) {
+			path := b.TempDir()
+			text := "From: a" + end + end + strings.Repeat(strings.Repeat("x", 82)+end, 2<<20/84)
+			name := "/1700000000.M1P7.host:2,S"
+			for _, sub := range []string{"/cur", "/new", "/tmp"} {
+				if err := os.MkdirAll(path+sub, 0o700); err != nil {
+					b.Fatal(err)
+				}
+			}
+			if err := os.WriteFile(path+"/cur"+name, []byte(text), 0o600); err != nil {
+				b.Fatal(err)
+			}
+			v := sel(b, openBox(b, newStore(b, Options{}), path), "INBOX", false)
+			defer v.Close()
+			p := make([]byte, 32<<10)
+			b.ReportAllocs()
+			for b.Loop() {
+				v.folder.Find(1).State &^= picture.Counted
+				m, err := v.Open(1)
+				if err != nil {
+					b.Fatal(err)
+				}
+				for off := int64(0); off < m.Size(); {
+					n, err := m.ReadAt(p[:min(int64(len(p)), m.Size()-off)], off)
+					if err != nil {
+						b.Fatal(err)
+					}
+					off += int64(n)
+				}
+				m.Close()
+			}
+		})
 	}
 }
 

@@ -48,11 +48,20 @@ func (c *counter) count(p []byte) {
 	if len(p) == 0 {
 		return
 	}
-	c.bare += int64(bytes.Count(p, []byte{'\n'}) - bytes.Count(p, []byte("\r\n")))
+	c.bare += int64(bytes.Count(p, []byte{'\n'}))
 	if c.cr && p[0] == '\n' {
 		c.bare--
 	}
 	c.cr = p[len(p)-1] == '\r'
+	for rest := p; ; {
+		i := bytes.IndexByte(rest, '\r') + 1
+		if i == 0 || i == len(rest) {
+			return
+		}
+		if rest = rest[i:]; rest[0] == '\n' {
+			c.bare--
+		}
+	}
 }
 
 // Open opens message seq for reading. It stays readable until it is closed,

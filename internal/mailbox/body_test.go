@@ -3,6 +3,7 @@ package mailbox
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"os"
@@ -45,14 +46,17 @@ func randomText(r *rand.Rand, n int) string {
 
 func TestBodyEqualsThePlainWay(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
-	for _, n := range []int{0, 1, 2, 100, block - 1, block, block + 1, 3 * block, 3*block + 7} {
+	for i, n := range []int{0, 1, 2, 100, block - 1, block, block + 1, 3 * block, 3*block + 7, 0, block - 1, block, 3 * block} {
 		path := t.TempDir()
 		file := randomText(r, n)
 		if n > block { // a CRLF across two blocks
 			file = file[:block-1] + "\r\n" + file[block+1:]
 		}
-		putFile(t, path, "1.a.x:2,", file)
 		want := crlf(file)
+		if i > 8 {
+			file = want // which has its line ends already
+		}
+		putFile(t, path, "1.a.x:2,", file)
 		v := sel(t, openBox(t, newStore(t, Options{}), path), "INBOX", true)
 		for range 2 { // the second time the size is known
 			b, err := v.Open(1)
@@ -109,15 +113,21 @@ func TestHeaderSize(t *testing.T) {
 }
 
 func TestTruncatedFile(t *testing.T) {
+	for _, end := range []string{"\n", "\r\n"} {
+		t.Run(fmt.Sprintf("%q", end), func(t *testing.T) { testTruncated(t, end) })
+	}
+}
+
+func testTruncated(t *testing.T, end string) {
 	path := t.TempDir()
-	putFile(t, path, "1.a.x:2,", strings.Repeat("line\n", 20000))
+	putFile(t, path, "1.a.x:2,", strings.Repeat("line"+end, 20000))
 	v := sel(t, openBox(t, newStore(t, Options{}), path), "INBOX", true)
 	b, err := v.Open(1)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer b.Close()
-	if err := os.Truncate(path+"/cur/1.a.x:2,", 10); err != nil {
+	if err := os.Truncate(path+"/cur/1.a.x:2,", int64(8+2*len(end))); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := io.Copy(io.Discard, io.NewSectionReader(b, block*2, b.Size())); !errors.Is(err, io.ErrUnexpectedEOF) {
