@@ -215,7 +215,7 @@ func (f *fetcher) writeMessage(seq int, m mailbox.Message, c contents) {
 	}
 	f.writeFetch(seq, m.UID)
 	sep := separator{w: w}
-	if f.Items&query.UID != 0 {
+	if f.Items&query.UID != 0 || f.resync && f.marked[seq] && !f.uidOnly { // RFC 7162 section 3.2.4
 		sep.item("UID ")
 		w.Num(uint64(m.UID))
 	}

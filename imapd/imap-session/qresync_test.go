@@ -101,3 +101,15 @@ func validityOf(t *testing.T, f *fixture) string {
 	}
 	return strconv.FormatUint(uint64(st.UIDValidity), 10)
 }
+
+// TestResyncUID has UIDs in all FETCH responses about flags that change (RFC 7162
+// section 3.2.4).
+func TestResyncUID(t *testing.T) {
+	f := newFixture(t)
+	s := newSeqs(f, 3)
+	s.want("ENABLE QRESYNC", "* ENABLED QRESYNC", "OK ENABLE completed")
+	s.raw("SELECT INBOX")
+	s.want(`STORE 2 FLAGS (\Flagged)`, `* 2 FETCH (UID 2 FLAGS (\Flagged \Recent) MODSEQ (m1))`, "OK STORE completed")
+	s.want(`UID STORE 2 FLAGS (\Seen)`, `* 2 FETCH (UID 2 FLAGS (\Seen \Recent) MODSEQ (m2))`, "OK UID STORE completed")
+	s.want("FETCH 2:3 BODY[]<0.1>", `* 2 FETCH (BODY[]<0> {1}F)`, `* 3 FETCH (UID 3 FLAGS (\Seen \Recent) MODSEQ (m3) BODY[]<0> {1}F)`, "OK FETCH completed")
+}

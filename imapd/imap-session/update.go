@@ -41,7 +41,7 @@ func (s *Session) announce(expunge bool) error {
 	}
 	if s.heed == nil || s.heed.hears(event.FlagChange) {
 		for _, seq := range changes.Flags {
-			s.writeFlagsOf(seq, s.rev2 || s.resync || s.heed != nil) // RFC 9051 section 7.5.2, RFC 7162 section 3.2.3, RFC 5465 section 5.1
+			s.writeFlagsOf(seq, s.rev2 || s.heed != nil) // RFC 9051 section 7.5.2, RFC 5465 section 5.1
 		}
 	}
 	fresh := known - len(changes.Expunged) + 1
@@ -74,7 +74,7 @@ func (s *Session) writeFlagsOf(seq int, uid bool) {
 	}
 	s.introduce(m)
 	s.writeFetch(seq, m.UID)
-	if uid && !s.uidOnly {
+	if (uid || s.resync) && !s.uidOnly { // RFC 7162 section 3.2.4
 		s.w.Raw("UID ")
 		s.w.Num(uint64(m.UID))
 		s.w.Raw(" ")
