@@ -1,8 +1,10 @@
 package dovecot
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -255,6 +257,23 @@ func TestRewriteEdits(t *testing.T) {
 	want := "3 V5 N0000000004 Gabc\n1 Z7 :a\n3 :c,S=3\n"
 	if got := get(t, path+"/dovecot-uidlist"); got != want || l.Next() != 4 || l.Records() != 2 {
 		t.Errorf("got %q next %d records %d, want %q 4 2", got, l.Next(), l.Records(), want)
+	}
+}
+
+// TestRewriteGarbage: a list is rewritten without garbage for each of its lines.
+func TestRewriteGarbage(t *testing.T) {
+	list := "3 V5 N1001 Gabc\n"
+	for uid := 1; uid <= 1000; uid++ {
+		list += fmt.Sprintf("%d :%d.M1P1.host,S=1,W=1\n", uid, 1700000000+uid)
+	}
+	n := testing.AllocsPerRun(10, func() {
+		w := bufio.NewWriter(io.Discard)
+		if err := copyRecords(w, strings.NewReader(list), 3, func(r *Record) bool { return r.UID%2 == 0 }); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if n > 20 {
+		t.Errorf("got %v allocations for 1000 lines, want a few", n)
 	}
 }
 

@@ -153,8 +153,9 @@ func copyRecords(w *bufio.Writer, old io.Reader, version int, keep func(*Record)
 	}
 	var werr error
 	var b []byte
-	err := src.lines(r, version, func(rec Record) {
-		if !keep(&rec) {
+	var rec Record // one for all lines: keep's argument is garbage else, a line
+	err := src.lines(r, version, func(line Record) {
+		if rec = line; !keep(&rec) {
 			return
 		}
 		b = rec.append(b[:0])
