@@ -303,7 +303,7 @@ func (f *folder) unlink(uids []uint32, removed *removal) (again []uint32, err er
 			return again, err
 		}
 		if removed.uids == nil {
-			removed.uids = make(map[uint32]bool)
+			removed.uids = make(map[uint32]bool, len(uids))
 		}
 		removed.uids[uid] = true
 		removed.bytes += bytes

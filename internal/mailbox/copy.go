@@ -204,10 +204,8 @@ func (c *copying) one(uid uint32) error {
 		return ErrExpunged
 	}
 	size, vsize := hint(r.Size), hint(r.VSize)
-	d := &draft{
-		tmp: f.store.uniqueName(-1, -1), base: f.store.uniqueName(size, vsize) + idField + emailID(f.Base(r)),
-		size: size, vsize: vsize,
-	}
+	name := f.store.uniqueName(size, vsize) + idField + emailID(f.Base(r))
+	d := &draft{tmp: name, base: name, size: size, vsize: vsize}
 	d.flags, d.words = c.terms.translate(c.may.of(r.Flags, f.keywords), c.may.Without(slices.Clone(f.wordsOf(r))))
 	if r.Date != 0 {
 		d.date = time.Unix(int64(r.Date), 0)
