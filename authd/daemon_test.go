@@ -306,7 +306,7 @@ func TestRequestsOfNoSense(t *testing.T) {
 		"request=box\nbox=../../etc\n":                                    "status=5.1.1\n",
 		"request=maysend\n":                                               "status=2.0.0\n",
 		"request=maysend\naddress=x@example.org\n":                        "status=5.7.1\n",
-		"request=redeem\n":                                                "status=5.7.8\n",
+		"request=redeem\n":                                                "status=4.7.0\n",
 		"\n":                                                              "status=5.5.1\n",
 		"request=resolve\naddress=" + strings.Repeat("x", 2000) + "@x.org\n": "status=5.1.3\n",
 	} {

@@ -112,7 +112,7 @@ func TestFeedOfTheClient(t *testing.T) {
 	svc, c, _ := loginSite(t, "ticket-life 2s\n")
 	f := c.Feed("imap")
 	defer f.Close()
-	if _, err := f.Redeem(t.Context(), strings.Repeat("0", 32), "imap"); outcome(err) != "never 5.7.8 no such ticket" {
+	if _, err := f.Redeem(t.Context(), strings.Repeat("0", 32), "imap"); outcome(err) != "later 4.7.0 login took too long, begin again" {
 		t.Errorf("a ticket that was never issued: got %v", err)
 	}
 	var tickets []string

@@ -18,6 +18,9 @@ import (
 // loginTimeout bounds the wait for a turn and for the system's databases.
 const loginTimeout = 20 * time.Second
 
+// tookTooLong is said where what a login left here is no more.
+const tookTooLong = "login took too long, begin again"
+
 // attempt is one login as it was asked for.
 type attempt struct {
 	service   string // smtp, imap or pop3
@@ -275,7 +278,8 @@ func (who identity) reason(right bool) string {
 func (s *service) redeem(ctx context.Context, req attr.List) (attr.List, error) {
 	t, ok := s.tickets.redeem(req.Get("ticket"), req.Get("service"))
 	if want := req.Get("client"); !ok || want != "" && want != t.client.String() {
-		return nil, verdict.Fail(verdict.Never, "5.7.8", "no such ticket", errors.New("unknown, old, used, or of another service or client"))
+		// Somebody logged in for it: he is to try again, not to think that his password is wrong.
+		return nil, verdict.Fail(verdict.Later, "4.7.0", tookTooLong, errors.New("the ticket is unknown, old, used, or of another service or client"))
 	}
 	return s.grant(ctx, t)
 }

@@ -123,7 +123,7 @@ func (s *service) exchange(owner int, req attr.List) (x *exchange, response []by
 	}
 	x, ok := s.exchanges.take(name, owner)
 	if !ok {
-		return nil, nil, verdict.Fail(verdict.Later, "4.7.0", "login took too long, begin again", nil)
+		return nil, nil, verdict.Fail(verdict.Later, "4.7.0", tookTooLong, nil)
 	}
 	return x, response, nil
 }

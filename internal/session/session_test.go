@@ -46,7 +46,7 @@ func (tickets) Redeem(_ context.Context, ticket, service string) (directory.Gran
 	case "down":
 		return g, errors.New("asking authd: connection refused")
 	default:
-		return g, verdict.Fail(verdict.Never, "5.7.8", "no such ticket", nil)
+		return g, verdict.Fail(verdict.Later, "4.7.0", "login took too long, begin again", nil)
 	}
 	return g, nil
 }
@@ -253,7 +253,7 @@ func TestRefusals(t *testing.T) {
 		verdict string
 		reason  string
 	}{
-		{"bad ticket", request("ticket", "x"), "never", ""},
+		{"bad ticket", request("ticket", "x"), "later", ""},
 		{"authd is down", request("ticket", "down"), "later", ""},
 		{"another client's ticket", request("client", "192.0.2.2"), "later", ""},
 		{"another uid's mailbox", request("ticket", "foreign"), "later", ""},
