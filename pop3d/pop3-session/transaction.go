@@ -20,6 +20,11 @@ const (
 	full    = 32 << 10 // output that is sent without waiting for more
 )
 
+// maxErrors is how many commands in a row may make no sense.
+const maxErrors = 20
+
+var errNonsense = errors.New("too many errors")
+
 // Marks in transaction.sizes.
 const (
 	unknown = -1
@@ -36,6 +41,7 @@ type transaction struct {
 	in    *bufio.Reader // made by the first line after a rest
 	out   []byte        // not yet sent
 	cut   bool          // an answer was sent in part: nothing may stand behind it
+	wrong int           // commands in a row that made no sense
 	chunk []byte        // for reading messages, made by the first
 
 	expire int // days after which a message that was fetched is removed; 0: never
@@ -108,6 +114,8 @@ func (t *transaction) finish(quit bool, err error) error {
 		t.reply("-ERR too long silent, nothing was deleted")
 	case errors.Is(err, bufio.ErrBufferFull):
 		t.reply("-ERR line too long, nothing was deleted")
+	case errors.Is(err, errNonsense):
+		t.reply("-ERR too many errors, nothing was deleted")
 	}
 	if !quit {
 		t.drop.Seen(numbers(t.seen))
@@ -181,9 +189,10 @@ func (t *transaction) readLine() (string, error) {
 func (t *transaction) command(line string) (quit bool, err error) {
 	cmd, err := pop3.Parse(line)
 	if err != nil {
-		t.reply("-ERR malformed command")
-		return false, nil
+		return false, t.nonsense("malformed command")
 	}
+	wrong := t.wrong
+	t.wrong = 0
 	switch cmd.Verb {
 	case "STAT":
 		t.stat()
@@ -211,9 +220,19 @@ func (t *transaction) command(line string) (quit bool, err error) {
 	case "QUIT":
 		return true, nil
 	default:
-		t.reply("-ERR unknown command")
+		t.wrong = wrong
+		return false, t.nonsense("unknown command")
 	}
 	return false, nil
+}
+
+// nonsense answers a command that makes no sense. An error ends the session.
+func (t *transaction) nonsense(text string) error {
+	if t.wrong++; t.wrong >= maxErrors {
+		return errNonsense
+	}
+	t.reply("-ERR %s", text)
+	return nil
 }
 
 // retention is for how long messages are kept (RFC 2449 6.7).

@@ -352,6 +352,18 @@ func TestLineWithoutEnd(t *testing.T) {
 	}
 }
 
+// TestNonsenseEndsTheSession: but only what comes in a row counts.
+func TestNonsenseEndsTheSession(t *testing.T) {
+	wrong := strings.Repeat("FOO\r\n", maxErrors-1)
+	d := drop("a")
+	c := &script{Reader: strings.NewReader("DELE 1\r\n" + wrong + "NOOP\r\n" + wrong + "FOO\r\nQUIT\r\n")}
+	err := run(c, d)
+	lines := strings.Split(strings.TrimSuffix(c.said.String(), "\r\n"), "\r\n")
+	if !errors.Is(err, errNonsense) || lines[len(lines)-1] != "-ERR too many errors, nothing was deleted" || len(lines) != 2+2*maxErrors || d.deleted != nil {
+		t.Errorf("got %d lines, the last %q, %v, deleted %v", len(lines), lines[len(lines)-1], err, d.deleted)
+	}
+}
+
 func FuzzSession(f *testing.F) {
 	f.Add("STAT\r\nLIST\r\nUIDL\r\nTOP 1 1\r\nRETR 1\r\nDELE 1\r\nRSET\r\nNOOP\r\nCAPA\r\nQUIT\r\n")
 	f.Add("RETR 0\nTOP 99999999999 -1\r\nDELE 2\r\nQUIT")
