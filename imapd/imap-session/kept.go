@@ -38,7 +38,8 @@ type kept struct {
 }
 
 // keptOf returns what the index has of a message; where it has nothing yet the
-// message is read. ok is false when the client would get it in another form.
+// message is read. ok is false when the client would get it in another form, or the index
+// cannot have it.
 func (f *fetcher) keptOf(seq int) (k *kept, ok bool, err error) {
 	k = new(kept)
 	if f.asks(query.Header) {
@@ -54,7 +55,7 @@ func (f *fetcher) keptOf(seq int) (k *kept, ok bool, err error) {
 		}
 		k.take(texts)
 	}
-	return k, !f.utf8 || k.plain(f.Items), nil
+	return k, !k.header.Left && (!f.utf8 || k.plain(f.Items)), nil
 }
 
 // lookUp takes in what the index has of what the FETCH asks for, and returns the rest.

@@ -125,3 +125,25 @@ func TestWholeHeaders(t *testing.T) {
 	}
 	d.want("FETCH 2 BODY.PEEK[HEADER]", "OK [EXPUNGEISSUED] FETCH completed, but some messages are gone")
 }
+
+// TestHeaderThatIsNotKept: fields behind so many others that the index has not all of
+// them, or behind some that are too long for it, are found in the message.
+func TestHeaderThatIsNotKept(t *testing.T) {
+	for _, front := range []string{strings.Repeat("To: a@b\r\nX: y\r\n", 10_001), "To: " + strings.Repeat("a@b,\r\n ", 50_000) + "a@b\r\n"} {
+		f := newFixture(t)
+		d := f.dialogue()
+		d.file("INBOX", "(\\Seen)", front+"List-Id: here\r\nSubject: there\r\n\r\nbody\r\n")
+		d.do("SELECT INBOX")
+		for range 2 {
+			for command, want := range map[string]string{
+				"FETCH 1 BODY.PEEK[HEADER.FIELDS (SUBJECT)]": "Subject: there",
+				"SEARCH HEADER LIST-ID here":                 "SEARCH 1",
+				"SEARCH SUBJECT there":                       "SEARCH 1",
+			} {
+				if got := strings.Join(d.do(command), "\n"); !strings.Contains(got, want) {
+					t.Errorf("%s: got %q, want %q in it", command, got, want)
+				}
+			}
+		}
+	}
+}

@@ -24,7 +24,7 @@ import (
 
 // version is what the texts begin with. It changes when the same message would
 // give other texts.
-const version = 5
+const version = 6
 
 // usual are the header fields that clients ask for in lists of messages, in lower
 // case.
@@ -92,8 +92,19 @@ func top(src io.ReaderAt, root *mimepart.Part, ask Ask, pool *wire.Pool) (t mail
 	return t, err
 }
 
+// maxHead bounds the usual fields that are kept: the index takes little more of a
+// message.
+const maxHead = 200 << 10
+
+// What the second byte of a kept head says.
+const (
+	unended byte = iota
+	ended        // an empty line follows the fields
+	left         // there is too much of them
+)
+
 // head returns the usual fields of a header as they stand in it, behind a byte
-// for the version and one that tells whether an empty line follows.
+// for the version and one of the above.
 func head(src io.ReaderAt, root *mimepart.Part) ([]byte, error) {
 	ranges, err := mimepart.Select(src, root.Header, usual(), false)
 	if err != nil {
@@ -103,20 +114,18 @@ func head(src io.ReaderAt, root *mimepart.Part) ([]byte, error) {
 	for _, r := range ranges {
 		size += r.Len()
 	}
-	b := append(make([]byte, 0, size), version, 0)
+	if len(ranges) == mimepart.MaxRanges || size > maxHead { // there may be more of them
+		return []byte{version, left}, nil
+	}
+	b := append(make([]byte, 0, size), version, unended)
 	if root.Blank || root.Body.Len() > 0 {
-		b[1] = 1
+		b[1] = ended
 	}
 	for _, r := range ranges {
 		at := len(b)
 		b = b[:at+int(r.Len())]
 		if _, err := src.ReadAt(b[at:], r.Off); err != nil && err != io.EOF {
 			return nil, err
-		}
-	}
-	for i, c := range b[2:] {
-		if c == 0 {
-			b[2+i] = 0x80 // as wire's Writer does
 		}
 	}
 	return b, nil
@@ -126,6 +135,7 @@ func head(src io.ReaderAt, root *mimepart.Part) ([]byte, error) {
 type Header struct {
 	Fields []byte // with their line ends
 	Blank  bool   // an empty line follows them
+	Left   bool   // they are too many or too long to be kept, and none is here
 }
 
 // ReadHeader reads a kept head; ok is false for one of another version.
@@ -133,12 +143,13 @@ func ReadHeader(b []byte) (h Header, ok bool) {
 	if len(b) < 2 || b[0] != version {
 		return h, false
 	}
-	return Header{Fields: b[2:], Blank: b[1] == 1}, true
+	return Header{Fields: b[2:], Blank: b[1] == ended, Left: b[1] == left}, true
 }
 
-// Select appends the fields of those names to dst, as mimepart.Select finds them.
+// Select appends the fields of those names to dst, as mimepart.Select finds them and
+// wire's Writer copies them.
 func (h Header) Select(dst []byte, names []string) []byte {
-	take := false
+	take, from := false, len(dst)
 	for rest := h.Fields; len(rest) > 0; {
 		line := rest
 		if i := bytes.IndexByte(rest, '\n'); i >= 0 {
@@ -152,6 +163,7 @@ func (h Header) Select(dst []byte, names []string) []byte {
 			dst = append(dst, line...)
 		}
 	}
+	wire.NoNUL(dst[from:])
 	return dst
 }
 

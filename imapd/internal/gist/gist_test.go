@@ -20,6 +20,7 @@ var messages = []string{
 	"no header at all",
 	"From: Ä <a@example.org>\nTo: b@example.org, \"C, D\" <c@example.org>\nSubject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\n and more\nDate: Mon, 7 Feb 1994 21:52:25 -0800\nX-Other: y\nMessage-ID: <1@x>\n\nText\n",
 	"Subject: one\nSubject: two\n folded\nTO : x@y\nFrom: \x00\n\tcontinued: here\n\n",
+	"X-Label: \x00\x80\xc3\x00\nContent-Type: \x00\n\n",
 	" begins with a blank\nSubject: late\nDate: no date\n",
 	"Content-Type: multipart/mixed; boundary=b\nSubject: parts\n\n--b\nContent-Type: text/plain; name=\"\xc3\xa4\"\n\none\n--b\nContent-Type: message/rfc822\n\nSubject: inner\n\ntwo\n--b--\n",
 }
@@ -130,6 +131,14 @@ func check(t *testing.T, message, text string) {
 			t.Errorf("%q: %s contains %q: got %v, want %v, %v", message, name, text, !want, want, err)
 		}
 	}
+	fields := find.New(bytes.NewReader(m.header.Fields), int64(len(m.header.Fields)))
+	for _, name := range usual() {
+		got, gerr := fields.Field(name, text)
+		want, err := from.Field(name, text)
+		if got != want || gerr != nil || err != nil {
+			t.Errorf("%q: %s contains %q: got %v, %v, want %v, %v", message, name, text, got, gerr, want, err)
+		}
+	}
 	if day, ok, err := from.Date(); err != nil || ok != kept.Dated || ok && !day.Equal(kept.Day) {
 		t.Errorf("%q: got day %v, %v, want %v, %v", message, kept.Day, kept.Dated, day, ok)
 	}
@@ -137,7 +146,7 @@ func check(t *testing.T, message, text string) {
 
 func TestKeptIsWhatTheMessageSays(t *testing.T) {
 	for _, message := range messages {
-		for _, text := range []string{"a", "grüsse", "GRÜẞE AND", "two folded", "example.org", "x@y", "C, D", "continued"} {
+		for _, text := range []string{"a", "grüsse", "GRÜẞE AND", "two folded", "example.org", "x@y", "C, D", "continued", "\x90", "\u00c0"} {
 			check(t, crlf(message), text)
 		}
 	}

@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// maxRanges bounds what one HEADER.FIELDS is put together from; neighbouring
+// MaxRanges bounds what one HEADER.FIELDS is put together from; neighbouring
 // fields count once.
-const maxRanges = 10000
+const MaxRanges = 10000
 
 // Select returns where the fields of a header lie whose names are among names,
 // or with not those whose names are not, neighbours as one range. The empty
@@ -42,7 +42,7 @@ func SelectFunc(src io.ReaderAt, header Range, among func(name []byte) bool, not
 		}
 		if n := len(out); n > 0 && out[n-1].End == l.start {
 			out[n-1].End = l.end()
-		} else if n < maxRanges {
+		} else if n < MaxRanges {
 			out = append(out, Range{l.start, l.end()})
 		}
 	}

@@ -172,7 +172,7 @@ func (c *candidate) header() (*find.Message, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !ok {
+	if !ok || h.Left {
 		return c.open()
 	}
 	return find.New(bytes.NewReader(h.Fields), int64(len(h.Fields))), nil

@@ -113,7 +113,7 @@ func (w *Writer) Copy(src io.ReaderAt, off, n int64) {
 	for n > 0 && w.err == nil {
 		room := w.room()
 		k, err := src.ReadAt(room[:min(int64(len(room)), n)], off)
-		noNUL(room[:k])
+		NoNUL(room[:k])
 		w.buf = w.buf[:len(w.buf)+k]
 		off, n = off+int64(k), n-int64(k)
 		if k == 0 && w.err == nil {
@@ -142,7 +142,8 @@ func (w *Writer) CopyN(r io.Reader, n int64) {
 	}
 }
 
-func noNUL(b []byte) {
+// NoNUL puts 0x80 in the place of each NUL, as Copy does.
+func NoNUL(b []byte) {
 	for i := bytes.IndexByte(b, 0); i >= 0; i = bytes.IndexByte(b, 0) {
 		b[i] = 0x80
 		b = b[i+1:]
