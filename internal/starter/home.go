@@ -54,7 +54,11 @@ func (r *root) makeFolder(path string, owner Identity) (made bool, err error) {
 	if err := unix.Fstatat(parent, name, &st, unix.AT_SYMLINK_NOFOLLOW); err != unix.ENOENT {
 		return false, nil // there, whatever it is: the child sees what it can do with it
 	}
-	if err := r.makeOwned(parent, name, owner); err != nil {
+	err = r.makeOwned(parent, name, owner)
+	if errors.Is(err, unix.EEXIST) {
+		return false, nil // another daemon's starter was faster
+	}
+	if err != nil {
 		return false, fmt.Errorf("%s: %w", path, err)
 	}
 	return true, nil
@@ -107,7 +111,7 @@ func (r *root) makeOwned(dirfd int, name string, owner Identity) error {
 		return errors.Join(err, unix.Unlinkat(dirfd, tmp, unix.AT_REMOVEDIR))
 	}
 	if err := r.disk.SyncDirAt(fd, name); err != nil {
-		return err
+		return errors.Join(err, unix.Unlinkat(dirfd, tmp, unix.AT_REMOVEDIR))
 	}
 	err = r.disk.RenameNewAt(dirfd, tmp, dirfd, name)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"posthorn/internal/attr"
+	"posthorn/internal/durable"
 	"posthorn/internal/evlog"
 	"posthorn/internal/priv"
 	"posthorn/internal/verdict"
@@ -383,5 +385,30 @@ func TestManyAsk(t *testing.T) {
 	wg.Wait()
 	if len(s.children) != 3 {
 		t.Errorf("got %d children, want 3", len(s.children))
+	}
+}
+
+// TestFoldersMadeAtOnce: several daemons have a starter, and make the same home for a
+// user who comes by all of them at once.
+func TestFoldersMadeAtOnce(t *testing.T) {
+	needRoot(t)
+	dir := folder(t)
+	r := &root{disk: new(durable.Disk), log: evlog.New(io.Discard)}
+	var wg sync.WaitGroup
+	for i := range 100 {
+		start := make(chan struct{})
+		for range 3 {
+			wg.Go(func() {
+				<-start
+				if err := r.makeHome(filepath.Join(dir, strconv.Itoa(i)), Identity{61001, 61001}); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		close(start)
+		wg.Wait()
+	}
+	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 100 {
+		t.Errorf("got %d folders, %v, want 100", len(entries), err)
 	}
 }
