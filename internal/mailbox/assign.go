@@ -12,7 +12,8 @@ import (
 )
 
 // maxFresh bounds how many lines of the uidlist are kept in memory whose files
-// were not seen: those of the highest UIDs.
+// were not seen: those of the highest UIDs. Most of a list can be of messages that are
+// gone.
 const maxFresh = 1024
 
 // identify gives every file its UID: from the uidlist, or a new one.
@@ -63,6 +64,10 @@ func (s *scan) drop() {
 // loadList takes in what is new in the uidlist.
 func (s *scan) loadList() error {
 	f := s.f
+	if f.cut {
+		f.cut = false
+		f.list.Rewind()
+	}
 	if !s.brief {
 		for name, uid := range f.fresh {
 			if s.listed(dovecot.Record{UID: uid, Name: []byte(name)}) {
@@ -175,6 +180,7 @@ func (f *folder) remember(r dovecot.Record) {
 			delete(f.fresh, name)
 		}
 	}
+	f.cut = true
 }
 
 // assign gives new UIDs under the dotlock, in the order of arrival.
@@ -279,7 +285,13 @@ func (s *scan) seek() (ok bool, err error) {
 		if err := s.again(now); err != nil {
 			return false, err
 		}
+		if f.cut { // what was found just now may be in one of those lines
+			if err := s.loadList(); err != nil {
+				return false, err
+			}
+		}
 	}
+	f.cut = false
 	return true, nil
 }
 

@@ -344,7 +344,7 @@ func (f *folder) compact() error {
 	defer l.Release() // a lock that was taken away cannot be helped any more
 	replaced := false
 	err = f.list.Load(func() { replaced = true }, f.remember)
-	if err != nil || replaced {
+	if err != nil || replaced || f.cut {
 		f.dirty = true
 		f.list.Rewind() // the scan to come takes all of it in
 		return err

@@ -55,6 +55,7 @@ type folder struct {
 	shape           uint64       // counts messages that came or went
 	list            *dovecot.Uidlist
 	fresh           map[string]uint32 // UIDs from the list whose files were not seen yet
+	cut             bool              // there were more of them than are kept: the list has to be read anew
 	keywords        *dovecot.Keywords // not changed in place; the store's blank where there are none
 	keystamp        keystamp
 	state           *statefile.File
