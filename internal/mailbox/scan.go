@@ -21,6 +21,7 @@ type scan struct {
 	seen  []uint8 // by record: the last look that saw its file
 	look  uint8
 	brief bool  // only new/ is read: nothing happened in cur/
+	old   int   // how many messages were known
 	at    times // of the folder before the last look
 	twice []twin
 	had   map[int]twin // the names of before, by record, of files that have others now
@@ -141,7 +142,8 @@ func (f *folder) look(now times, listed bool) error {
 
 // start makes the table for a brief or a full scan.
 func (s *scan) start() {
-	s.seen = make([]uint8, len(s.f.Records))
+	s.old = len(s.f.Records)
+	s.seen = make([]uint8, s.old)
 	if !s.brief {
 		s.table = picture.NewTable(&s.f.Picture, func(*picture.Record) bool { return true })
 		return
@@ -209,7 +211,7 @@ func (s *scan) read(now times) error {
 			return err
 		}
 		switch {
-		case s.brief && s.missing() > 0: // moved to cur/ by another
+		case s.brief && (s.missing() > 0 || s.unbear()): // moved to cur/ by another, or there already
 			s.brief = false
 			s.start()
 		case after == now && f.settled(now.new) && (s.brief || f.settled(now.cur)):

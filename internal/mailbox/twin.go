@@ -1,6 +1,8 @@
 package mailbox
 
 import (
+	"bytes"
+
 	"golang.org/x/sys/unix"
 
 	"posthorn/internal/maildir"
@@ -38,6 +40,51 @@ func (s *scan) twins() error {
 		}
 	}
 	return nil
+}
+
+// unbear takes files out of the picture again that came to new/ with names of messages
+// in cur/, which a brief scan does not read, and reports whether there are any.
+func (s *scan) unbear() bool {
+	f, twins := s.f, make(map[int]bool)
+	if len(f.Records) == s.old {
+		return false
+	}
+	for i := range f.Records[:s.old] {
+		if at := s.bornAs(f.Base(&f.Records[i])); at >= 0 {
+			twins[at] = true
+		}
+	}
+	if len(twins) == 0 {
+		return false
+	}
+	at := -1
+	f.Keep(func(*picture.Record) bool {
+		at++
+		return !twins[at]
+	})
+	s.twice = nil // the next look finds them
+	return true
+}
+
+// few is how many names it is faster to compare with one after the other, as when mail
+// comes to a large mailbox.
+const few = 4
+
+// bornAs returns which of the records that are new has the name base, -1 for none.
+func (s *scan) bornAs(base []byte) int {
+	f := s.f
+	if len(f.Records)-s.old > few {
+		if at := s.table.Find(base); at >= s.old {
+			return at
+		}
+		return -1
+	}
+	for at := s.old; at < len(f.Records); at++ {
+		if bytes.Equal(base, f.Base(&f.Records[at])) {
+			return at
+		}
+	}
+	return -1
 }
 
 // standing is the state of a file of which no more is known than where it stands: where

@@ -55,3 +55,45 @@ func TestTwins(t *testing.T) {
 		t.Errorf("rested: got %q, want %q", got, want)
 	}
 }
+
+// TestTwinInNew: a file that comes to new/ with the name of a message in cur/, as out
+// of a backup, is another message, and the one that was there keeps its UID.
+func TestTwinInNew(t *testing.T) {
+	for _, readOnly := range []bool{false, true} {
+		path := filepath.Join(t.TempDir(), "Maildir")
+		deliver(t, path, "1700000000.a.x", "first")
+		b := openBox(t, newStore(t, Options{}), path)
+		v := sel(t, b, "INBOX", false)
+		if _, err := v.Store([]int{1}, Replace, Flags{System: Seen}); err != nil {
+			t.Fatal(err)
+		}
+		if readOnly {
+			v.Close()
+			v = sel(t, b, "INBOX", true)
+		}
+		for range 2 { // until cur/ stands still
+			time.Sleep(10 * young)
+			syncView(t, v, true)
+		}
+		deliver(t, path, "1700000000.a.x", "second")
+		syncView(t, v, true)
+		deliver(t, path, "1700000001.b.x", "third")
+		if err := os.Rename(filepath.Join(path, "new/1700000001.b.x"), filepath.Join(path, "cur/1700000001.b.x:2,F")); err != nil {
+			t.Fatal(err)
+		}
+		check := func(v *View) {
+			t.Helper()
+			if v.Len() != 3 || v.At(1).UID != 1 || !strings.Contains(content(t, v, 1), "first") {
+				t.Errorf("read-only %v: got %s", readOnly, list(v))
+			}
+		}
+		for range 3 {
+			time.Sleep(10 * young)
+			if c := syncView(t, v, true); len(c.Expunged) > 0 {
+				t.Errorf("read-only %v: got %v expunged, for nothing was", readOnly, c.Expunged)
+			}
+		}
+		check(v)
+		check(sel(t, openBox(t, newStore(t, Options{}), path), "INBOX", true))
+	}
+}
