@@ -126,19 +126,20 @@ func (b *Box) enter(name string) (f *folder, disk string, err error) {
 	return f, disk, err
 }
 
-// count opens a folder for Status.
-func (b *Box) count(name string) (Status, error) {
+// count opens a folder for Status; all is false when it may have messages that could
+// not be counted, and the next count may find them.
+func (b *Box) count(name string) (st Status, all bool, err error) {
 	f, _, err := b.enter(name)
 	if err != nil {
-		return Status{}, err
+		return Status{}, false, err
 	}
 	defer b.store.leave(f)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err := f.refreshFor(nil); err != nil {
-		return Status{}, err
+		return Status{}, false, err
 	}
-	st := Status{UIDNext: f.list.Next(), UIDValidity: f.list.UIDValidity(), HighestModSeq: max(f.Mod, 1), ID: f.objectID()}
+	st = Status{UIDNext: f.list.Next(), UIDValidity: f.list.UIDValidity(), HighestModSeq: max(f.Mod, 1), ID: f.objectID()}
 	if f.resting {
 		h := f.rest.file.Header()
 		st.Messages, st.Unseen, st.Deleted, st.Size = int(h.Exists), int(h.Unseen), int(h.Deleted), h.Size
@@ -146,5 +147,5 @@ func (b *Box) count(name string) (Status, error) {
 		st.Messages, st.Unseen, st.Deleted, st.Size = len(f.Records), f.Sums.Unseen, f.Sums.Deleted, f.Sums.Total()
 		st.Recent = f.CountUnclaimed()
 	}
-	return st, nil
+	return st, !f.dirty, nil
 }

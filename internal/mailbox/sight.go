@@ -44,12 +44,14 @@ func (b *Box) Status(name string) (st Status, err error) {
 			return st, nil
 		}
 	}
+	all := false
 	err = afresh(func() error {
-		st, err = b.count(name)
+		st, all, err = b.count(name)
 		return err
 	})
-	// What is recent, and sizes that are not known, change without a trace.
-	if ok && err == nil && st.Recent == 0 && st.Size >= 0 {
+	// What is recent, sizes that are not known, and what got no UID change without a
+	// trace.
+	if ok && err == nil && all && st.Recent == 0 && st.Size >= 0 {
 		b.store.sights.put(id, seen, st, 1)
 	}
 	return st, err

@@ -6,6 +6,10 @@ import (
 	"reflect"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
+
+	"posthorn/internal/durable"
 )
 
 // settle makes the folder's times so old that every later change shows.
@@ -190,5 +194,31 @@ func TestMemory(t *testing.T) {
 	m.put(b, 7, "b", 4)
 	if len(m.known) != 0 || m.size != 0 {
 		t.Errorf("got %d of size %d, want none: it has no room", len(m.known), m.size)
+	}
+}
+
+// TestStatusOfLateMail: mail that got no UID is counted once it can get one.
+func TestStatusOfLateMail(t *testing.T) {
+	path := t.TempDir()
+	full := false
+	disk := &durable.Disk{Hook: func(durable.Op) error {
+		if full {
+			return unix.ENOSPC
+		}
+		return nil
+	}}
+	b := openBox(t, newStore(t, Options{Disk: disk}), path)
+	appendText(t, b, "INBOX", "a", Flags{})
+	v := sel(t, b, "INBOX", false) // which takes \Recent
+	deliver(t, path, "1.a.x", "b")
+	settle(t, path)
+	v.Close()
+	full = true
+	if st, err := b.Status("INBOX"); err != nil || st.Messages != 1 {
+		t.Fatalf("got %+v, %v, want the message that has a UID", st, err)
+	}
+	full = false
+	if st, err := b.Status("INBOX"); err != nil || st.Messages != 2 {
+		t.Errorf("with room again: got %+v, %v, want 2 messages", st, err)
 	}
 }
