@@ -509,3 +509,38 @@ func TestIndexRemoved(t *testing.T) {
 		})
 	}
 }
+
+// TestTextsAreKeptAfterALock: that another process had the index for long is no reason
+// to keep no texts any more.
+func TestTextsAreKeptAfterALock(t *testing.T) {
+	path := t.TempDir()
+	b := openBox(t, newStore(t, Options{}), path)
+	appendText(t, b, "INBOX", "a", Flags{})
+	v := sel(t, b, "INBOX", false)
+	for end := time.Now().Add(10 * time.Second); !rests(v); tire(v) {
+		if time.Now().After(end) {
+			t.Fatal("does not rest")
+		}
+		syncView(t, v, true)
+	}
+	v.At(1)
+	keep := func() {
+		v.Keep(1, Texts{[]byte("text")})
+		v.folder.mu.Lock()
+		v.folder.save()
+		v.folder.mu.Unlock()
+	}
+	cur, err := os.Open(path + "/cur")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Flock(int(cur.Fd()), unix.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	keep()
+	cur.Close()
+	keep()
+	if text, ok := v.Kept(1, Envelope, nil); !ok || string(text) != "text" {
+		t.Errorf("got %q, %v", text, ok)
+	}
+}

@@ -1,6 +1,7 @@
 package mailbox
 
 import (
+	"errors"
 	"slices"
 
 	"posthorn/internal/index"
@@ -141,8 +142,7 @@ func (f *folder) writeTexts() {
 		if len(kept[i]) == 0 {
 			continue
 		}
-		if f.column(i) == nil && f.forgo(f.createColumn(i)) {
-			f.texts.off = true
+		if f.column(i) == nil && !f.begin(i) {
 			return
 		}
 		var places []uint32
@@ -151,7 +151,7 @@ func (f *folder) writeTexts() {
 			return err
 		})
 		if f.forgo(err) {
-			f.texts.off = true
+			f.texts.off = !errors.Is(err, index.ErrBusy)
 			return
 		}
 		for j, e := range kept[i] {
@@ -190,15 +190,21 @@ func (f *folder) trim(i int) {
 	if f.texts.checked[i] = 2 * size; size > 2*live+spare {
 		f.texts.checked[i] = 0
 		c.Close()
-		f.texts.off = f.forgo(f.createColumn(i))
+		f.texts.columns[i] = nil
+		f.begin(i)
 	}
 }
 
-// createColumn begins a column anew.
-func (f *folder) createColumn(i int) error {
-	f.forgetTexts(i)
-	return f.indexDir().Locked(func() (err error) {
+// begin begins a column anew and reports whether it could. That the index is locked for
+// long is no reason not to try again.
+func (f *folder) begin(i int) bool {
+	err := f.indexDir().Locked(func() (err error) {
 		f.texts.columns[i], err = index.CreateColumn(f.indexDir(), i)
 		return err
 	})
+	if err == nil {
+		f.forgetTexts(i)
+	}
+	f.texts.off = f.forgo(err) && !errors.Is(err, index.ErrBusy)
+	return err == nil
 }
