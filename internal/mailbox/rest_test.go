@@ -544,3 +544,25 @@ func TestTextsAreKeptAfterALock(t *testing.T) {
 		t.Errorf("got %q, %v", text, ok)
 	}
 }
+
+// TestMessageThatIsThereAgain: the index holds each UID once, also when it is written
+// as a whole.
+func TestMessageThatIsThereAgain(t *testing.T) {
+	path := t.TempDir()
+	v := sel(t, openBox(t, newStore(t, Options{}), path), "INBOX", false)
+	for range 3 {
+		appendText(t, v.box, "INBOX", "a", Flags{System: Seen})
+	}
+	syncView(t, v, true)
+	f := v.folder
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.Bury([]uint32{2}) // and found again by the same scan
+	f.shape++
+	f.rest.whole = true
+	f.save()
+	recs, whole, _ := f.rest.file.Load()
+	if !whole || len(recs) != 3 {
+		t.Errorf("got %d records, whole %v, want 3", len(recs), whole)
+	}
+}

@@ -33,6 +33,7 @@ func (f *folder) save() {
 
 // write writes what is other than in the index, or all of it.
 func (f *folder) write() error {
+	f.revive()
 	h := f.header()
 	if f.rest.file != nil && !f.rest.whole {
 		changes, ok := f.changes()
@@ -112,13 +113,17 @@ func (f *folder) header() index.Header {
 	return h
 }
 
-// changes returns the records that are other than in the index, in the order of
-// their slots; ok is false when they would not all stand where they belong.
-func (f *folder) changes() (changes []index.Change, ok bool) {
-	if f.shape != f.rest.shape { // a message may be there again
+// revive forgets that messages were gone that are there again.
+func (f *folder) revive() {
+	if f.shape != f.rest.shape {
 		f.Tombs = slices.DeleteFunc(f.Tombs, func(t picture.Tomb) bool { return f.Find(t.UID) != nil })
 		f.rest.shape = f.shape
 	}
+}
+
+// changes returns the records that are other than in the index, in the order of
+// their slots; ok is false when they would not all stand where they belong.
+func (f *folder) changes() (changes []index.Change, ok bool) {
 	live, gone := f.Search(f.rest.last+1), f.Grave(f.rest.last+1)
 	if live+gone != f.rest.slots {
 		return nil, false
