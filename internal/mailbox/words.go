@@ -21,6 +21,7 @@ const maxWords = 1000
 type words struct {
 	of  map[string][]string // by the unique part of the name
 	all []string            // those that are known, as they were first spelt
+	at  map[string]int      // where they stand in all, by their small letters
 	sum uint64              // tells two states of them apart: names of files do not
 }
 
@@ -44,9 +45,14 @@ func (w *words) set(key string, list []string) {
 	}
 	w.of[key] = list
 	for _, name := range list {
-		if w.word(name) < 0 {
-			w.all = append(w.all, name)
+		if w.word(name) >= 0 {
+			continue
 		}
+		if w.at == nil {
+			w.at = make(map[string]int)
+		}
+		w.at[strings.ToLower(name)] = len(w.all)
+		w.all = append(w.all, name)
 	}
 }
 
@@ -62,7 +68,10 @@ func digest(key string, list []string) uint64 {
 
 // word returns where name stands in all, or -1.
 func (w *words) word(name string) int {
-	return slices.IndexFunc(w.all, func(have string) bool { return strings.EqualFold(have, name) })
+	if i, ok := w.at[strings.ToLower(name)]; ok {
+		return i
+	}
+	return -1
 }
 
 // loadWords reads posthorn-state when it changed.

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -310,5 +311,34 @@ func TestWordsOfCourier(t *testing.T) {
 	}
 	if !maps.Equal(got, want) {
 		t.Errorf("got %d keywords, want 60", len(got))
+	}
+}
+
+// TestWordsOfStrangers: a posthorn-state may be as large as it can, and have a keyword
+// for each message: the folder opens at once.
+func TestWordsOfStrangers(t *testing.T) {
+	path := t.TempDir()
+	var state strings.Builder
+	state.WriteString("posthorn-state 1\n")
+	n := 0
+	for line := 0; state.Len() < 3900<<10; line++ {
+		fmt.Fprintf(&state, "keywords 17000.%d.x", line)
+		for range 100 {
+			fmt.Fprintf(&state, " k%d", n)
+			n++
+		}
+		state.WriteString("\n")
+	}
+	deliver(t, path, "17000.1.x", "one")
+	if err := os.WriteFile(path+"/posthorn-state", []byte(state.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	begun := time.Now()
+	v := sel(t, openBox(t, newStore(t, Options{}), path), "INBOX", true)
+	if took := time.Since(begun); took > 20*time.Second {
+		t.Errorf("%d keywords took %v", n, took)
+	}
+	if got := len(v.Keywords()); got != n || len(v.At(1).Flags.Keywords) != 100 {
+		t.Errorf("got %d keywords, want %d", got, n)
 	}
 }
