@@ -11,6 +11,10 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
+
+	"posthorn/internal/durable"
 )
 
 // crlf is the slow and plain way from a file to a message.
@@ -176,6 +180,31 @@ func TestLyingNames(t *testing.T) {
 	uidlist, _ := os.ReadFile(path + "/dovecot-uidlist")
 	if want := "\n1 G1.a.x,S=99,W=3 :1.a.x,S=11,W=14\n"; !bytes.Contains(uidlist, []byte(want)) {
 		t.Errorf("got %q, want the old GUID kept", uidlist)
+	}
+}
+
+// TestLyingNamesStay: names that the uidlist has no room to be corrected with stay, and
+// so do the UIDs of their messages.
+func TestLyingNamesStay(t *testing.T) {
+	path := t.TempDir()
+	putFile(t, path, "1.a.x,S=99,W=3:2,S", "A: b\n\ntext\n")
+	putFile(t, path, "2.b.x,S=11,W=14:2,S", "A: b\n\ntext\n")
+	disk := &durable.Disk{}
+	b := openBox(t, newStore(t, Options{Disk: disk}), path)
+	ro := sel(t, b, "INBOX", true)
+	content(t, ro, 1)
+	before := list(ro)
+	disk.Hook = func(op durable.Op) error {
+		if strings.Contains(op.Path, "dovecot-uidlist.tmp") {
+			return unix.ENOSPC
+		}
+		return nil
+	}
+	rw := sel(t, b, "INBOX", false)
+	disk.Hook = nil
+	after := sel(t, openBox(t, newStore(t, Options{}), path), "INBOX", true)
+	if list(rw) != before || list(after) != before {
+		t.Errorf("got %q and %q, want the UIDs of before: %q", list(rw), list(after), before)
 	}
 }
 

@@ -103,23 +103,38 @@ func (f *folder) correct() {
 		f.list.Rewind() // the scan to come takes all of it in
 		return
 	}
-	renamed := make(map[uint32]string)
+	renamed := make(map[uint32]renaming)
 	err = f.account(func() error { f.correctNames(renamed); return nil })
 	if err == nil && len(renamed) > 0 {
 		err = f.list.Rewrite(func(r *dovecot.Record) bool {
-			if base, ok := renamed[r.UID]; ok {
-				correctRecord(r, base)
+			if names, ok := renamed[r.UID]; ok {
+				correctRecord(r, names.base)
 			}
 			return true
 		})
 	}
 	if err != nil {
+		f.misname(renamed)
 		f.dirty = true
 	}
 }
 
-// correctNames renames the files and notes their new base names by UID.
-func (f *folder) correctNames(renamed map[uint32]string) {
+// renaming is what a file of a lying name was called, and its base name now.
+type renaming struct{ was, base string }
+
+// misname gives files their old names again: the uidlist has these.
+func (f *folder) misname(renamed map[uint32]renaming) {
+	for uid, names := range renamed {
+		r := f.Find(uid)
+		where, info := f.where(r.State), f.Info(r)
+		if f.rename(where, names.base+info, where, names.was+info) == nil {
+			f.Picture.Rename(r, names.was)
+		}
+	}
+}
+
+// correctNames renames the files and notes their names by UID.
+func (f *folder) correctNames(renamed map[uint32]renaming) {
 	for i := range f.Records {
 		r := &f.Records[i]
 		if r.State&picture.Lying == 0 {
@@ -141,8 +156,8 @@ func (f *folder) correctNames(renamed map[uint32]string) {
 			continue
 		}
 		f.store.log.SizeCorrected(f.dir.Path, from, base+info)
+		renamed[r.UID] = renaming{string(f.Base(r)), base}
 		f.Picture.Rename(r, base)
-		renamed[r.UID] = base
 	}
 }
 
