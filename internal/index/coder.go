@@ -36,7 +36,7 @@ func (c *coder) i64(v *int64) {
 	*v = int64(u)
 }
 
-// sumSize is the length of the checksum at the end of a header or record.
+// sumSize is the length of the checksum at the end of a header, a record or an entry.
 const sumSize = 4
 
 // seal puts the checksum of what is in front of it at the end of b.

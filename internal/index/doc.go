@@ -13,5 +13,5 @@
 // lock, and a generation in the header tells it that another has written since.
 //
 // All numbers are little-endian. A File and a Column belong to one goroutine at
-// a time; a Reader reads a column beside those that append to it.
+// a time; a column may be read without the lock, beside those that append to it.
 package index

@@ -6,7 +6,8 @@
 // and new/, whose names carry the flags, `dovecot-uidlist`, `dovecot-keywords`
 // and `subscriptions`. A Store keeps one picture in memory of each folder that
 // some session looks at; it is made from these files, is dropped when the last
-// session leaves, and is never needed for correctness. Other processes may
+// session leaves, or none has asked for it for a while and the index has all of it, and
+// is never needed for correctness. Other processes may
 // deliver, rename and remove at any time.
 //
 // A Store, and the Boxes it opens, may be used by many goroutines. A View

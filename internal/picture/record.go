@@ -50,7 +50,7 @@ const (
 type Picture struct {
 	Records []Record
 	Names   []byte            // the arena of base names
-	odd     map[uint32]string // info on the disk of records with oddInfo, by their name's place
+	odd     map[uint32]string // info on the disk of records with OddInfo, by their name's place
 	wasted  int               // bytes of names that no record uses
 
 	Unclaimed bool // some message may be unclaimed
@@ -152,7 +152,7 @@ func (p *Picture) SetSizes(r *Record, size, vsize uint32) {
 	p.Note(r)
 }
 
-// Base returns the file's name without its info; valid until names is rebuilt.
+// Base returns the file's name without its info; valid until Names is rebuilt.
 func (p *Picture) Base(r *Record) []byte {
 	return p.Names[r.Name : int(r.Name)+int(r.Len)]
 }

@@ -5,7 +5,7 @@ import (
 	"hash/maphash"
 )
 
-// Table finds records by base name. It holds indexes into picture.records and
+// Table finds records by base name. It holds indexes into Picture.Records and
 // is good until records are removed or sorted.
 type Table struct {
 	p     *Picture
